@@ -1,0 +1,50 @@
+"""hybridseg: find lesions in breast-ultrasound images. Public names load on first use."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "Segmenter": "segmenter",
+    "Tags": "segmenter",
+    "NotFittedError": "segmenter",
+    "ModelFormatError": "segmenter",
+    "clone": "segmenter",
+    "OperatingPoint": "postprocess",
+    "available": "registry",
+    "create": "registry",
+    "load": "registry",
+    "read_image": "images",
+    "read_mask": "images",
+    "Case": "data",
+    "Dataset": "data",
+    "load_dataset": "data",
+    "check_segmenter": "checks",
+    "parametrize_with_checks": "checks",
+    "OnnxSegmenter": "onnx",
+}
+__all__ = ["__version__", *sorted(_LAZY)]
+
+if TYPE_CHECKING:
+    from .checks import check_segmenter, parametrize_with_checks
+    from .data import Case, Dataset, load_dataset
+    from .images import read_image, read_mask
+    from .onnx import OnnxSegmenter
+    from .postprocess import OperatingPoint
+    from .registry import available, create, load
+    from .segmenter import ModelFormatError, NotFittedError, Segmenter, Tags, clone
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        value = getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

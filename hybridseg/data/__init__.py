@@ -1,0 +1,1 @@
+"""Cases and datasets, readers, phantoms, near-duplicates and splits."""

@@ -1,0 +1,103 @@
+"""Case and Dataset: what every reader returns and every user of data takes."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Case(ABC):
+    """One image with its ground truth. Pixels are read when asked for, and not kept.
+
+    Attributes
+    ----------
+    case_id : str
+        Unique within its dataset, for example ``benign (12)``.
+    group : str
+        Scene: cases that show the same frame share it. Splits and intervals keep groups together.
+    label : str
+        Class, for example ``benign``, ``malignant``, ``normal``; empty if unknown.
+    """
+
+    case_id: str
+    group: str
+    label: str
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """Grey image of shape (H, W), uint8."""
+        return self.read()[0]
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """Ground truth of shape (H, W), bool; all false for a lesion-free image."""
+        return self.read()[1]
+
+    @abstractmethod
+    def read(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Return image and mask, of one shape."""
+
+    @abstractmethod
+    def content_hash(self) -> str:
+        """Return a SHA-256 (hex) over what the pixels are made from: file bytes, or generator and seed."""
+
+
+@dataclass(frozen=True)
+class Dataset(Sequence[Case]):
+    """Cases under a name, in a fixed order (sorted naturally by ``case_id``)."""
+
+    name: str
+    cases: tuple[Case, ...]
+
+    def __post_init__(self) -> None:
+        seen: set[str] = set()
+        for case in self.cases:
+            if case.case_id in seen:
+                raise ValueError(f"dataset {self.name}: two cases are called `{case.case_id}`")
+            seen.add(case.case_id)
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def __iter__(self) -> Iterator[Case]:
+        return iter(self.cases)
+
+    def __getitem__(self, index):  # type: ignore[no-untyped-def, override]
+        return self.cases[index]
+
+    @property
+    def groups(self) -> list[str]:
+        """Group of each case, in order."""
+        return [case.group for case in self.cases]
+
+    @property
+    def labels(self) -> list[str]:
+        """Label of each case, in order."""
+        return [case.label for case in self.cases]
+
+    def select(self, case_ids: Sequence[str], name: str | None = None) -> Dataset:
+        """Return the cases with these ids, in this dataset's order.
+
+        Raises
+        ------
+        KeyError
+            If an id isn't here; the message names the first few.
+        """
+        wanted = set(case_ids)
+        missing = sorted(wanted - {case.case_id for case in self.cases})
+        if missing:
+            raise KeyError(f"dataset {self.name} has no case {', '.join(missing[:3])} ({len(missing)} missing)")
+        return Dataset(name or self.name, tuple(case for case in self.cases if case.case_id in wanted))
+
+    def content_hash(self) -> str:
+        """Return a SHA-256 (hex) over ids, groups, labels and contents."""
+        digest = hashlib.sha256()
+        for case in self.cases:
+            digest.update("\0".join((case.case_id, case.group, case.label, case.content_hash(), "")).encode())
+        return digest.hexdigest()

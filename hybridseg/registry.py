@@ -1,0 +1,205 @@
+"""Methods by name. A method is imported only when it is asked for.
+
+A method is named by an entry point of group ``hybridseg.segmenters``, by ``path/to/file.py:Class``, or by the path
+of a saved model. Parameters follow in brackets: ``random-forest[n_trees=50]``.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib.metadata
+import importlib.util
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .segmenter import Segmenter
+
+GROUP = "hybridseg.segmenters"
+
+
+class UnknownMethodError(ValueError):
+    """No method has this name; the message lists the known ones."""
+
+
+class MethodLoadError(ValueError):
+    """A method is known but can't be loaded; the message says whose it is and why."""
+
+
+@dataclass(frozen=True)
+class MethodInfo:
+    """Where a method comes from: its entry-point value and the distribution that offers it."""
+
+    name: str
+    value: str
+    distribution: str
+
+
+def available() -> dict[str, MethodInfo]:
+    """Return the installed methods by name, without importing any of them.
+
+    Raises
+    ------
+    MethodLoadError
+        If two distributions offer one name: which one would win is chance, so neither does.
+    """
+    found: dict[str, MethodInfo] = {}
+    for entry in importlib.metadata.entry_points(group=GROUP):
+        info = MethodInfo(entry.name, entry.value, entry.dist.name if entry.dist else "unknown")
+        other = found.setdefault(entry.name, info)
+        if other != info:
+            raise MethodLoadError(
+                f"method `{entry.name}` is offered by both {other.distribution} ({other.value}) "
+                f"and {info.distribution} ({info.value}); uninstall one"
+            )
+    return dict(sorted(found.items()))
+
+
+def create(spec: str, **params: Any) -> Segmenter:
+    """Return a segmenter for a name, ``file.py:Class`` or saved model, with parameters set.
+
+    Parameters
+    ----------
+    spec : str
+        For example ``otsu``, ``random-forest[n_trees=50]``, ``mine.py:MySegmenter`` or ``model.hybridseg``.
+    **params
+        Parameters, over those in the brackets.
+
+    Raises
+    ------
+    UnknownMethodError
+        If nothing has that name.
+    MethodLoadError
+        If it exists but can't be imported.
+    ValueError
+        If a parameter isn't one of the method's; the message lists the known ones.
+    """
+    name, bracketed = parse_spec(spec)
+    if is_model_path(name):
+        model = load(name)
+        return model.set_params(**{**bracketed, **params})
+    segmenter_class = find_class(name)
+    try:
+        model = segmenter_class()
+    except ImportError as error:
+        raise MethodLoadError(f"method `{name}` can't be created: {error}") from error
+    return model.set_params(**{**bracketed, **params})
+
+
+def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
+    """Split ``name[a=1,b=text]`` into name and parameters; values are Python literals, else text.
+
+    >>> parse_spec("random-forest[n_trees=50,criterion=gini]")
+    ('random-forest', {'n_trees': 50, 'criterion': 'gini'})
+    """
+    match = re.fullmatch(r"(?P<name>[^\[\]]+)(?:\[(?P<params>[^\[\]]*)\])?", spec.strip())
+    if match is None:
+        raise ValueError(f"a method is written `name` or `name[param=value,...]`, got `{spec}`")
+    params: dict[str, Any] = {}
+    # A comma inside parentheses belongs to a value such as (1, 2).
+    for part in re.split(r",(?![^(]*\))", match["params"] or ""):
+        if not part.strip():
+            continue
+        key, equals, text = part.partition("=")
+        if not equals or not key.strip().isidentifier():
+            raise ValueError(f"a parameter is written `name=value`, got `{part.strip()}` in `{spec}`")
+        try:
+            params[key.strip()] = ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError):
+            params[key.strip()] = text.strip()
+    return match["name"].strip(), params
+
+
+def is_model_path(name: str) -> bool:
+    """Whether a spec means a file on disk rather than a method's name."""
+    return name.endswith((".onnx", ".hybridseg")) or (os.sep in name and ".py:" not in name)
+
+
+def find_class(name: str) -> type[Segmenter]:
+    """Return the class behind a method's name or ``file.py:Class``, importing it now."""
+    if ".py:" in name:
+        return _class_from_file(name)
+    methods = available()
+    if name not in methods:
+        close = difflib.get_close_matches(name, methods, n=1)
+        hint = f"; did you mean `{close[0]}`?" if close else ""
+        raise UnknownMethodError(f"unknown method `{name}`; known: {', '.join(methods) or 'none'}{hint}")
+    info = methods[name]
+    try:
+        loaded = importlib.metadata.EntryPoint(info.name, info.value, GROUP).load()
+    except Exception as error:  # a plug-in's import may raise anything; it is reported, never hidden
+        raise MethodLoadError(
+            f"method `{name}` of {info.distribution} ({info.value}) failed to load: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    return _require_segmenter(loaded, name)
+
+
+def load(path: str | os.PathLike[str]) -> Segmenter:
+    """Return the segmenter in a saved model file, of whichever method wrote it, or in an ``.onnx`` file.
+
+    The file names a class; only a class that an installed method offers, or that is already imported as a
+    `Segmenter`, is used: a model file can't make this process import something else.
+
+    Raises
+    ------
+    FileNotFoundError, hybridseg.ModelFormatError, MethodLoadError
+    """
+    path = Path(path)
+    if path.suffix == ".onnx":
+        from .onnx import OnnxSegmenter
+
+        return OnnxSegmenter.load(path)
+    from .segmenter import ModelFormatError, Segmenter, read_model_file
+
+    header, _ = read_model_file(path)
+    wanted = header["class"]
+    for name, info in available().items():
+        if info.value == wanted:
+            return find_class(name).load(path)
+    for candidate in _subclasses(Segmenter):
+        if f"{candidate.__module__}:{candidate.__qualname__}" == wanted:
+            return candidate.load(path)
+    raise ModelFormatError(f"{path}: saved by {wanted}, which no installed package offers as a method")
+
+
+def _subclasses(parent: type) -> list[Any]:
+    direct = parent.__subclasses__()
+    return direct + [deeper for child in direct for deeper in _subclasses(child)]
+
+
+def _class_from_file(name: str) -> type[Segmenter]:
+    file_name, _, class_name = name.rpartition(":")
+    path = Path(file_name)
+    if not path.is_file():
+        raise UnknownMethodError(f"no file {path} (from `{name}`)")
+    # The module's name depends on the file alone, so that a model saved by this class finds it again.
+    module_name = f"hybridseg_user_{re.sub(r'[^0-9A-Za-z_]', '_', path.stem)}"
+    module = sys.modules.get(module_name)
+    if module is None or getattr(module, "__file__", None) != str(path.resolve()):
+        module_spec = importlib.util.spec_from_file_location(module_name, path.resolve())
+        if module_spec is None or module_spec.loader is None:
+            raise MethodLoadError(f"{path} can't be imported as Python")
+        module = importlib.util.module_from_spec(module_spec)
+        sys.modules[module_name] = module
+        try:
+            module_spec.loader.exec_module(module)
+        except Exception as error:
+            del sys.modules[module_name]
+            raise MethodLoadError(f"{path} failed to load: {type(error).__name__}: {error}") from error
+    if not hasattr(module, class_name):
+        raise UnknownMethodError(f"{path} has no `{class_name}`")
+    return _require_segmenter(getattr(module, class_name), name)
+
+
+def _require_segmenter(loaded: Any, name: str) -> type[Segmenter]:
+    from .segmenter import Segmenter
+
+    if not (isinstance(loaded, type) and issubclass(loaded, Segmenter)):
+        raise MethodLoadError(f"method `{name}` must be a subclass of hybridseg.Segmenter, got {loaded!r}")
+    return loaded

@@ -1,0 +1,418 @@
+"""The contract: everything that turns a grey ultrasound image into a lesion mask is a `Segmenter`.
+
+Public methods validate, private ones compute. An author of a method writes ``_predict_proba`` (and, for a method
+that learns, ``_fit``; for one that exports, ``_to_onnx``); everything else is here and is the same for all.
+"""
+
+from __future__ import annotations
+
+import inspect
+import io
+import json
+import os
+import zipfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .postprocess import OperatingPoint, apply_operating_point
+from .validation import check_image, check_probability, check_training_set, write_atomically
+
+Progress = Callable[[int, int, str], None]
+"""``progress(done, total, text)``, called by ``fit`` as it goes."""
+
+FORMAT_VERSION = 1
+
+
+class NotFittedError(ValueError, AttributeError):
+    """A method that has to learn was asked to predict before ``fit``."""
+
+
+class ModelFormatError(ValueError):
+    """A file is not a saved hybridseg model, or one this version can't read."""
+
+
+@dataclass(frozen=True)
+class Tags:
+    """What a method is able to do, declared rather than discovered by a crash.
+
+    Attributes
+    ----------
+    requires_fit : bool
+        ``predict`` raises `NotFittedError` before ``fit``.
+    deterministic : bool
+        The same training set, parameters and ``random_state`` give the same masks, bit for bit.
+    exportable : bool
+        ``to_onnx`` works. Where it is false, ``export_reason`` says why.
+    export_reason : str
+        One line for the person who wanted the file.
+    max_differing_pixels : float
+        Share of pixels that an exported graph may decide differently from Python; 0 means bit-identical.
+    skipped_checks : mapping of check name to reason
+        Conformance checks that this method can't meet, each with its reason.
+    """
+
+    requires_fit: bool = False
+    deterministic: bool = True
+    exportable: bool = True
+    export_reason: str = ""
+    max_differing_pixels: float = 0.0
+    skipped_checks: dict[str, str] = field(default_factory=dict)
+
+
+class Segmenter(ABC):
+    """A lesion segmentation method for grey breast-ultrasound images.
+
+    Parameters are keyword arguments of ``__init__``, stored as given under their own name; what ``fit`` learns is
+    stored under names that end in one underscore. Those two rules are all that ``get_params``, ``clone``, ``save``
+    and ``load`` need.
+
+    Class attributes
+    ----------------
+    tags : Tags
+        What the method is able to do.
+    operating_point : OperatingPoint
+        Threshold and post-processing used by ``predict`` until ``fit`` sets ``operating_point_``.
+    """
+
+    tags: ClassVar[Tags] = Tags()
+    operating_point: ClassVar[OperatingPoint] = OperatingPoint()
+
+    # ---- parameters, by scikit-learn's rules -------------------------------------------------------------------
+    @classmethod
+    def _param_names(cls) -> list[str]:
+        init = cls.__init__
+        if init is object.__init__:
+            return []
+        parameters = list(inspect.signature(init).parameters.values())[1:]
+        for parameter in parameters:
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                raise TypeError(f"{cls.__name__}.__init__ must name its parameters, got *{parameter.name}")
+        return sorted(parameter.name for parameter in parameters)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters by name; with ``deep``, those of nested objects too, as ``outer__inner``."""
+        params: dict[str, Any] = {}
+        for name in self._param_names():
+            value = getattr(self, name)
+            params[name] = value
+            if deep and hasattr(value, "get_params") and not isinstance(value, type):
+                params.update({f"{name}__{key}": inner for key, inner in value.get_params().items()})
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters by name (``outer__inner`` reaches into a nested object) and return self.
+
+        Raises
+        ------
+        ValueError
+            If a name isn't a parameter; the message lists the known ones.
+        """
+        known = self._param_names()
+        nested: dict[str, dict[str, Any]] = {}
+        for name, value in params.items():
+            outer, _, inner = name.partition("__")
+            if outer not in known:
+                raise ValueError(
+                    f"`{outer}` is not a parameter of {type(self).__name__}; known: {', '.join(known) or 'none'}"
+                )
+            if inner:
+                nested.setdefault(outer, {})[inner] = value
+            else:
+                setattr(self, outer, value)
+        for outer, inner_params in nested.items():
+            getattr(self, outer).set_params(**inner_params)
+        return self
+
+    def __repr__(self) -> str:
+        signature = inspect.signature(type(self).__init__).parameters
+        shown = [
+            f"{name}={value!r}"
+            for name, value in self.get_params(deep=False).items()
+            if repr(value) != repr(signature[name].default)
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __sklearn_tags__(self) -> Any:
+        """Let scikit-learn's model selection accept a segmenter (imports scikit-learn when asked)."""
+        from sklearn.utils import Tags as SklearnTags
+        from sklearn.utils import TargetTags
+
+        return SklearnTags(estimator_type=None, target_tags=TargetTags(required=True))
+
+    def score(self, images: Sequence[Any], masks: Sequence[Any]) -> float:
+        """Return the mean per-image IoU of ``predict(images)``; an empty truth met by an empty mask counts 1.
+
+        Here for ``GridSearchCV``; use the benchmark harness for anything that gets published.
+        """
+        images, masks, _ = check_training_set(images, masks)
+        total = 0.0
+        for image, mask in zip(images, masks, strict=True):
+            predicted = self.predict(image)
+            union = int((predicted | mask).sum())
+            total += int((predicted & mask).sum()) / union if union else 1.0
+        return total / len(images)
+
+    # ---- fit and predict ---------------------------------------------------------------------------------------
+    def fit(
+        self,
+        images: Sequence[Any],
+        masks: Sequence[Any],
+        *,
+        groups: Sequence[Any] | None = None,
+        validation: tuple[Sequence[Any], Sequence[Any]] | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Learn from images and their masks; a method with nothing to learn returns itself unchanged.
+
+        Parameters
+        ----------
+        images : sequence of ndarray of shape (H, W), uint8
+            Grey images, of any sizes.
+        masks : sequence of ndarray of shape (H, W), bool
+            Ground truth: lesion pixels are true. 0/1 and 0/255 uint8 arrays are taken too.
+        groups : sequence of hashable, optional
+            One value per image; images that show the same scene share it. Internal splits keep groups together.
+        validation : tuple of (images, masks), optional
+            Held-out cases for early stopping and the operating point. Without it, a method that needs some takes
+            whole groups out of the training set.
+        progress : callable, optional
+            Called as ``progress(done, total, text)``.
+
+        Raises
+        ------
+        ValueError
+            On anything that is not such a training set, naming argument, expectation and what came.
+        """
+        images, masks, groups = check_training_set(images, masks, groups)
+        if validation is not None:
+            validation_images, validation_masks, _ = check_training_set(*validation, name="validation")
+            validation = (validation_images, validation_masks)
+        self._fit(images, masks, groups=groups, validation=validation, progress=progress or _silent)
+        return self
+
+    def predict_proba(self, image: Any) -> NDArray[np.float32]:
+        """Return each pixel's lesion probability at the image's own size.
+
+        Parameters
+        ----------
+        image : ndarray of shape (H, W), uint8
+
+        Returns
+        -------
+        ndarray of shape (H, W), float32, in [0, 1]
+
+        Raises
+        ------
+        ValueError
+            If ``image`` is not a uint8 array of two dimensions with at least one pixel.
+        NotFittedError
+            If the method has to learn first.
+        """
+        image = check_image(image)
+        self._check_fitted()
+        return check_probability(self._predict_proba(image), image.shape, type(self).__name__)
+
+    def predict(self, image: Any) -> NDArray[np.bool_]:
+        """Return the lesion mask of shape (H, W), bool: threshold, then post-processing.
+
+        Parameters and errors as in `predict_proba`.
+        """
+        return self._mask(self.predict_proba(image))
+
+    def _mask(self, probability: NDArray[np.float32]) -> NDArray[np.bool_]:
+        return apply_operating_point(probability, self.current_operating_point)
+
+    @property
+    def current_operating_point(self) -> OperatingPoint:
+        """The threshold and post-processing that ``predict`` applies now."""
+        return getattr(self, "operating_point_", None) or self.operating_point
+
+    def _check_fitted(self) -> None:
+        if self.tags.requires_fit and not self._state():
+            raise NotFittedError(f"{type(self).__name__} must be fitted, or loaded, before it can predict")
+
+    # ---- files -------------------------------------------------------------------------------------------------
+    def _state(self) -> dict[str, Any]:
+        """What ``fit`` learned: the instance's attributes whose name ends in one underscore."""
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name.endswith("_") and not name.endswith("__") and not name.startswith("_")
+        }
+
+    def _set_state(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write parameters and learned state to one file (a zip of JSON and plain arrays; no pickle).
+
+        The file appears under its name only when it is complete.
+        """
+        arrays: dict[str, NDArray[Any]] = {}
+        state: dict[str, Any] = {}
+        for name, value in self._state().items():
+            if isinstance(value, np.ndarray):
+                if value.dtype.hasobject:
+                    raise TypeError(f"{type(self).__name__}.{name} is an object array: it can't be saved")
+                arrays[name] = value
+            elif isinstance(value, OperatingPoint):
+                state[name] = {"operating_point": asdict(value)}
+            else:
+                state[name] = {"json": value}
+        header = {
+            "format": "hybridseg-model",
+            "format_version": FORMAT_VERSION,
+            "class": f"{type(self).__module__}:{type(self).__qualname__}",
+            "params": self.get_params(deep=False),
+            "state": state,
+        }
+        try:
+            text = json.dumps(header, indent=1, default=_numpy_scalar)
+        except TypeError as error:
+            raise TypeError(f"{type(self).__name__} holds something that JSON can't: {error}") from None
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            _add(archive, "model.json", text.encode())
+            for name, array in arrays.items():
+                member = io.BytesIO()
+                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+                _add(archive, f"{name}.npy", member.getvalue())
+        write_atomically(path, buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what ``save`` wrote.
+
+        Raises
+        ------
+        ModelFormatError
+            If the file isn't a saved model of this class, or is of a newer format.
+        """
+        header, arrays = read_model_file(path)
+        mine = f"{cls.__module__}:{cls.__qualname__}"
+        if header["class"].rpartition(":")[2] != cls.__qualname__:
+            raise ModelFormatError(f"{path}: expected a saved {mine}, got one of {header['class']}")
+        try:
+            model = cls(**header["params"])
+        except TypeError as error:
+            raise ModelFormatError(f"{path}: its parameters don't fit {mine}: {error}") from None
+        state: dict[str, Any] = dict(arrays)
+        for name, entry in header["state"].items():
+            if "operating_point" in entry:
+                state[name] = OperatingPoint(**entry["operating_point"])
+            else:
+                state[name] = entry["json"]
+        model._set_state(state)
+        return model
+
+    def to_onnx(self, path: str | os.PathLike[str], **metadata: str) -> Any:
+        """Write the whole pipeline as one ONNX file, kept only if it agrees with this object.
+
+        Input ``image``: uint8 [N, H, W, 1]. Outputs ``mask``: uint8 [N, H, W, 1] in {0, 1} and ``probability``:
+        float32 [N, H, W, 1], both at the input's size. ``metadata`` adds ``hybridseg.*`` entries to the file.
+
+        Returns
+        -------
+        hybridseg.onnx.ParityReport
+            What was compared, and the largest differences.
+
+        Raises
+        ------
+        NotImplementedError
+            If the method can't be exported; the message is the reason in its tags.
+        hybridseg.onnx.ParityError
+            If the graph and this object disagree by more than the tags allow; no file is left.
+        """
+        if not self.tags.exportable:
+            raise NotImplementedError(f"{type(self).__name__} can't be exported: {self.tags.export_reason}")
+        self._check_fitted()
+        from .onnx import export
+
+        return export(self, path, metadata=metadata)
+
+    # ---- what an author writes -----------------------------------------------------------------------------------
+    def _fit(
+        self,
+        images: list[NDArray[np.uint8]],
+        masks: list[NDArray[np.bool_]],
+        *,
+        groups: list[Any] | None,
+        validation: tuple[list[NDArray[np.uint8]], list[NDArray[np.bool_]]] | None,
+        progress: Progress,
+    ) -> None:
+        """Learn. The default learns nothing."""
+
+    @abstractmethod
+    def _predict_proba(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return float32 (H, W) in [0, 1] for a uint8 (H, W) image."""
+
+    def _to_onnx(self) -> Any:
+        """Return an `onnx.ModelProto` with the file signature (see `to_onnx`)."""
+        raise NotImplementedError(f"{type(self).__name__} declares itself exportable but has no _to_onnx")
+
+
+def clone(segmenter: Segmenter) -> Segmenter:
+    """Return an unfitted copy with the same parameters."""
+    params = {
+        name: value.__sklearn_clone__() if hasattr(value, "__sklearn_clone__") else
+        clone(value) if isinstance(value, Segmenter) else value
+        for name, value in segmenter.get_params(deep=False).items()
+    }
+    return type(segmenter)(**params)
+
+
+def read_model_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return header and arrays of a saved model, without creating the model.
+
+    Raises
+    ------
+    ModelFormatError
+        If ``path`` isn't a saved model of a format that this version reads.
+    """
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            header = json.loads(archive.read("model.json"))
+            arrays = {
+                name[:-4]: np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
+                for name in archive.namelist()
+                if name.endswith(".npy")
+            }
+    except FileNotFoundError:
+        raise
+    except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError, NotImplementedError) as error:
+        raise ModelFormatError(f"{path}: not a saved hybridseg model ({error})") from None
+    if not isinstance(header, dict) or header.get("format") != "hybridseg-model":
+        raise ModelFormatError(f"{path}: not a saved hybridseg model")
+    if header.get("format_version", 0) > FORMAT_VERSION:
+        raise ModelFormatError(
+            f"{path}: model format {header['format_version']} is newer than this version reads ({FORMAT_VERSION})"
+        )
+    if not all(isinstance(header.get(key), kind) for key, kind in
+               (("class", str), ("params", dict), ("state", dict))):
+        raise ModelFormatError(f"{path}: the header lacks class, params or state")
+    return header, arrays
+
+
+def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    """Add a member with a fixed date, so that equal models are equal files."""
+    info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+    info.compress_type = zipfile.ZIP_DEFLATED
+    archive.writestr(info, data)
+
+
+def _numpy_scalar(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} {value!r}")
+
+
+def _silent(done: int, total: int, text: str) -> None:
+    del done, total, text

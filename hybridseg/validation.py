@@ -1,0 +1,99 @@
+"""Checks at the door, and the one way a file gets its final name. numpy only."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_PIXELS = 64_000_000
+"""Images above this many pixels are refused: ultrasound frames have about half a million."""
+
+
+def check_image(image: Any, name: str = "image") -> NDArray[np.uint8]:
+    """Return ``image`` if it is a uint8 array of shape (H, W); raise ValueError naming ``name`` otherwise."""
+    if not isinstance(image, np.ndarray):
+        raise ValueError(f"`{name}` must be an ndarray of uint8, got {type(image).__name__}")
+    if image.ndim != 2:
+        raise ValueError(f"`{name}` must be 2-D (H, W), got shape {image.shape}")
+    if image.dtype != np.uint8:
+        raise ValueError(f"`{name}` must be uint8 in 0..255, got {image.dtype}")
+    if image.size == 0:
+        raise ValueError(f"`{name}` must have at least one pixel, got shape {image.shape}")
+    if image.size > MAX_PIXELS:
+        raise ValueError(f"`{name}` must have at most {MAX_PIXELS} pixels, got shape {image.shape}")
+    return image
+
+
+def check_mask(mask: Any, shape: tuple[int, ...] | None = None, name: str = "mask") -> NDArray[np.bool_]:
+    """Return ``mask`` as bool (H, W). Taken: bool, and integers with only {0, 1} or {0, 255}."""
+    if not isinstance(mask, np.ndarray):
+        raise ValueError(f"`{name}` must be an ndarray of bool, got {type(mask).__name__}")
+    if mask.ndim != 2:
+        raise ValueError(f"`{name}` must be 2-D (H, W), got shape {mask.shape}")
+    if shape is not None and mask.shape != shape:
+        raise ValueError(f"`{name}` must have its image's shape {shape}, got {mask.shape}")
+    if mask.dtype == np.bool_:
+        return mask
+    if mask.dtype.kind not in "ui" or not (np.isin(mask, (0, 1)).all() or np.isin(mask, (0, 255)).all()):
+        raise ValueError(f"`{name}` must be bool, or hold only 0 and 1 or only 0 and 255, got {mask.dtype}")
+    return mask > 0
+
+
+def check_training_set(
+    images: Sequence[Any], masks: Sequence[Any], groups: Sequence[Any] | None = None, name: str = ""
+) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.bool_]], list[Any] | None]:
+    """Return lists of checked images, masks and groups of one length."""
+    prefix = f"{name} " if name else ""
+    images, masks = list(images), list(masks)
+    if not images:
+        raise ValueError(f"`{prefix}images` must hold at least one image, got none")
+    if len(images) != len(masks):
+        raise ValueError(f"`{prefix}masks` must have one mask per image ({len(images)}), got {len(masks)}")
+    if groups is not None:
+        groups = list(groups)
+        if len(groups) != len(images):
+            raise ValueError(f"`{prefix}groups` must have one value per image ({len(images)}), got {len(groups)}")
+    images = [check_image(image, f"{prefix}images[{i}]") for i, image in enumerate(images)]
+    masks = [check_mask(mask, images[i].shape, f"{prefix}masks[{i}]") for i, mask in enumerate(masks)]
+    return images, masks, groups
+
+
+def check_probability(probability: Any, shape: tuple[int, ...], method: str) -> NDArray[np.float32]:
+    """Return a method's output as float32 if it is a probability map of the image's shape.
+
+    A method that breaks this contract is at fault, not its user: the error says so.
+    """
+    if not isinstance(probability, np.ndarray) or probability.shape != shape:
+        got = getattr(probability, "shape", type(probability).__name__)
+        raise RuntimeError(f"{method}._predict_proba must return an array of the image's shape {shape}, got {got}")
+    if probability.dtype.kind not in "fb":
+        raise RuntimeError(f"{method}._predict_proba must return floats in [0, 1], got {probability.dtype}")
+    probability = np.ascontiguousarray(probability, dtype=np.float32)
+    low, high = float(probability.min()), float(probability.max())
+    if not (low >= 0.0 and high <= 1.0):  # written so that NaN fails
+        raise RuntimeError(f"{method}._predict_proba must return values in [0, 1], got {low:.4g} to {high:.4g}")
+    return probability
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write ``data`` so that ``path`` holds either what it held before or all of ``data``."""
+    path = Path(path)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
