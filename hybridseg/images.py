@@ -5,9 +5,9 @@ Taken: PNG, JPEG, BMP and TIFF with at most 8 bits a channel and one page.
 - Colour becomes grey with Pillow's weights (ITU-R 601-2: 0.299 R + 0.587 G + 0.114 B): equal channels stay.
 - The alpha channel of an image is ignored: the stored colours are what the scanner wrote.
 - An EXIF orientation is applied, to images and masks alike: what a viewer shows is what is segmented.
-- In a mask a pixel is lesion where its brightest channel is above 127 and it isn't transparent. A lossless mask
-  that has no value above `MAX_LABEL` holds label numbers: every one but 0 is lesion.
-- Files of 16 bits or floats, of several pages, that end too early, and anything else are refused with one line.
+- In a mask a pixel is lesion where its brightest channel is above 127 and it isn't transparent. A lossless
+  mask that has no value above `MAX_LABEL` holds label numbers: every one but 0 is lesion.
+- 16-bit and float files, several pages, files that end too early and the rest are refused with one line.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from .validation import MAX_PIXELS, check_image, check_mask, write_atomically
 
@@ -109,7 +109,7 @@ class Pixels:
         if brightest > 127 or self.file_format == "JPEG":
             return values > 127
         if brightest > MAX_LABEL:
-            raise ValueError(f"mask must hold 0 and 255 or labels to {MAX_LABEL}; its brightest value is {brightest}")
+            raise ValueError(f"expected 0 and 255 or labels up to {MAX_LABEL}, got at most {brightest}")
         return values > 0
 
 
@@ -218,7 +218,7 @@ def _open(data: bytes, name: str) -> Any:
     with _quiet():
         try:
             picture = Image.open(io.BytesIO(data), formats=FORMATS)
-        except Image.UnidentifiedImageError:
+        except UnidentifiedImageError:
             raise ImageError(f"{name}: is not a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} image") from None
         except Image.DecompressionBombError:
             raise ImageError(f"{name}: has more than {MAX_PIXELS} pixels") from None

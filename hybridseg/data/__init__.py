@@ -1,1 +1,69 @@
-"""Cases and datasets, readers, phantoms, near-duplicates and splits."""
+"""Cases and datasets, readers, phantoms, near-duplicates and splits. Names load on first use."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+_LAZY = {
+    "Case": "cases",
+    "DataError": "cases",
+    "Dataset": "cases",
+    "FileCase": "files",
+    "load_dataset": "readers",
+    "Inventory": "inventory",
+    "take_inventory": "inventory",
+    "Fold": "splits",
+    "LeakReport": "splits",
+    "Split": "splits",
+    "busi_split": "splits",
+    "check_split": "splits",
+    "grouped_folds": "splits",
+    "read_split": "splits",
+    "write_split": "splits",
+}
+__all__ = [
+    "Case",
+    "DataError",
+    "Dataset",
+    "FileCase",
+    "Fold",
+    "Inventory",
+    "LeakReport",
+    "Split",
+    "busi_split",
+    "check_split",
+    "grouped_folds",
+    "load_dataset",
+    "read_split",
+    "take_inventory",
+    "write_split",
+]
+
+if TYPE_CHECKING:
+    from .cases import Case, DataError, Dataset
+    from .files import FileCase
+    from .inventory import Inventory, take_inventory
+    from .readers import load_dataset
+    from .splits import (
+        Fold,
+        LeakReport,
+        Split,
+        busi_split,
+        check_split,
+        grouped_folds,
+        read_split,
+        write_split,
+    )
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        value = getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

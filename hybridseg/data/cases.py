@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class DataError(ValueError):
+    """A folder, manifest or split file doesn't hold what it should. The message is one line."""
+
+
+def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
+    """Return a sorting key under which ``benign (2)`` comes before ``benign (10)``."""
+    parts = re.split(r"([0-9]+)", text)
+    return tuple((0, int(part), part) if i % 2 else (1, 0, part) for i, part in enumerate(parts))
 
 
 @dataclass(frozen=True)
@@ -50,10 +61,19 @@ class Case(ABC):
 
 @dataclass(frozen=True)
 class Dataset(Sequence[Case]):
-    """Cases under a name, in a fixed order (sorted naturally by ``case_id``)."""
+    """Cases under a name, in a fixed order (sorted naturally by ``case_id``).
+
+    Attributes
+    ----------
+    name : str
+    cases : tuple of Case
+    groups_from : str
+        Who says which cases share a scene, in words.
+    """
 
     name: str
     cases: tuple[Case, ...]
+    groups_from: str = "each case is its own group"
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -93,7 +113,13 @@ class Dataset(Sequence[Case]):
         missing = sorted(wanted - {case.case_id for case in self.cases})
         if missing:
             raise KeyError(f"dataset {self.name} has no case {', '.join(missing[:3])} ({len(missing)} missing)")
-        return Dataset(name or self.name, tuple(case for case in self.cases if case.case_id in wanted))
+        kept = tuple(case for case in self.cases if case.case_id in wanted)
+        return replace(self, name=name or self.name, cases=kept)
+
+    def regrouped(self, groups: Mapping[str, str], groups_from: str) -> Dataset:
+        """Return this dataset with other groups for the cases named in ``groups`` (case_id to group)."""
+        cases = tuple(replace(case, group=groups.get(case.case_id, case.group)) for case in self.cases)
+        return replace(self, cases=cases, groups_from=groups_from)
 
     def content_hash(self) -> str:
         """Return a SHA-256 (hex) over ids, groups, labels and contents."""

@@ -1,0 +1,97 @@
+"""CSV manifests, and the one way a CSV file is read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from ..images import shown
+from .cases import DataError, Dataset, natural_key
+from .files import FileCase
+
+MANIFEST_COLUMNS = ("image", "mask", "group", "label", "case_id")
+MAX_TEXT_BYTES = 64_000_000
+
+
+def read_manifest(path: str | os.PathLike[str]) -> Dataset:
+    """Return the dataset that a CSV file lists.
+
+    Columns: ``image`` and ``mask`` (relative to the file's folder; several masks joined by ``;``, none means
+    lesion-free), and if wanted ``group``, ``label`` and ``case_id`` (else the image's path without its ending).
+
+    Raises
+    ------
+    DataError
+        For a missing column or file, a path that leaves the manifest's folder, or two cases of one name.
+    """
+    path = Path(path)
+    rows = parse_rows(read_text(path), shown(path), ("image", "mask"), MANIFEST_COLUMNS)
+    cases = []
+    for number, row in rows:
+        where = f"{shown(path)} line {number}"
+        image = _inside(path.parent, row["image"], where)
+        masks = [_inside(path.parent, part.strip(), where) for part in row["mask"].split(";") if part.strip()]
+        case_id = row.get("case_id") or str(PurePosixPath(row["image"].replace("\\", "/")).with_suffix(""))
+        cases.append(FileCase(case_id, row.get("group") or case_id, row.get("label", ""), image, tuple(masks)))
+    cases.sort(key=lambda case: natural_key(case.case_id))
+    if not cases:
+        raise DataError(f"{shown(path)}: lists no case")
+    try:
+        dataset = Dataset(path.stem, tuple(cases))
+    except ValueError as error:
+        raise DataError(f"{shown(path)}: {error}") from error
+    grouped = any(row.get("group") for _, row in rows)
+    return replace(dataset, groups_from="the manifest's group column") if grouped else dataset
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """Return the text of a UTF-8 file of at most `MAX_TEXT_BYTES`; raise `DataError` otherwise."""
+    path = Path(path)
+    try:
+        if not path.is_file():
+            raise DataError(f"{shown(path)}: no such file")
+        if path.stat().st_size > MAX_TEXT_BYTES:
+            raise DataError(f"{shown(path)}: is larger than {MAX_TEXT_BYTES} bytes")
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{shown(path)}: can't be read: {error.strerror or error}") from error
+    except UnicodeDecodeError:
+        raise DataError(f"{shown(path)}: is not UTF-8 text") from None
+
+
+def parse_rows(
+    text: str, name: str, required: tuple[str, ...], known: tuple[str, ...]
+) -> list[tuple[int, dict[str, str]]]:
+    """Return (line number, row) of CSV text, values stripped, columns that aren't known left out.
+
+    Raises
+    ------
+    DataError
+        If it isn't CSV or a required column is missing; ``name`` is what the message calls it.
+    """
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        reader.fieldnames = columns = [column.strip() for column in reader.fieldnames or ()]
+        missing = [column for column in required if column not in columns]
+        if missing:
+            raise DataError(f"{name}: has no column `{missing[0]}`, expected {', '.join(required)}")
+        wanted = [column for column in known if column in columns]
+        return [(reader.line_num, {key: (row[key] or "").strip() for key in wanted}) for row in reader]
+    except csv.Error as error:
+        raise DataError(f"{name}: is not CSV: {error}") from error
+
+
+def _inside(folder: Path, text: str, where: str) -> Path:
+    """Return the file ``text`` in ``folder``; refuse one that is outside it, or missing."""
+    relative = Path(os.path.normpath(text.replace("\\", "/")))
+    leaves = relative.is_absolute() or ".." in relative.parts or re.match(r"[A-Za-z]:", text)
+    if leaves or not text or "\0" in text:
+        raise DataError(f"{where}: `{shown(text)}` must be a path inside the manifest's folder")
+    path = folder / relative
+    if not path.is_file():
+        raise DataError(f"{where}: no such file {shown(path)}")
+    return path

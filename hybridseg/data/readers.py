@@ -1,0 +1,244 @@
+"""Datasets by source: folders read by the names in them, CSV manifests, and phantoms.
+
+One rule reads BUSI as it is unzipped, ``<name>_image.png`` beside ``<name>_mask.png``, and ``images/`` with
+``masks/``:
+
+- A file under a folder called like `IMAGE_FOLDERS` is an image, under one like `MASK_FOLDERS` a mask. Elsewhere
+  a mask is known by its name: ``_mask``, ``_seg``, ``_segmentation``, ``_tumor``, ``_lesion``, ``_gt`` or
+  ``_label`` at its end (a hyphen will do, a number may follow), or ``mask_``, ``seg_``, ``gt_`` or ``label_`` at
+  its start.
+- A mask belongs to the image of the same name less those marks (and less ``image_``, ``img_`` or ``bus_`` at the
+  image's start), in the same class folder. Several masks of one image are joined by OR.
+- The class is the innermost other folder. An image without a mask is lesion-free in the class ``normal``;
+  otherwise it is an error, as is a mask without an image.
+- Hidden files are left out; so are outlines of other structures (``_other1``).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..images import SUFFIXES, shown
+from .cases import DataError, Dataset, natural_key
+from .files import FileCase
+from .manifest import read_manifest
+
+IMAGE_FOLDERS = ("images", "image", "imgs", "img", "original", "imagestr")
+MASK_FOLDERS = ("masks", "mask", "labels", "label", "labelstr", "gt", "ground_truth", "annotations")
+LESION_FREE_CLASS = "normal"
+
+_CLASSES = ("benign", "malignant", LESION_FREE_CLASS)
+_PARTS = ("train", "training", "val", "valid", "validation", "test", "testing")
+_MARKS = "masks?|seg|segmentation|tumou?r|lesion|gt|labels?"
+_MASK_END = re.compile(rf"[_-](?:{_MARKS})(?:_?[0-9]+)?$", re.IGNORECASE)
+_MASK_START = re.compile(r"^(?:mask|seg|gt|label)[_-]", re.IGNORECASE)
+_IMAGE_END = re.compile(r"[_-](?:image|img)$", re.IGNORECASE)
+_IMAGE_START = re.compile(r"^(?:(?:test_)?image|img|bus)[_-]", re.IGNORECASE)
+_CHANNEL = "_0000"  # nnU-Net numbers the channels of an image, not of its mask
+_OTHER_STRUCTURE = re.compile(r"[_-]other[0-9]*$", re.IGNORECASE)  # BrEaST outlines cysts' walls and ribs too
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a folder holds, before it is decided whether that is a dataset.
+
+    Attributes
+    ----------
+    dataset : Dataset
+        The images that have a mask or are of the lesion-free class.
+    images_without_mask, masks_without_image, other_files : tuple of Path
+        What is left: the first two make `load_dataset` refuse the folder.
+    """
+
+    dataset: Dataset
+    images_without_mask: tuple[Path, ...]
+    masks_without_image: tuple[Path, ...]
+    other_files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class _File:
+    path: Path
+    is_mask: bool
+    folders: tuple[str, ...]  # class folders; those that only say image or mask are left out
+
+
+def load_dataset(source: str | os.PathLike[str]) -> Dataset:
+    """Return the dataset in a folder or a manifest, or the embedded phantoms.
+
+    Parameters
+    ----------
+    source : str or path
+        A folder (see this module's text), a ``.csv`` manifest, or ``phantoms``, ``phantoms[n=24,seed=0]``.
+
+    Raises
+    ------
+    DataError
+        If nothing is there, an image has no mask, or a mask no image.
+    """
+    text = os.fspath(source)
+    if text.startswith("phantoms") and not Path(text).exists():
+        return _phantoms(text)
+    path = Path(source)
+    if path.is_dir():
+        scan = scan_folder(path)
+        _refuse_leftovers(scan, path)
+        return scan.dataset
+    if path.suffix.lower() == ".csv" and path.is_file():
+        return read_manifest(path)
+    reason = "is neither a folder nor a .csv manifest" if path.exists() else "no such folder or manifest"
+    raise DataError(f"{shown(path)}: {reason}")
+
+
+def scan_folder(root: str | os.PathLike[str]) -> Scan:
+    """Return what is in a folder by the rules of this module, without reading a pixel."""
+    root = Path(root)
+    files, other = _sort_files(root)
+    images = [file for file in files if not file.is_mask]
+    channels = bool(images) and all(file.path.stem.endswith(_CHANNEL) for file in images)
+    names = {file.path: _image_name(file.path.stem, channels) for file in images}
+
+    exact: dict[tuple[tuple[str, ...], str], _File] = {}
+    loose: dict[tuple[tuple[str, ...], str], list[_File]] = {}
+    for file in images:
+        twin = exact.setdefault((file.folders, names[file.path].casefold()), file)
+        if twin is not file:
+            both = f"{shown(twin.path.name)} and {shown(file.path.name)}"
+            raise DataError(f"{shown(root)}: {both} are one case's image")
+        loose.setdefault((file.folders, _IMAGE_START.sub("", names[file.path]).casefold()), []).append(file)
+
+    masks: dict[Path, list[Path]] = {}
+    orphans = []
+    for file in files:
+        if file.is_mask:
+            owner = _owner(file, exact, loose)
+            if owner is None:
+                orphans.append(file.path)
+            else:
+                masks.setdefault(owner.path, []).append(file.path)
+
+    folders = {file.folders for file in images}
+    unique = max(Counter(names.values()).values(), default=0) == 1
+    cases, without = [], []
+    for file in images:
+        label = _label(file.folders, root, several=len(folders) > 1)
+        if file.path not in masks and label.casefold() != LESION_FREE_CLASS:
+            without.append(file.path)
+            continue
+        case_id = names[file.path] if unique else "/".join((*file.folders, names[file.path]))
+        found = sorted(masks.get(file.path, []), key=lambda path: natural_key(path.name))
+        cases.append(FileCase(case_id, case_id, label, file.path, tuple(found)))
+    cases.sort(key=lambda case: natural_key(case.case_id))
+    dataset = _with_published_groups(Dataset(root.resolve().name, tuple(cases)))
+    return Scan(dataset, tuple(without), tuple(orphans), tuple(other))
+
+
+def _phantoms(text: str) -> Dataset:
+    match = re.fullmatch(r"phantoms(?:\[([^\[\]]*)\])?", text)
+    values = {"n": 24, "seed": 0}
+    for part in ((match[1] or "") if match else "=").split(","):
+        if not part.strip() and match:
+            continue
+        name, _, number = (piece.strip() for piece in part.partition("="))
+        if name not in values or not re.fullmatch(r"[0-9]{1,9}", number):
+            raise DataError(f"phantoms are written `phantoms` or `phantoms[n=24,seed=0]`, got `{shown(text)}`")
+        values[name] = int(number)
+    from .phantoms import phantom_dataset
+
+    return phantom_dataset(n=values["n"], seed=values["seed"])
+
+
+def _refuse_leftovers(scan: Scan, root: Path) -> None:
+    """Raise `DataError` unless every image has its mask and every mask its image, and there is at least one."""
+    for paths, lack, hint in (
+        (scan.images_without_mask, "has no mask", "; list lesion-free images in a manifest"),
+        (scan.masks_without_image, "is a mask without an image", ""),
+    ):
+        if paths:
+            first = shown(paths[0].relative_to(root))
+            raise DataError(f"{shown(root)}: {first} {lack} ({len(paths)} such files){hint}")
+    if not scan.dataset.cases:
+        raise DataError(f"{shown(root)}: holds no image ({', '.join(SUFFIXES)})")
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    """Yield every file, hidden ones left out, folders behind links included once."""
+    seen = set()
+    for folder, subfolders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            subfolders.clear()
+            continue
+        seen.add(real)
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith(".") and name != "__MACOSX")
+        for name in sorted(names, key=natural_key):
+            if not name.startswith("."):
+                yield Path(folder, name)
+
+
+def _sort_files(root: Path) -> tuple[list[_File], list[Path]]:
+    files, other = [], []
+    for path in _walk(root):
+        if path.suffix.lower() not in SUFFIXES:
+            other.append(path)
+            continue
+        parts = path.relative_to(root).parts[:-1]
+        lower = [part.lower() for part in parts]
+        is_image = any(part in IMAGE_FOLDERS for part in lower)
+        is_mask = any(part in MASK_FOLDERS for part in lower)
+        if not is_image and not is_mask:
+            is_mask = _unmarked(path.stem) != path.stem
+        if not is_image and not is_mask and _OTHER_STRUCTURE.search(path.stem):
+            other.append(path)
+            continue
+        folders = tuple(part for part in parts if part.lower() not in IMAGE_FOLDERS + MASK_FOLDERS)
+        files.append(_File(path, is_mask and not is_image, folders))
+    return files, other
+
+
+def _unmarked(stem: str) -> str:
+    """Return a mask's name without what marks it as one."""
+    return _MASK_START.sub("", _MASK_END.sub("", stem))
+
+
+def _image_name(stem: str, channels: bool) -> str:
+    return stem.removesuffix(_CHANNEL) if channels else _IMAGE_END.sub("", stem)
+
+
+def _owner(
+    mask: _File,
+    exact: dict[tuple[tuple[str, ...], str], _File],
+    loose: dict[tuple[tuple[str, ...], str], list[_File]],
+) -> _File | None:
+    """Return the image of a mask: the same name first, then less the mask's marks, then less the image's too."""
+    keys = [(mask.folders, name.casefold()) for name in (mask.path.stem, _unmarked(mask.path.stem))]
+    for key in keys:
+        if key in exact:
+            return exact[key]
+    candidates = loose.get(keys[-1], [])
+    return candidates[0] if len(candidates) == 1 else None
+
+
+def _label(folders: tuple[str, ...], root: Path, several: bool) -> str:
+    name = folders[-1] if folders else root.resolve().name
+    if name.casefold() in _CLASSES:
+        return name.casefold()
+    return name if folders and several and name.lower() not in _PARTS else ""
+
+
+def _with_published_groups(dataset: Dataset) -> Dataset:
+    """Take BUSI's groups from the published split where every case is called as in BUSI and some are listed there."""
+    from .splits import published_groups
+
+    if not all(re.fullmatch(rf"{case.label} \([0-9]+\)", case.case_id) for case in dataset):
+        return dataset
+    groups = published_groups()
+    listed = sum(case.case_id in groups for case in dataset)
+    if not listed:
+        return dataset
+    return dataset.regrouped(groups, f"the published BUSI split ({listed} of {len(dataset)} cases)")
