@@ -1,11 +1,11 @@
 """Synthetic breast-ultrasound images with exact ground truth: the data set that needs no download.
 
 The generator follows the physics that makes ultrasound hard to segment. Tissue is a map of echo strength in
-decibels: skin, subcutaneous fat with septa, gland with fat lobules, fascia and muscle. Random scatterers of that
-strength are blurred by a point-spread function that widens away from the focus; the envelope of the sum is speckle,
-Rayleigh where scatterers are many and K-distributed where their density varies. Attenuation is summed along each
-beam, so that a shadow or an enhancement begins below what causes it. Noise, an imperfect depth gain, logarithmic
-compression and burnt-in callipers and text come last.
+decibels: skin, subcutaneous fat with septa, gland with fat lobules, fascia and muscle. Random scatterers of
+that strength are blurred by a point-spread function that widens away from the focus; the envelope of the
+sum is speckle, Rayleigh where scatterers are many and K-distributed where their density varies. Attenuation
+is summed along each beam, so that a shadow or an enhancement begins below what causes it. Noise, an
+imperfect depth gain, logarithmic compression and burnt-in callipers and text come last.
 
 They are phantoms: good for tests, demonstrations and timing, not for a statement about patients.
 
@@ -127,7 +127,7 @@ def phantom(
     outline = None
     if kind != "normal":
         outline = _draw_outline(rng, kind, (height, width))
-        mask = _add_lesion(rng, kind, outline, echo_db, loss_db, scale)
+        mask = _add_lesion(rng, kind, outline, echo_db=echo_db, loss_db=loss_db, scale=scale)
     image = _scan(rng, echo_db, loss_db, scale)
     _burn_in(rng, image, outline, scale)
     return Phantom(image, mask, kind)
@@ -139,7 +139,7 @@ def _check_shape(shape: tuple[int, int]) -> tuple[int, int]:
     return int(shape[0]), int(shape[1])
 
 
-# ---- tissue ------------------------------------------------------------------------------------------------------
+# ---- tissue --------------------------------------------------------------------------------------
 def _tissue(rng: np.random.Generator, shape: tuple[int, int], scale: float) -> tuple[Float, Float]:
     """Return echo strength (dB, gland near 0) and loss per pixel of path (dB), both of the image's shape.
 
@@ -149,40 +149,40 @@ def _tissue(rng: np.random.Generator, shape: tuple[int, int], scale: float) -> t
     depth = (np.arange(rows, dtype=np.float32)[:, None] + 0.5) / rows
     unit = scale / 2  # half-resolution pixels per pixel of the reference height
 
-    skin = rng.uniform(0.025, 0.05) + _curve(rng, columns, 0.004)
-    fat = skin + rng.uniform(0.06, 0.2) + _curve(rng, columns, 0.03)
-    gland = fat + rng.uniform(0.3, 0.55) + _curve(rng, columns, 0.03)
-    ramp = rng.uniform(0.01, 0.03)
-    in_skin, above_gland, above_muscle = (
-        np.clip((edge[None, :] - depth) / width + 0.5, 0, 1)
-        for edge, width in ((skin, 0.01), (fat, ramp), (gland, ramp))
-    )
-    in_fat, in_gland, in_muscle = above_gland - in_skin, above_muscle - above_gland, 1 - above_muscle
-    np.maximum(in_fat, 0, out=in_fat)
-    np.maximum(in_gland, 0, out=in_gland)
-
     # Structures lie along layers that bend: noise stretched sideways, then sheared column by column.
-    fibres = _noise(rng, (rows, columns), (2.2 * unit, 30 * unit))
-    strands = _noise(rng, (rows, columns), (4 * unit, 14 * unit))
-    lobules = _noise(rng, (rows, columns), (15 * unit, 32 * unit))
-    fibres, strands = _bend(rng, fibres, 24 * unit), _bend(rng, strands, 24 * unit)
-    septa = np.clip(fibres - 0.9, 0, 1.6)
-    fatty = np.clip(lobules - rng.uniform(0.5, 1.3), 0, 0.5) * 2
+    fibres = _bend(rng, _noise(rng, (rows, columns), (2.0 * unit, 26 * unit)), 16 * unit)
+    strands = _bend(rng, _noise(rng, (rows, columns), (3.5 * unit, 10 * unit)), 16 * unit)
+    lobules = _noise(rng, (rows, columns), (13 * unit, 26 * unit))
+    septa = np.clip(fibres - 0.7, 0, 1.8)
+    fatty = np.clip(lobules - rng.uniform(0.3, 1.2), 0, 0.6) / 0.6
+
+    skin = rng.uniform(0.02, 0.045) + _curve(rng, columns, 0.003)
+    fat = skin + rng.uniform(0.06, 0.22) + _curve(rng, columns, 0.014)
+    gland = fat + rng.uniform(0.3, 0.5) + _curve(rng, columns, 0.014)
+    ragged = depth + 0.022 * lobules + 0.006 * strands
+    in_skin = np.clip((skin - depth) / 0.01 + 0.5, 0, 1)
+    above_gland, above_muscle = (
+        np.clip((edge - ragged) / rng.uniform(0.01, 0.06) + 0.5, 0, 1) for edge in (fat, gland)
+    )
+    in_fat = np.maximum(above_gland - in_skin, 0)
+    in_gland = np.maximum(above_muscle - np.maximum(above_gland, in_skin), 0)
+    in_muscle = 1 - in_skin - in_fat - in_gland
 
     echo_db = (
         in_skin * (3 + 2 * strands)
-        + in_fat * (rng.uniform(-13, -8) + 1.5 * strands + 9 * septa)
-        + in_gland * (rng.uniform(1, 3.5) * strands + 5 * septa - rng.uniform(5, 13) * fatty + 1.5 * lobules)
-        + in_muscle * (rng.uniform(-15, -10) + 2 * strands + 10 * septa)
+        + in_fat * (rng.uniform(-10, -5) + 1.5 * strands + 7 * septa)
+        + in_gland * (rng.uniform(1.5, 4) * strands + 4 * septa - rng.uniform(4, 12) * fatty + 1.5 * lobules)
+        + in_muscle * (rng.uniform(-9, -4) + 2.5 * strands + 8 * septa)
     )
-    for edge, strength in ((skin, 5.0), (fat, rng.uniform(2, 10)), (gland, rng.uniform(4, 12))):
-        line = np.exp(-(((depth - edge[None, :]) * rows / (3 * unit)) ** 2))
-        echo_db += strength * line * (0.6 + 0.4 * np.tanh(2 * lobules))
+    for edge, strength in ((skin, 5.0), (fat, rng.uniform(0, 7)), (gland, rng.uniform(0, 9))):
+        line = np.exp(-(((depth + 0.01 * lobules - edge) * rows / (3 * unit)) ** 2))
+        echo_db += strength * line * np.clip(0.5 + strands, 0, 1)
 
-    loss_db = np.full((rows, columns), rng.uniform(0.0, 0.03), np.float32) / scale
-    contact = np.clip(_curve(rng, columns, 1.0, bends=9) - 0.9, 0, None)  # poor contact, a nipple: whole beams dim
-    loss_db += (contact * rng.uniform(0.0, 0.12) / scale)[None, :].astype(np.float32)
-    loss_db += (0.06 / scale * septa * in_gland).astype(np.float32)
+    loss_db = np.full((rows, columns), rng.uniform(0.0, 0.015), np.float32) / scale
+    # Poor contact or a nipple dims whole beams.
+    contact = np.clip(_curve(rng, columns, 1.0, bends=9) - 1.0, 0, None)
+    loss_db += (contact * rng.uniform(0.0, 0.06) / scale).astype(np.float32)
+    loss_db += (0.05 / scale * septa * in_gland).astype(np.float32)
     return _double(echo_db, shape), _double(loss_db, shape)
 
 
@@ -218,13 +218,13 @@ def _double(field: NDArray[Any], shape: tuple[int, int]) -> Float:
     return _stretch(_stretch(padded, shape[0], 2, 0), shape[1], 2, 1)
 
 
-def _curve(rng: np.random.Generator, size: int, amplitude: float, bends: int = 5) -> NDArray[np.float64]:
+def _curve(rng: np.random.Generator, size: int, amplitude: float, bends: int = 5) -> Float:
     """Return a smooth random curve of mean about 0 and SD about ``amplitude``."""
     phase = rng.uniform(0, 2 * np.pi, bends)
     weight = rng.standard_normal(bends) / np.arange(1, bends + 1) ** 0.5
     weight *= amplitude / max(float(np.sqrt((weight**2).sum() / 2)), 1e-6)
     t = np.linspace(0, 1, size)[:, None] * np.pi * np.arange(1, bends + 1)[None, :]
-    curve: NDArray[np.float64] = (np.cos(t + phase) * weight).sum(axis=1)
+    curve: Float = (np.cos(t + phase) * weight).sum(axis=1).astype(np.float32)
     return curve
 
 
@@ -238,7 +238,7 @@ def _bend(rng: np.random.Generator, field: Float, shift_px: float) -> Float:
     return bent
 
 
-# ---- lesion ------------------------------------------------------------------------------------------------------
+# ---- lesion --------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class _Outline:
     """A star-shaped region: at angle t its edge is ``radius(t)`` times the ellipse's."""
@@ -248,16 +248,25 @@ class _Outline:
     tilt: float
     factors: NDArray[np.float64]
 
-    def relative_radius(self, shape: tuple[int, int]) -> Float:
-        """Return each pixel's distance from the centre in units of the edge's: below 1 is inside."""
-        y = np.arange(shape[0], dtype=np.float32)[:, None] - np.float32(self.centre[0])
-        x = np.arange(shape[1], dtype=np.float32)[None, :] - np.float32(self.centre[1])
+    def window(self, shape: tuple[int, int]) -> tuple[slice, slice]:
+        """Return rows and columns that hold the region and what surrounds it."""
+        reach = 1.4 * float(self.factors.max()) * max(self.semi_axes)
+        rows, columns = (
+            slice(max(0, int(middle - reach)), min(size, int(middle + reach) + 2))
+            for middle, size in zip(self.centre, shape, strict=True)
+        )
+        return rows, columns
+
+    def relative_radius(self, window: tuple[slice, slice]) -> Float:
+        """Return each pixel's distance from the centre in units of the edge's: up to 1 is inside."""
+        y = np.arange(window[0].start, window[0].stop, dtype=np.float32)[:, None] - np.float32(self.centre[0])
+        x = np.arange(window[1].start, window[1].stop, dtype=np.float32)[None, :] - np.float32(self.centre[1])
         cosine, sine = np.float32(np.cos(self.tilt)), np.float32(np.sin(self.tilt))
         u = (cosine * y - sine * x) / np.float32(self.semi_axes[0])
         v = (sine * y + cosine * x) / np.float32(self.semi_axes[1])
         angle = np.arctan2(v, u) * np.float32(len(self.factors) / (2 * np.pi))
         factor = self.factors.astype(np.float32)[np.rint(angle).astype(np.intp) % len(self.factors)]
-        relative: Float = np.hypot(u, v) / factor
+        relative: Float = (np.hypot(u, v) / factor).astype(np.float32, copy=False)
         return relative
 
 
@@ -279,45 +288,53 @@ def _draw_outline(rng: np.random.Generator, kind: str, shape: tuple[int, int]) -
             away = np.abs((t - rng.uniform(0, 2 * np.pi) + np.pi) % (2 * np.pi) - np.pi)
             log_factor += rng.uniform(0.1, 0.4) * np.exp(-away / rng.uniform(0.05, 0.14))
     top = max(0.08 * height + axial, 0.2 * height)
-    centre = (float(rng.uniform(top, max(top + 1, 0.62 * height))), float(rng.uniform(0.24, 0.76) * width))
-    return _Outline(centre, (float(axial), float(lateral)), float(rng.uniform(-0.35, 0.35)), np.exp(log_factor))
+    y, x = rng.uniform(top, max(top + 1, 0.62 * height)), rng.uniform(0.24, 0.76) * width
+    tilt = float(rng.uniform(-0.35, 0.35))
+    return _Outline((float(y), float(x)), (float(axial), float(lateral)), tilt, np.exp(log_factor))
 
 
 def _add_lesion(
-    rng: np.random.Generator, kind: str, outline: _Outline, echo_db: Float, loss_db: Float, scale: float
+    rng: np.random.Generator, kind: str, outline: _Outline, *, echo_db: Float, loss_db: Float, scale: float
 ) -> NDArray[np.bool_]:
     """Write a lesion into echo strength and loss, in place, and return its mask."""
-    shape = (echo_db.shape[0], echo_db.shape[1])
-    relative = outline.relative_radius(shape)
+    window = outline.window((echo_db.shape[0], echo_db.shape[1]))
+    relative = outline.relative_radius(window)
+    mask = np.zeros(echo_db.shape, bool)
+    mask[window] = relative <= 1
+    echo_db, loss_db = echo_db[window], loss_db[window]  # views: what follows writes through
+
     benign = kind == "benign"
     mean_radius = float(np.sqrt(outline.semi_axes[0] * outline.semi_axes[1]))
-    softness = (rng.uniform(1.0, 3.0) if benign else rng.uniform(2.5, 7.0)) * scale / mean_radius
-    inside = np.clip((1 - relative) / softness + 0.5, 0, 1)
-    cystic = benign and rng.random() < 0.3
-    level = rng.uniform(-32, -22) if cystic else rng.uniform(-20, -11) if benign else rng.uniform(-22, -12)
-    texture = _noise(rng, shape, (7 * scale, 9 * scale)) * (1.0 if benign else 2.5)
-    echo_db += inside * (level + texture - (0.3 if cystic else 0.7) * echo_db)
-    rim = np.exp(-(((relative - 1) / (1.5 * softness)) ** 2)) if benign else np.clip(1.35 - relative, 0, 0.35) / 0.35
-    echo_db += (1 - inside) * rim * (3.0 if benign else 4.0)  # a capsule, or the halo of invaded fat
+    softness = (rng.uniform(1.5, 4.0) if benign else rng.uniform(4.0, 12.0)) * scale / mean_radius
+    # The edge that is seen wanders about the edge that is true.
+    wander = _noise(rng, relative.shape, (5 * scale, 6 * scale)) * np.float32(0.35 * softness)
+    inside = np.clip((1 - relative + wander) / softness + 0.5, 0, 1)
+    cystic = benign and rng.random() < 0.25
+    level = rng.uniform(-26, -18) if cystic else rng.uniform(-15, -6) if benign else rng.uniform(-17, -8)
+    texture = _noise(rng, relative.shape, (6 * scale, 9 * scale)) * np.float32(1.2 if benign else 2.5)
+    echo_db += inside * (level + texture - (0.2 if cystic else 0.6) * echo_db)
+    if benign:  # a capsule
+        rim = rng.uniform(0, 5) * np.exp(-(((relative - 1) / (1.5 * softness)) ** 2))
+    else:  # a halo of invaded fat
+        rim = rng.uniform(0, 5) * np.clip(1.4 - relative, 0, 0.4) / 0.4
+    echo_db += (1 - inside) * rim
 
     path_px = 2 * outline.semi_axes[0]
     if benign:
-        loss_db -= inside * np.float32(rng.uniform(2, 11) / path_px)
+        loss_db -= inside * np.float32(rng.uniform(0, 8) / path_px)
         # Refraction at the sides, where the outline runs along the beam, dims what lies below it.
-        x = np.arange(shape[1], dtype=np.float32)[None, :] - np.float32(outline.centre[1])
+        x = np.arange(window[1].start, window[1].stop, dtype=np.float32) - np.float32(outline.centre[1])
         side = np.abs(np.abs(x) / np.float32(outline.semi_axes[1]) - 1) < 0.07
-        edge = side & (np.abs(relative - 1) < 0.15)
-        loss_db += edge * np.float32(rng.uniform(4, 12) / (0.6 * path_px))
+        loss_db += (side & (np.abs(relative - 1) < 0.15)) * np.float32(rng.uniform(0, 12) / (0.6 * path_px))
     else:
-        loss_db += inside * np.float32(rng.uniform(0, 22) / path_px)
-        if rng.random() < 0.4:  # microcalcifications
-            bright = (rng.random(shape, dtype=np.float32) < 0.004 / scale**2) & (relative < 0.8)
-            echo_db[bright] += 26
-    mask: NDArray[np.bool_] = relative <= 1
+        loss_db += inside * np.float32(rng.uniform(-2, 14) / path_px)
+        if rng.random() < 0.3:  # microcalcifications
+            bright = (rng.random(relative.shape, dtype=np.float32) < 0.002 / scale**2) & (relative < 0.8)
+            echo_db[bright] += 24
     return mask
 
 
-# ---- scanner -----------------------------------------------------------------------------------------------------
+# ---- scanner -------------------------------------------------------------------------------------
 def _scan(rng: np.random.Generator, echo_db: Float, loss_db: Float, scale: float) -> NDArray[np.uint8]:
     """Return the log-compressed image (H, W), uint8, of scatterers with these strengths and losses."""
     from scipy import ndimage
@@ -325,38 +342,48 @@ def _scan(rng: np.random.Generator, echo_db: Float, loss_db: Float, scale: float
     rows, columns = echo_db.shape
     depth = np.linspace(0, 1, rows, dtype=np.float32)[:, None]
     # Beams have a width: shadows soften sideways.
-    path_db = ndimage.gaussian_filter1d(np.cumsum(loss_db, axis=0), 4 * scale, axis=1, truncate=2)
+    path_db = ndimage.gaussian_filter1d(np.cumsum(loss_db, axis=0), 7 * scale, axis=1, truncate=2)
     gain_db = (
-        -rng.uniform(2, 22) * np.clip(depth - rng.uniform(0.2, 0.5), 0, 1)
+        -rng.uniform(0, 18) * np.clip(depth - rng.uniform(0.2, 0.5), 0, 1)
         + _curve(rng, columns, rng.uniform(0.3, 1.5))[None, :]
         + _curve(rng, rows, 1.2, bends=7)[:, None]
     ).astype(np.float32)
     clumping = rng.gamma(rng.uniform(1.5, 4.0), size=((rows + 1) // 2, (columns + 1) // 2)).astype(np.float32)
-    clumping_db = _double(10 * np.log10(clumping / clumping.mean() + 1e-3), (rows, columns))
+    clumping_db = _double(_decibels(clumping / clumping.mean() + np.float32(1e-3)), (rows, columns))
 
-    amplitude = np.exp((echo_db - path_db + clumping_db) * np.float32(np.log(10) / 20))
+    strength = np.exp((echo_db - path_db + clumping_db) * np.float32(np.log(10) / 10))
+    # Noise passes the same receiver, so it looks like speckle.
+    noise = np.float32(10 ** (rng.uniform(-38, -30) / 10))
+    amplitude = np.sqrt(strength + noise)
     axial, narrow = max(0.5, rng.uniform(0.8, 1.1) * scale), max(0.5, rng.uniform(1.0, 1.5) * scale)
     wide = narrow * rng.uniform(1.8, 2.6)
     focus = np.clip(np.abs(depth - rng.uniform(0.3, 0.5)) / 0.6, 0, 1)
     power: Float = np.zeros((rows, columns), np.float32)
+    # A blur of standard deviations a, b leaves 1 / (4 pi a b) of white noise's power.
+    near_gain = (1 - focus) * np.float32(4 * np.pi * axial * narrow)
+    far_gain = focus * np.float32(4 * np.pi * axial * wide)
     for _ in range(2):  # real and imaginary part
         echo = rng.standard_normal((rows, columns), dtype=np.float32) * amplitude
         echo = ndimage.gaussian_filter1d(echo, axial, axis=0, truncate=3)
         sharp = ndimage.gaussian_filter1d(echo, narrow, axis=1, truncate=3)
         blurred = ndimage.gaussian_filter1d(sharp, float(np.sqrt(wide**2 - narrow**2)), axis=1, truncate=2.5)
-        spread = 4 * np.pi * axial  # brings white noise of SD 1 back to power 1
-        power += (1 - focus) * sharp**2 * np.float32(spread * narrow) + focus * blurred**2 * np.float32(spread * wide)
+        power += near_gain * sharp**2 + far_gain * blurred**2
     # Compounding: scanners average looks from several angles, which tames the speckle.
-    looks = ndimage.gaussian_filter(power, (0.7 * axial, 0.9 * narrow), truncate=2.5)
-    noise_db = rng.uniform(-42, -34)
-    noisy = 0.5 * looks + np.float32(10 ** (noise_db / 10)) * rng.standard_exponential((rows, columns), np.float32)
-    level_db = 10 * np.log10(noisy) + gain_db
-    span_db = rng.uniform(44, 56)
-    grey = 255 * (level_db + span_db * rng.uniform(0.5, 0.62)) / span_db
-    return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+    looks = ndimage.gaussian_filter(power, (1.2 * axial, 1.8 * narrow), truncate=2)
+    level_db = _decibels(0.5 * looks + np.float32(1e-6)) + gain_db
+    span_db = rng.uniform(36, 48)
+    grey = 255 * (level_db + span_db * rng.uniform(0.54, 0.7)) / span_db
+    image: NDArray[np.uint8] = np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+    return image
 
 
-# ---- what the operator left in the picture -----------------------------------------------------------------------
+def _decibels(power: Float) -> Float:
+    # The natural logarithm is vectorised where log10 isn't: three times faster.
+    decibels: Float = np.float32(10 / np.log(10)) * np.log(power)
+    return decibels
+
+
+# ---- what the operator left in the picture -------------------------------------------------------
 _GLYPHS = {  # 3 x 5 pixels each, rows top down
     "A": "010101111101101", "B": "110101110101110", "E": "111100110100111", "F": "111100110100100",
     "H": "101101111101101", "I": "111010010010111", "L": "100100100100111", "R": "110101110101101",
@@ -365,7 +392,9 @@ _GLYPHS = {  # 3 x 5 pixels each, rows top down
 _TEXTS = ("RIGHT BREAST", "LEFT BREAST", "RT BREAST", "LT BREAST")
 
 
-def _burn_in(rng: np.random.Generator, image: NDArray[np.uint8], outline: _Outline | None, scale: float) -> None:
+def _burn_in(
+    rng: np.random.Generator, image: NDArray[np.uint8], outline: _Outline | None, scale: float
+) -> None:
     """Draw callipers at a lesion's axes and a caption, in place: in about a third of the images each."""
     size = max(1, round(2.5 * scale))
     if outline is not None and rng.random() < 0.35:
@@ -380,7 +409,8 @@ def _burn_in(rng: np.random.Generator, image: NDArray[np.uint8], outline: _Outli
                     _dot(image, y + sign * end_y, x + sign * end_x + step, max(1, size // 2))
     if rng.random() < 0.35:
         text = _TEXTS[int(rng.integers(len(_TEXTS)))]
-        bits = np.hstack([np.pad(np.array(list(_GLYPHS[letter])).reshape(5, 3) == "1", ((0, 0), (0, 1))) for letter in text])
+        letters = [np.array(list(_GLYPHS[letter])).reshape(5, 3) == "1" for letter in text]
+        bits = np.hstack([np.pad(letter, ((0, 0), (0, 1))) for letter in letters])
         drawn = np.kron(bits, np.ones((size, size), bool))
         top = int(rng.uniform(0.85, 0.95) * image.shape[0])
         left = int(rng.uniform(0.02, 0.4) * image.shape[1])
