@@ -1,0 +1,52 @@
+"""One ONNX file per method: graph pieces, assembly, parity-checked export, and the class that runs such
+files.
+
+Public names load on first use: running a file needs numpy and onnxruntime only, writing one needs the extra
+``export`` (onnx and spox).
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+_LAZY = {
+    "OnnxSegmenter": "segmenter",
+    "export": "export",
+    "ParityError": "parity",
+    "ParityReport": "parity",
+    "Preprocessing": "network",
+    "wrap_network": "network",
+    "assemble": "batch",
+    "describe": "inspect",
+}
+__all__ = [
+    "OnnxSegmenter",
+    "ParityError",
+    "ParityReport",
+    "Preprocessing",
+    "assemble",
+    "describe",
+    "export",
+    "wrap_network",
+]
+
+if TYPE_CHECKING:
+    from .batch import assemble
+    from .export import export
+    from .inspect import describe
+    from .network import Preprocessing, wrap_network
+    from .parity import ParityError, ParityReport
+    from .segmenter import OnnxSegmenter
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        value = getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

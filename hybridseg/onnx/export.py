@@ -1,0 +1,147 @@
+"""Write a method as one ONNX file, kept only if the file, run from disk, agrees with the method."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..segmenter import Segmenter
+from .parity import ParityError, ParityReport, parity_images
+from .segmenter import PREFIX, OnnxSegmenter
+
+OPSET = 18
+IR_VERSION = 8
+BATCH = 3
+"""Images in the batch that must equal the same images one by one."""
+
+
+def export(
+    segmenter: Segmenter, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None
+) -> ParityReport:
+    """Write ``segmenter`` to ``path`` as one ONNX file of hybridseg's signature.
+
+    The file is written under a temporary name, run by onnxruntime from disk on images of many sizes, compared
+    with ``segmenter``, and only then given its name. There is no way to keep a file that disagrees.
+
+    Parameters
+    ----------
+    segmenter : Segmenter
+        Fitted, if it has to be.
+    path : str or path-like
+        The file to write; an existing one is replaced only by a file that agrees.
+    metadata : mapping of str to str, optional
+        Entries for the file's ``metadata_props``; ``hybridseg.`` goes before each key.
+
+    Returns
+    -------
+    ParityReport
+
+    Raises
+    ------
+    ParityError
+        If mask and probability disagree by more than ``segmenter.tags`` allows, or a batch of images with the
+        same images one by one. No file is left.
+    """
+    import onnx
+
+    path = Path(path)
+    model = segmenter._to_onnx()
+    model.ir_version = min(model.ir_version, IR_VERSION)
+    onnx.checker.check_model(model, full_check=True)
+    describe_method(model, segmenter, metadata or {})
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".onnx", dir=path.parent)
+    os.close(handle)
+    try:
+        onnx.save(model, temporary)
+        report = compare(segmenter, OnnxSegmenter.load(temporary))
+        if not report.passed:
+            raise ParityError(f"{type(segmenter).__name__} and its graph disagree, nothing is kept: {report}")
+        set_metadata(model, {"parity": report.to_json()}, keep=True)
+        onnx.save(model, temporary)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return report
+
+
+def compare(segmenter: Segmenter, exported: OnnxSegmenter) -> ParityReport:
+    """Compare a method with its exported file on `parity_images`, and batches with single images.
+
+    Raises
+    ------
+    ParityError
+        If an image in a batch gets another result than alone.
+    """
+    images = pixels = differing = 0
+    largest = 0.0
+    worst = ("", 0, -1.0)
+    for name, image in parity_images():
+        probability = segmenter.predict_proba(image)
+        mask = segmenter.predict(image)
+        graph_mask, graph_probability = exported.predict_both(image)
+        changed = int((mask != graph_mask).sum())
+        images += 1
+        pixels += image.size
+        differing += changed
+        largest = max(largest, float(np.abs(probability - graph_probability).max()))
+        if changed / image.size > worst[2]:
+            worst = (name, changed, changed / image.size)
+    check_batches(exported)
+    return ParityReport(
+        images=images,
+        pixels=pixels,
+        differing_pixels=differing,
+        allowed_share=segmenter.tags.max_differing_pixels,
+        max_probability_difference=largest,
+        worst_image=worst[0],
+        worst_differing_pixels=worst[1],
+    )
+
+
+def check_batches(exported: OnnxSegmenter) -> None:
+    """Raise `ParityError` unless every image of a batch gets the result that it gets alone."""
+    image = dict(parity_images())["speckle-3-211x257"]
+    batch = np.stack([np.roll(image, 40 * turn, axis=1) for turn in range(BATCH)])[..., np.newaxis]
+    masks, probabilities = exported.run_batch(batch)
+    for index in range(BATCH):
+        alone = exported.run_batch(batch[index : index + 1])
+        together = (masks[index : index + 1], probabilities[index : index + 1])
+        if not all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True)):
+            raise ParityError(f"image {index} of a batch of {BATCH} gets another result than alone")
+
+
+def describe_method(model: Any, segmenter: Segmenter, metadata: Mapping[str, str]) -> None:
+    """Add what a reader should know to ``metadata_props``; entries that the model has already stay."""
+    from .. import __version__
+
+    known = {
+        "method": type(segmenter).__name__,
+        "params": json.dumps(segmenter.get_params(), default=repr),
+        "operating_point": json.dumps(asdict(segmenter.current_operating_point)),
+        "version": __version__,
+        "use": "research only; not for diagnosis",
+    }
+    set_metadata(model, known, keep=True)
+    set_metadata(model, metadata, keep=False)
+
+
+def set_metadata(model: Any, entries: Mapping[str, str], *, keep: bool) -> None:
+    """Set ``hybridseg.*`` entries of a model; with ``keep``, those that it has already stay as they are."""
+    existing = {entry.key: entry for entry in model.metadata_props}
+    for name, text in entries.items():
+        key = PREFIX + name
+        if key not in existing:
+            model.metadata_props.add(key=key, value=str(text))
+        elif not keep:
+            existing[key].value = str(text)

@@ -1,0 +1,166 @@
+"""What an ONNX file is and costs, read from the file without running it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..segmenter import ModelFormatError
+from .segmenter import PREFIX
+
+
+@dataclass(frozen=True)
+class Description:
+    """What `describe` found.
+
+    Attributes
+    ----------
+    inputs, outputs : dict of str to str
+        Type and shape by name, such as ``uint8 [N, H, W, 1]``.
+    metadata : dict of str to str
+        The ``hybridseg.*`` entries, without the prefix.
+    opsets : dict of str to int
+        Versions of the operator sets; the default one is called ``ai.onnx``.
+    operators : dict of str to int
+        How often each operator stands in the file, bodies of loops included; the most frequent first.
+    size_bytes : int
+        Of the file.
+    parameters : int
+        Floating-point numbers stored in the file: weights, filter taps, thresholds of trees.
+    multiply_adds : int
+        Of convolutions and matrix products of known shape, for one image. What a loop repeats a fixed number
+        of times counts that often; work that depends on the image's size isn't counted.
+    """
+
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    metadata: dict[str, str]
+    opsets: dict[str, int]
+    operators: dict[str, int]
+    size_bytes: int
+    parameters: int
+    multiply_adds: int
+
+
+def describe(path: str | os.PathLike[str]) -> Description:
+    """Read an ONNX file, of any signature, and say what is in it.
+
+    Raises
+    ------
+    FileNotFoundError
+    ModelFormatError
+        If the file isn't ONNX.
+    ImportError
+        If the package ``onnx`` (extra ``export``) is missing.
+    """
+    try:
+        import onnx
+        from google.protobuf.message import DecodeError
+    except ImportError:
+        raise ImportError("reading an ONNX file's inside needs onnx: pip install 'hybridseg[export]'") from None
+    path = Path(path)
+    data = path.read_bytes()
+    try:
+        model = onnx.load_model_from_string(data)
+    except DecodeError:
+        raise ModelFormatError(f"{path}: not an ONNX file, or a truncated one") from None
+    if not model.graph.node:
+        raise ModelFormatError(f"{path}: not an ONNX file: no operators in it")
+    graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    weights = {tensor.name for tensor in graph.initializer}
+    return Description(
+        inputs={node.name: _type(node) for node in graph.input if node.name not in weights},
+        outputs={node.name: _type(node) for node in graph.output},
+        metadata={
+            entry.key[len(PREFIX) :]: entry.value
+            for entry in model.metadata_props
+            if entry.key.startswith(PREFIX)
+        },
+        opsets={entry.domain or "ai.onnx": entry.version for entry in model.opset_import},
+        operators=dict(_operators(graph).most_common()),
+        size_bytes=len(data),
+        parameters=_parameters(graph),
+        multiply_adds=_multiply_adds(graph, {}),
+    )
+
+
+def _type(node: Any) -> str:
+    import onnx
+
+    tensor = node.type.tensor_type
+    name = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
+    sides = [
+        str(side.dim_value) if side.HasField("dim_value") else side.dim_param or "?" for side in
+        tensor.shape.dim
+    ]
+    return f"{'float32' if name == 'float' else name} [{', '.join(sides)}]"
+
+
+def _bodies(node: Any) -> list[Any]:
+    """Return the graphs inside a node: the body of a Loop, the branches of an If."""
+    found = []
+    for attribute in node.attribute:
+        found += [attribute.g] if attribute.HasField("g") else list(attribute.graphs)
+    return found
+
+
+def _operators(graph: Any) -> Counter[str]:
+    counts = Counter(f"{node.domain}.{node.op_type}" if node.domain else node.op_type for node in graph.node)
+    for node in graph.node:
+        for body in _bodies(node):
+            counts += _operators(body)
+    return counts
+
+
+def _parameters(graph: Any) -> int:
+    import onnx
+
+    floating = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE}
+    tensors = list(graph.initializer)
+    total = 0
+    for node in graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "Constant" and attribute.HasField("t"):
+                tensors.append(attribute.t)
+            if node.op_type.startswith("TreeEnsemble"):
+                total += len(attribute.floats)
+        total += sum(map(_parameters, _bodies(node)))
+    return total + sum(int(np.prod(tensor.dims)) for tensor in tensors if tensor.data_type in floating)
+
+
+def _multiply_adds(graph: Any, outer: dict[str, list[int]]) -> int:
+    from onnx import numpy_helper
+
+    shapes = dict(outer)
+    constants = {}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        sides = value.type.tensor_type.shape.dim
+        if value.type.tensor_type.HasField("shape") and all(side.HasField("dim_value") for side in sides):
+            shapes[value.name] = [side.dim_value for side in sides]
+    for tensor in graph.initializer:
+        shapes[tensor.name] = list(tensor.dims)
+        constants[tensor.name] = tensor
+    total = 0
+    for node in graph.node:
+        if node.op_type == "Constant" and node.attribute[0].HasField("t"):
+            constants[node.output[0]] = node.attribute[0].t
+            shapes[node.output[0]] = list(node.attribute[0].t.dims)
+        known = all(name in shapes for name in (*node.input[:2], *node.output[:1]))
+        if known and node.op_type in ("Conv", "ConvTranspose"):
+            # A weight [out, in / group, kh, kw] acts once on each output pixel (on each input pixel,
+            # transposed).
+            acted_on = node.output[0] if node.op_type == "Conv" else node.input[0]
+            total += int(np.prod(shapes[acted_on]) * np.prod(shapes[node.input[1]][1:]))
+        elif known and node.op_type in ("Gemm", "MatMul"):
+            inner = next((a.i for a in node.attribute if a.name == "transA"), 0)
+            total += int(np.prod(shapes[node.output[0]])) * shapes[node.input[0]][-2 if inner else -1]
+        times = 1
+        if node.op_type == "Loop" and node.input[0] in constants:
+            times = int(numpy_helper.to_array(constants[node.input[0]]).reshape(-1)[0])
+        total += times * sum(_multiply_adds(body, shapes) for body in _bodies(node))
+    return total

@@ -1,0 +1,122 @@
+"""The whole pipeline around a trained network: raw image in, mask out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import spox
+import spox.opset.ai.onnx.v18 as op
+from spox import Var
+
+from ..postprocess import OperatingPoint
+from .batch import assemble, const
+from .resize import flip_columns, resize
+from .threshold import apply_operating_point
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What happens to grey levels 0..255 before they reach a network.
+
+    Attributes
+    ----------
+    mean, std : float
+        The network sees ``(grey - mean) / std``, in float32.
+    flip : bool
+        Average the probability with that of the mirrored image, mirrored back.
+    """
+
+    mean: float = 127.0
+    std: float = 128.0
+    flip: bool = False
+
+
+def wrap_network(
+    network_model: Any,
+    input_size: int | tuple[int, int],
+    preprocessing: Preprocessing,
+    operating_point: OperatingPoint,
+) -> Any:
+    """Return a model of hybridseg's signature around a fixed-size network.
+
+    Image -> float32 -> antialiased resize to ``input_size`` (stretched) -> ``(x - mean) / std`` -> network
+    [-> mean with the mirrored image] -> resize to the image's size -> clipped to [0, 1] -> operating point.
+
+    Parameters
+    ----------
+    network_model : onnx.ModelProto
+        One float32 input [1, h, w, C] with C 1 or 3 (grey levels repeated), one float32 output [1, h, w, 1],
+        a probability. The first dimension may be dynamic.
+    input_size : int or (int, int)
+        h and w.
+    preprocessing : Preprocessing
+    operating_point : OperatingPoint
+
+    Returns
+    -------
+    onnx.ModelProto
+
+    Raises
+    ------
+    ValueError
+        If the network has another signature.
+    """
+    height, width = (input_size, input_size) if isinstance(input_size, int) else input_size
+    channels = _check_network(network_model, height, width)
+    network = spox.inline(network_model)
+    input_name, output_name = network_model.graph.input[0].name, network_model.graph.output[0].name
+
+    def run(view: Var) -> Var:
+        batch = op.unsqueeze(view, const([0]))
+        return op.reshape(network(**{input_name: batch})[output_name], const([height, width, 1]))
+
+    def single(image: Var) -> tuple[Var, Var]:
+        small = resize(op.cast(image, to=np.float32), const([height, width]))
+        scaled = op.div(
+            op.sub(small, const(preprocessing.mean, np.float32)), const(preprocessing.std, np.float32)
+        )
+        view = op.expand(op.unsqueeze(scaled, const([2])), const([height, width, channels]))
+        probability = _with_mirror_image(run, view) if preprocessing.flip else run(view)
+        full = resize(op.reshape(probability, const([height, width])), op.shape(image))
+        clipped = op.clip(full, const(0.0, np.float32), const(1.0, np.float32))
+        return apply_operating_point(clipped, operating_point), clipped
+
+    return assemble(single)
+
+
+def _with_mirror_image(run: Any, view: Var) -> Var:
+    """Return the mean of ``run(view)`` and of ``run`` on its mirror image, mirrored back."""
+    views = op.concat([op.unsqueeze(v, const([0])) for v in (view, flip_columns(view))], axis=0)
+
+    def body(index: Var, going: Var) -> list[Var]:
+        return [going, run(op.squeeze(op.gather(views, index, axis=0), const([0])))]
+
+    # A Loop holds the network once; calling it twice would write its weights twice.
+    (both,) = op.loop(const([2]), const([True], np.bool_), [], body=body)
+    plane = op.slice(op.shape(view), const([0]), const([2]))
+    both = op.reshape(both, op.concat([const([2]), plane, const([1])], axis=0))
+    direct, mirrored = op.gather(both, const(0), axis=0), op.gather(both, const(1), axis=0)
+    return op.mul(op.add(direct, flip_columns(mirrored)), const(0.5, np.float32))
+
+
+def _check_network(model: Any, height: int, width: int) -> int:
+    """Return the network's number of input channels, or raise ValueError if its signature isn't ours."""
+    initial = {tensor.name for tensor in model.graph.initializer}
+    inputs = [node for node in model.graph.input if node.name not in initial]
+    if len(inputs) != 1 or len(model.graph.output) != 1:
+        got = f"{len(inputs)} and {len(model.graph.output)}"
+        raise ValueError(f"`network_model` must have one input and one output, got {got}")
+    shape_in, shape_out = (_shape(node) for node in (inputs[0], model.graph.output[0]))
+    if shape_in[1:] not in ([height, width, 1], [height, width, 3]) or shape_in[0] not in (1, None):
+        raise ValueError(f"`network_model` must take [1, {height}, {width}, 1 or 3], got {shape_in}")
+    if len(shape_out) != 4 or shape_out[3] not in (1, None):
+        raise ValueError(f"`network_model` must return [1, {height}, {width}, 1], got {shape_out}")
+    return 1 if shape_in[3] == 1 else 3
+
+
+def _shape(node: Any) -> list[int | None]:
+    """Return a graph input's or output's shape, None where it is dynamic."""
+    sides = node.type.tensor_type.shape.dim
+    return [side.dim_value if side.HasField("dim_value") else None for side in sides]

@@ -1,0 +1,105 @@
+"""What an export is compared on, and the result of the comparison."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+THIN = ((1, 1), (1, 17), (23, 1), (2, 3), (31, 37), (97, 61))
+BROAD = ((97, 61), (128, 128), (211, 257), (470, 560), (1000, 1500))
+"""Rows and columns of the noise and of the speckle pictures: odd, prime, as real, and larger than real."""
+
+
+class ParityError(RuntimeError):
+    """An exported graph and its Python method disagree by more than the method's tags allow."""
+
+
+@dataclass(frozen=True)
+class ParityReport:
+    """How an exported file compares with the Python method.
+
+    Attributes
+    ----------
+    images, pixels : int
+        What was compared, over all images.
+    differing_pixels : int
+        Pixels whose mask differs, over all images.
+    allowed_share : float
+        Share of pixels that may differ.
+    max_probability_difference : float
+        The largest one, over all pixels of all images.
+    worst_image : str
+        Name of the image with the largest share of differing pixels.
+    worst_differing_pixels : int
+        Pixels that differ on it.
+    """
+
+    images: int
+    pixels: int
+    differing_pixels: int
+    allowed_share: float
+    max_probability_difference: float
+    worst_image: str
+    worst_differing_pixels: int
+
+    @property
+    def differing_share(self) -> float:
+        """Share of all compared pixels whose mask differs."""
+        return self.differing_pixels / self.pixels
+
+    @property
+    def passed(self) -> bool:
+        """Whether the masks agree within what the method's tags allow."""
+        return self.differing_share <= self.allowed_share
+
+    def to_json(self) -> str:
+        """Return the report as the text that goes into the file's metadata."""
+        return json.dumps(asdict(self))
+
+    def __str__(self) -> str:
+        return (
+            f"{self.differing_pixels} of {self.pixels} pixels differ on {self.images} images "
+            f"(allowed share {self.allowed_share:g}, got {self.differing_share:.3g}), largest probability "
+            f"difference {self.max_probability_difference:.3g}, worst image {self.worst_image} "
+            f"with {self.worst_differing_pixels} pixels"
+        )
+
+
+def parity_images() -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """Yield (name, image) for every image that an export is compared on.
+
+    Odd sizes, constants, single pixels, pure noise, and speckle with dark lesions: what breaks a resize, a
+    histogram or a component search, and what the method is made for. Always the same images.
+    """
+    rng = np.random.default_rng(0)
+    for value in (0, 128, 255):
+        yield f"constant-{value}", np.full((53, 71), value, np.uint8)
+    step = np.zeros((64, 80), np.uint8)
+    step[:, 40:] = 200
+    yield "two-halves", step
+    for height, width in THIN:
+        yield f"noise-{height}x{width}", rng.integers(0, 256, (height, width), dtype=np.uint8)
+    for number, (height, width) in enumerate(BROAD):
+        for lesions in (0, 1, 3):
+            yield f"speckle-{lesions}-{height}x{width}", speckle(number, height, width, lesions)
+
+
+def speckle(seed: int, height: int, width: int, lesions: int) -> NDArray[np.uint8]:
+    """Return a log-compressed speckle picture (H, W), uint8, darker with depth, with dark ellipses."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float64)
+    echo = 1.5 * np.exp(-2.0 * rows / height)
+    for _ in range(lesions):
+        row, column = rng.uniform(0.2, 0.8, 2) * (height, width)
+        tall, wide = rng.uniform(0.06, 0.2, 2) * (height, width)
+        echo[((rows - row) / tall) ** 2 + ((columns - column) / wide) ** 2 <= 1.0] *= 0.08
+    scatter = rng.normal(size=(height, width)) + 1j * rng.normal(size=(height, width))
+    frequency = np.hypot(np.fft.fftfreq(height)[:, np.newaxis] * 1.5, np.fft.fftfreq(width)[np.newaxis, :])
+    field = np.fft.ifft2(np.fft.fft2(scatter * np.sqrt(echo)) * np.exp(-((frequency / 0.08) ** 2)))
+    decibel = 20.0 * np.log10(np.abs(field) + 1e-6)
+    grey = 255.0 * (decibel + 45.0) / 55.0
+    return np.clip(grey, 0, 255).astype(np.uint8)

@@ -1,0 +1,190 @@
+"""`OnnxSegmenter`: one class that runs every exported file. Needs numpy and onnxruntime only."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..postprocess import OperatingPoint
+from ..segmenter import ModelFormatError, Segmenter, Tags
+from ..validation import check_image, check_probability, write_atomically
+
+PREFIX = "hybridseg."
+"""What the keys of our entries in a file's ``metadata_props`` begin with."""
+
+
+class OnnxSegmenter(Segmenter):
+    """A method in one ONNX file: raw image in, mask and probability out, everything else inside the graph.
+
+    The file's signature is ``image`` uint8 [N, H, W, 1] -> ``mask`` uint8 [N, H, W, 1] in {0, 1} and
+    ``probability`` float32 [N, H, W, 1] in [0, 1]. ``predict`` returns the graph's own mask.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file. It is opened on first use and stays open; copies of this object open it again.
+    threads : int
+        Threads that onnxruntime may use for one image.
+    """
+
+    tags = Tags(requires_fit=False, deterministic=True)
+
+    def __init__(self, *, path: str | os.PathLike[str] = "", threads: int = 1) -> None:
+        self.path = path
+        self.threads = threads
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Return the segmenter in an ``.onnx`` file, which is opened and checked now.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ModelFormatError
+            If it isn't an ONNX file with the signature above; one line says what is wrong.
+        """
+        model = cls(path=os.fspath(path))
+        model._open()
+        return model
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Copy the file, byte for byte; the copy appears under its name only when it is complete."""
+        self._open()
+        write_atomically(path, Path(self.path).read_bytes())
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The file's ``hybridseg.*`` entries, without the prefix: method, params, operating_point..."""
+        properties = self._open().get_modelmeta().custom_metadata_map
+        return {key[len(PREFIX) :]: value for key, value in properties.items() if key.startswith(PREFIX)}
+
+    @property
+    def current_operating_point(self) -> OperatingPoint:
+        """The operating point written in the file; the default one if the file doesn't say."""
+        text = self.metadata.get("operating_point")
+        if text is None:
+            return self.operating_point
+        try:
+            return OperatingPoint(**json.loads(text))
+        except (ValueError, TypeError) as error:
+            raise ModelFormatError(
+                f"{self.path}: its hybridseg.operating_point can't be read: {error}"
+            ) from None
+
+    def predict(self, image: Any) -> NDArray[np.bool_]:
+        """Return the graph's own mask of shape (H, W), bool. Parameters and errors as in `predict_proba`."""
+        return self.predict_both(image)[0]
+
+    def predict_both(self, image: Any) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+        """Return mask (H, W), bool, and probability (H, W), float32, from one run of the graph."""
+        image = check_image(image)
+        mask, probability = self._run(image)
+        return mask, check_probability(probability, image.shape, f"the graph of {self.path}")
+
+    def _predict_proba(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self._run(image)[1]
+
+    def _run(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+        masks, probabilities = self.run_batch(image[np.newaxis, :, :, np.newaxis])
+        return masks[0, :, :, 0].astype(bool), probabilities[0, :, :, 0]
+
+    def run_batch(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Run the graph on uint8 [N, H, W, 1] and return its ``mask`` and ``probability`` as they come."""
+        session = self._open()
+        try:
+            mask, probability = session.run(["mask", "probability"], {"image": np.ascontiguousarray(images)})
+        except Exception as error:  # onnxruntime's errors share no base class of their own
+            raise RuntimeError(f"{self.path}: onnxruntime failed: {_first_line(error)}") from None
+        for name, output in (("mask", mask), ("probability", probability)):
+            if output.shape != images.shape:
+                problem = f"output `{name}` must have the image's shape {images.shape}, got {output.shape}"
+                raise RuntimeError(f"{self.path}: {problem}")
+        return mask, probability
+
+    def _open(self) -> Any:
+        """Return the session, opened and checked on first use and after ``path`` or ``threads`` changed."""
+        key = (os.fspath(self.path), self.threads)
+        cached = self.__dict__.get("_session")
+        if cached is None or cached[0] != key:
+            cached = (key, _open_session(*key))
+            self._session = cached
+        return cached[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the session behind: copies, and other processes, open the file themselves."""
+        return {name: value for name, value in vars(self).items() if name != "_session"}
+
+    def _to_onnx(self) -> Any:
+        import onnx
+
+        self._open()
+        return onnx.load(os.fspath(self.path))
+
+
+def _open_session(path: str, threads: int) -> Any:
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise ValueError(f"`threads` must be an integer of at least 1, got {threads!r}")
+    if not path:
+        raise ValueError("`path` must name an .onnx file, got an empty string")
+    if not Path(path).exists():
+        raise FileNotFoundError(f"{path}: no such file")
+    if not Path(path).is_file():
+        raise ModelFormatError(f"{path}: expected an ONNX file, got a folder")
+    try:
+        import onnxruntime
+    except ImportError:
+        raise ImportError("running an ONNX file needs onnxruntime: pip install onnxruntime") from None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # what goes wrong is raised; a second copy on stderr helps nobody
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors share no base class of their own
+        raise ModelFormatError(f"{path}: {_why_not_loaded(error)}") from None
+    problem = signature_problem(session)
+    if problem:
+        raise ModelFormatError(f"{path}: not a file of hybridseg's signature: {problem}")
+    return session
+
+
+def signature_problem(session: Any) -> str:
+    """Return how a session's inputs and outputs differ from our signature, in one line; empty if they don't."""
+    inputs = {node.name: node for node in session.get_inputs()}
+    outputs = {node.name: node for node in session.get_outputs()}
+    if list(inputs) != ["image"]:
+        return f"expected one input `image`, got {_names(inputs)}"
+    missing = [name for name in ("mask", "probability") if name not in outputs]
+    if missing:
+        return f"expected outputs `mask` and `probability`, got {_names(outputs)}"
+    wanted = {"image": "tensor(uint8)", "mask": "tensor(uint8)", "probability": "tensor(float)"}
+    for name, kind in wanted.items():
+        node = inputs.get(name) or outputs[name]
+        if node.type != kind:
+            return f"`{name}` must be {kind}, got {node.type}"
+        shape = list(node.shape)
+        if len(shape) != 4 or shape[3] != 1 or any(isinstance(side, int) for side in shape[:3]):
+            return f"`{name}` must be [N, H, W, 1] of any N, H and W, got {shape}"
+    return ""
+
+
+def _names(nodes: dict[str, Any]) -> str:
+    return ", ".join(f"`{name}`" for name in nodes) or "none"
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return text.removeprefix("[ONNXRuntimeError] : ")
+
+
+def _why_not_loaded(error: Exception) -> str:
+    kind = type(error).__name__
+    if kind in ("InvalidProtobuf", "InvalidArgument"):
+        return f"not an ONNX file, or a truncated one ({_first_line(error)})"
+    return f"onnxruntime can't run it: {_first_line(error)}"
