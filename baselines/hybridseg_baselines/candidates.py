@@ -1,0 +1,250 @@
+"""Choosing among candidate regions: what Otsu and watershed share.
+
+A method reduces the image to a small fixed grid and proposes regions on it; this module describes each region
+by a few numbers, predicts from them the IoU that it would reach, and lets the regions vote.
+
+Features are made from integer sums, and the votes are rounded to integers, so that a graph of standard
+operators reaches the same mask.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybridseg import OperatingPoint, Segmenter
+
+from .grid import FINE, Ints, from_grid, to_grid
+
+Floats = NDArray[np.float64]
+
+SMALLEST, LARGEST = 0.004, 0.5
+"""Regions outside these shares of the image are no candidates."""
+
+# A feature's mean and spread over candidates, and what it counts for before anything was learned.
+_BY_HAND = {
+    "log_area": (-3.9, 1.2, 0.03),
+    "row": (0.42, 0.24, -0.02),
+    "ellipse_fill": (0.89, 0.11, 0.03),
+    "width_over_height": (0.25, 0.45, 0.0),
+    "sides": (0.2, 0.45, -0.06),
+    "top_edge": (0.03, 0.2, -0.04),
+    "bottom_edge": (0.06, 0.3, -0.04),
+    "boundary_rise": (8.4, 4.3, 0.07),
+    "below_brightness": (17.0, 23.0, 0.03),
+    "first_row": (0.32, 0.25, 0.0),
+    "last_row": (0.53, 0.27, 0.0),
+    "image_mean": (86.0, 21.0, 0.0),
+}
+FEATURES = tuple(_BY_HAND)
+"""Names of a candidate's features, in the order of the columns that `describe` returns."""
+
+RISE = FEATURES.index("boundary_rise")
+
+CENTRE, SPREAD = np.array([value[:2] for value in _BY_HAND.values()]).T
+WEIGHTS = np.zeros(1 + len(FEATURES) + len(FEATURES) * (len(FEATURES) + 1) // 2)
+WEIGHTS[: 1 + len(FEATURES)] = 0.2, *(value[2] for value in _BY_HAND.values())
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Regions on the grid: ``labels`` (L, h, w), 0 or 1..K, each in one layer; ``features`` (K, F)."""
+
+    labels: NDArray[np.int64]
+    features: Floats
+
+
+def describe(grey: Ints, masks: NDArray[np.bool_]) -> Candidates:
+    """Return the 4-connected components of each mask, those of a plausible size, with their features.
+
+    Parameters
+    ----------
+    grey : ndarray of shape (h, w), int64
+        De-speckled image in sixteenths of a grey level.
+    masks : ndarray of shape (L, h, w), bool
+    """
+    from scipy import ndimage
+
+    height, width = grey.shape
+    cells = height * width
+    in_layer = ndimage.generate_binary_structure(3, 1)
+    in_layer[[0, 2]] = False
+    labels, count = ndimage.label(masks, structure=in_layer)
+    area = np.bincount(labels.ravel(), minlength=count + 1)
+    keep = (area >= SMALLEST * cells) & (area <= LARGEST * cells)
+    keep[0] = False
+    count = int(keep.sum())
+    number = np.zeros(len(keep), np.int64)
+    number[keep] = np.arange(1, count + 1)
+    labels = number[labels]
+    if count == 0:
+        return Candidates(labels, np.zeros((0, len(FEATURES))))
+
+    def sums(numbers: NDArray[np.int64], weights: NDArray[Any] | None = None) -> Floats:
+        return np.bincount(numbers, weights, minlength=count + 1)[1:].astype(np.float64)
+
+    place = np.flatnonzero(labels)
+    inside = labels.ravel()[place]
+    row, column = np.divmod(place % cells, width)
+    n = sums(inside)
+    boxes = ndimage.find_objects(labels)
+    first_row = np.array([box[1].start for box in boxes])
+    last_row = np.array([box[1].stop for box in boxes])
+    r, c = sums(inside, row), sums(inside, column)
+    # n^2 times the second central moments; n^2 / 12 is a cell's own extent
+    rr = n * sums(inside, row * row) - r * r + n * n / 12
+    cc = n * sums(inside, column * column) - c * c + n * n / 12
+    rc = n * sums(inside, row * column) - r * c
+    ellipse = 4 * np.pi * np.sqrt(np.maximum(rr * cc - rc * rc, 1.0)) / (n * n)
+
+    edges = np.zeros(count)
+    rise = np.zeros(count)
+    for axis in (1, 2):
+        before, after = np.delete(labels, -1, axis), np.delete(labels, 0, axis)
+        step = np.broadcast_to(np.diff(grey, axis=axis - 1), before.shape)
+        differs = before != after
+        before, after, step = before[differs], after[differs], step[differs]
+        edges += sums(before) + sums(after)
+        rise += sums(before, step) - sums(after, step)
+    root = np.sqrt(n)
+
+    # Posterior enhancement: the strip right below the region, against the region itself.
+    depth = height // 12
+    shadow = np.zeros_like(labels)
+    shadow[:, depth:] = labels[:, :-depth]
+    shadow[labels > 0] = 0
+    place = np.flatnonzero(shadow)
+    under = shadow.ravel()[place]
+    mean = sums(inside, grey.ravel()[row * width + column]) / n
+    below = sums(under, grey.ravel()[place % cells]) / np.maximum(sums(under), 1)
+    below = np.where(sums(under) > 0, below - mean, 0.0)
+
+    features = np.stack(
+        [
+            np.log(n / cells),
+            r / (n * height),
+            n / ellipse,
+            (cc - rr) / (cc + rr),
+            sums(inside, (column == 0) | (column == width - 1)) / root,
+            sums(inside, row == 0) / root,
+            sums(inside, row == height - 1) / root,
+            rise / np.maximum(edges, 1) / FINE,
+            below / FINE,
+            first_row / height,
+            last_row / height,
+            np.full(count, grey.sum() / (cells * FINE)),
+        ],
+        axis=1,
+    )
+    return Candidates(labels, features)
+
+
+SHARPNESS = 0.03
+"""A candidate whose predicted IoU is lower than the best one's by this much has 1/e of its say."""
+
+
+def terms(features: Floats, centre: Floats, spread: Floats) -> Floats:
+    """Return the (K, T) terms of a quadratic in the standardised features, which are cut off at +-3."""
+    z = np.clip((features - centre) / spread, -3, 3)
+    first, second = np.triu_indices(z.shape[1])
+    return np.concatenate([np.ones((len(z), 1)), z, z[:, first] * z[:, second]], axis=1)
+
+
+def vote(candidates: Candidates, score: Floats) -> Ints:
+    """Return each cell's probability in 1/4096: the mean of the candidates' scores, 0 outside them.
+
+    Candidates weigh ``exp(score / SHARPNESS)``; scores are cut to [0, 1] and, like weights, rounded down.
+    """
+    if len(score) == 0:
+        return np.zeros(candidates.labels.shape[1:], np.int64)
+    weight = np.floor(np.exp((score - score.max()) / SHARPNESS) * 65536).astype(np.int64)
+    value = np.floor(np.clip(score, 0, 1) * 4096).astype(np.int64)
+    share = np.concatenate([np.zeros(1, np.int64), weight * value])
+    return np.asarray(share[candidates.labels].sum(axis=0) // weight.sum())
+
+
+class CandidateSegmenter(Segmenter):
+    """A method that proposes regions on a grid; a score chooses among them.
+
+    A subclass writes `_propose`. ``fit`` learns a ridge regression of a region's IoU on a quadratic of its
+    features, and the threshold. Without ``fit`` the score is set by hand: clear edge, oval, off the border.
+
+    Attributes
+    ----------
+    centre_, spread_ : ndarray of shape (F,)
+        What features are standardised with.
+    weights_ : ndarray of shape (1 + F + F (F + 1) / 2,)
+        The quadratic's coefficients, in the order of `terms`.
+    """
+
+    operating_point = OperatingPoint(threshold=0.15, fill_holes=False)
+    grid: tuple[int, int] = (64, 76)
+    ridge = 0.003
+
+    @abstractmethod
+    def _propose(self, image: NDArray[np.uint8]) -> tuple[Ints, NDArray[np.bool_]]:
+        """Return the smoothed grid image (h, w) and masks (L, h, w) whose components are candidates."""
+
+    def _candidates(self, image: NDArray[np.uint8]) -> Candidates:
+        return describe(*self._propose(image))
+
+    def _score(self, features: Floats) -> Floats:
+        centre, spread = getattr(self, "centre_", CENTRE), getattr(self, "spread_", SPREAD)
+        score = terms(features, centre, spread) @ getattr(self, "weights_", WEIGHTS)
+        # Without a rise of brightness across its edge a region is no lesion, whatever else speaks for it.
+        return np.where(features[:, RISE] > 0, score, 0.0)
+
+    def _predict_proba(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        candidates = self._candidates(image)
+        cells = vote(candidates, self._score(candidates.features))
+        return from_grid(cells.astype(np.float32) / np.float32(4096), image.shape)
+
+    def _fit(self, images: Any, masks: Any, *, groups: Any, validation: Any, progress: Any) -> None:
+        del groups, validation
+        proposed: list[Candidates] = []
+        truths: list[NDArray[np.bool_]] = []
+        for image, mask in zip(images, masks, strict=True):
+            proposed.append(self._candidates(image))
+            truths.append(to_grid(mask, self.grid, scale=1) >= 1)
+            progress(len(proposed), len(images), "candidates")
+        features = np.concatenate([candidates.features for candidates in proposed])
+        target = np.concatenate([_ious(c, t) for c, t in zip(proposed, truths, strict=True)])
+        rising = features[:, RISE] > 0
+        features, target = features[rising], target[rising]
+        if not target.any():
+            return
+        self.centre_ = features.mean(axis=0)
+        self.spread_ = np.maximum(features.std(axis=0), 1e-3)
+        design = terms(features, self.centre_, self.spread_)
+        penalty = np.full(design.shape[1], self.ridge * len(design))
+        penalty[0] = 1e-9 * len(design)
+        self.weights_ = np.linalg.solve(design.T @ design + np.diag(penalty), design.T @ target)
+        self.operating_point_ = self._choose_operating_point(proposed, truths)
+
+    def _choose_operating_point(
+        self, proposed: list[Candidates], truths: list[NDArray[np.bool_]]
+    ) -> OperatingPoint:
+        """Return the threshold with the best mean IoU over the training images that hold a lesion."""
+        thresholds = np.arange(0.04, 0.41, 0.02)
+        total = np.zeros(len(thresholds))
+        for candidates, truth in zip(proposed, truths, strict=True):
+            if truth.any():
+                cells = vote(candidates, self._score(candidates.features)) / 4096
+                for k, threshold in enumerate(thresholds):
+                    mask = cells >= threshold
+                    total[k] += (mask & truth).sum() / (mask | truth).sum()
+        threshold = float(thresholds[total.argmax()]) if total.any() else self.operating_point.threshold
+        return OperatingPoint(threshold=round(threshold, 2), fill_holes=False)
+
+
+def _ious(candidates: Candidates, truth: NDArray[np.bool_]) -> Floats:
+    """Return each candidate's IoU with the truth."""
+    count = len(candidates.features) + 1
+    area = np.bincount(candidates.labels.ravel(), minlength=count)[1:]
+    common = np.bincount(candidates.labels[:, truth].ravel(), minlength=count)[1:]
+    ious: Floats = common / (area + truth.sum() - common)
+    return ious

@@ -1,0 +1,91 @@
+"""Otsu's method made for ultrasound: recursive thresholds on a de-speckled image, regions chosen by score."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybridseg import Tags
+
+from .candidates import CandidateSegmenter
+from .grid import FINE, Ints, bowl, box_mean, close, to_grid
+
+
+class OtsuSegmenter(CandidateSegmenter):
+    """Dark regions below recursive Otsu thresholds; the most plausible ones win.
+
+    On a fixed grid: block means and two 3x3 means take out the speckle; the mean of the surroundings is
+    subtracted (shadow, gain) and brightness added towards the borders, where lesions are rare; a grey closing
+    cuts thin dark bridges. Otsu's threshold is applied, then again to each class, ``depth`` times in all. The
+    connected dark regions of every threshold are the candidates.
+
+    Parameters
+    ----------
+    depth : int
+        Rounds of splitting: up to ``2 ** depth - 1`` thresholds.
+    surroundings : int
+        Radius, in cells of the 64 x 76 grid, of the mean that is subtracted.
+    bowl : float
+        Grey levels added at the middle of an image's edge.
+
+    References
+    ----------
+    N. Otsu, A threshold selection method from gray-level histograms, IEEE Transactions on Systems, Man, and
+    Cybernetics 9(1):62-66, 1979, doi 10.1109/TSMC.1979.4310076.
+    """
+
+    tags = Tags(max_differing_pixels=0.0)
+
+    def __init__(self, *, depth: int = 4, surroundings: int = 11, bowl: float = 20.0) -> None:
+        self.depth = depth
+        self.surroundings = surroundings
+        self.bowl = bowl
+
+    def _check_parameters(self) -> None:
+        if not (isinstance(self.depth, int) and 1 <= self.depth <= 6):
+            raise ValueError(f"`depth` must be an integer in 1..6, got {self.depth!r}")
+        if not (isinstance(self.surroundings, int) and 1 <= self.surroundings <= 64):
+            raise ValueError(f"`surroundings` must be an integer in 1..64, got {self.surroundings!r}")
+        if not 0 <= self.bowl <= 255:
+            raise ValueError(f"`bowl` must lie in [0, 255], got {self.bowl!r}")
+
+    def _propose(self, image: NDArray[np.uint8]) -> tuple[Ints, NDArray[np.bool_]]:
+        self._check_parameters()
+        grey = box_mean(box_mean(to_grid(image, self.grid), 1), 1)
+        flat = grey - box_mean(grey, self.surroundings) + 128 * FINE + bowl(self.grid, self.bowl)
+        levels = np.clip(flat, 0, 256 * FINE - 1) // FINE
+        thresholds = recursive_otsu(np.bincount(levels.ravel(), minlength=256), self.depth)
+        closed = [close(levels, radius) for radius in (1, 2)]
+        masks = [dark < threshold for dark in closed for threshold in thresholds]
+        return grey, np.stack(masks) if masks else np.zeros((1, *self.grid), bool)
+
+
+def recursive_otsu(histogram: Ints, depth: int) -> list[int]:
+    """Return rising thresholds t (dark: grey < t): Otsu's of all, then of each class, ``depth`` times.
+
+    A class of a single grey level isn't split. The lowest threshold wins among equals.
+
+    Parameters
+    ----------
+    histogram : ndarray of shape (256,), int64
+        Pixels per grey level.
+    """
+    bounds = [0, len(histogram)]
+    for _ in range(depth):
+        found = [otsu(histogram[low:high]) for low, high in pairwise(bounds)]
+        bounds = sorted(set(bounds) | {low + t for low, t in zip(bounds[:-1], found, strict=True) if t})
+    return bounds[1:-1]
+
+
+def otsu(histogram: Ints) -> int:
+    """Return the t with the largest between-class variance of levels < t and >= t; 0 if there is none."""
+    count = np.cumsum(histogram)
+    total = np.cumsum(histogram * np.arange(len(histogram)))
+    below, above = count[:-1].astype(np.float64), (count[-1] - count[:-1]).astype(np.float64)
+    # (n total_below - n_below total)^2 / (n_below n_above) is the between-class variance times n^2
+    difference = (count[-1] * total[:-1] - count[:-1] * total[-1]).astype(np.float64)
+    both = below * above
+    variance = np.where(both > 0, difference * difference / np.maximum(both, 1), 0.0)
+    return int(variance.argmax()) + 1 if variance.any() else 0
