@@ -112,7 +112,8 @@ class Dataset(Sequence[Case]):
         wanted = set(case_ids)
         missing = sorted(wanted - {case.case_id for case in self.cases})
         if missing:
-            raise KeyError(f"dataset {self.name} has no case {', '.join(missing[:3])} ({len(missing)} missing)")
+            first = ", ".join(missing[:3])
+            raise KeyError(f"dataset {self.name} has no case {first} ({len(missing)} missing)")
         kept = tuple(case for case in self.cases if case.case_id in wanted)
         return replace(self, name=name or self.name, cases=kept)
 

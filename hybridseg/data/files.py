@@ -36,8 +36,8 @@ class FileCase(Case):
             part = read_mask(path)
             if part.shape != image.shape:
                 raise DataError(
-                    f"case `{shown(self.case_id)}`: image {shown(self.image_path.name)} has shape {image.shape}, "
-                    f"its mask {shown(path.name)} {part.shape}"
+                    f"case `{shown(self.case_id)}`: image {shown(self.image_path.name)} has shape "
+                    f"{image.shape}, its mask {shown(path.name)} {part.shape}"
                 )
             mask |= part
         return image, mask

@@ -21,7 +21,7 @@ def read_manifest(path: str | os.PathLike[str]) -> Dataset:
     """Return the dataset that a CSV file lists.
 
     Columns: ``image`` and ``mask`` (relative to the file's folder; several masks joined by ``;``, none means
-    lesion-free), and if wanted ``group``, ``label`` and ``case_id`` (else the image's path without its ending).
+    lesion-free), and if wanted ``group``, ``label`` and ``case_id`` (else the image's path less its ending).
 
     Raises
     ------
@@ -36,7 +36,8 @@ def read_manifest(path: str | os.PathLike[str]) -> Dataset:
         image = _inside(path.parent, row["image"], where)
         masks = [_inside(path.parent, part.strip(), where) for part in row["mask"].split(";") if part.strip()]
         case_id = row.get("case_id") or str(PurePosixPath(row["image"].replace("\\", "/")).with_suffix(""))
-        cases.append(FileCase(case_id, row.get("group") or case_id, row.get("label", ""), image, tuple(masks)))
+        group = row.get("group") or case_id
+        cases.append(FileCase(case_id, group, row.get("label", ""), image, tuple(masks)))
     cases.sort(key=lambda case: natural_key(case.case_id))
     if not cases:
         raise DataError(f"{shown(path)}: lists no case")

@@ -3,12 +3,12 @@
 One rule reads BUSI as it is unzipped, ``<name>_image.png`` beside ``<name>_mask.png``, and ``images/`` with
 ``masks/``:
 
-- A file under a folder called like `IMAGE_FOLDERS` is an image, under one like `MASK_FOLDERS` a mask. Elsewhere
-  a mask is known by its name: ``_mask``, ``_seg``, ``_segmentation``, ``_tumor``, ``_lesion``, ``_gt`` or
-  ``_label`` at its end (a hyphen will do, a number may follow), or ``mask_``, ``seg_``, ``gt_`` or ``label_`` at
-  its start.
-- A mask belongs to the image of the same name less those marks (and less ``image_``, ``img_`` or ``bus_`` at the
-  image's start), in the same class folder. Several masks of one image are joined by OR.
+- A file under a folder called like `IMAGE_FOLDERS` is an image, under one like `MASK_FOLDERS` a mask.
+  Elsewhere a mask is known by its name: ``_mask``, ``_seg``, ``_segmentation``, ``_tumor``, ``_lesion``,
+  ``_gt`` or ``_label`` at its end (a hyphen will do, a number may follow), or ``mask_``, ``seg_``, ``gt_`` or
+  ``label_`` at its start.
+- A mask belongs to the image of the same name less those marks (and less ``image_``, ``img_`` or ``bus_`` at
+  the image's start), in the same class folder. Several masks of one image are joined by OR.
 - The class is the innermost other folder. An image without a mask is lesion-free in the class ``normal``;
   otherwise it is an error, as is a mask without an image.
 - Hidden files are left out; so are outlines of other structures (``_other1``).
@@ -146,7 +146,7 @@ def _phantoms(text: str) -> Dataset:
             continue
         name, _, number = (piece.strip() for piece in part.partition("="))
         if name not in values or not re.fullmatch(r"[0-9]{1,9}", number):
-            raise DataError(f"phantoms are written `phantoms` or `phantoms[n=24,seed=0]`, got `{shown(text)}`")
+            raise DataError(f"phantoms are written `phantoms` or `phantoms[n=24,seed=0]`, got {shown(text)}")
         values[name] = int(number)
     from .phantoms import phantom_dataset
 
@@ -154,7 +154,7 @@ def _phantoms(text: str) -> Dataset:
 
 
 def _refuse_leftovers(scan: Scan, root: Path) -> None:
-    """Raise `DataError` unless every image has its mask and every mask its image, and there is at least one."""
+    """Raise `DataError` unless there are images, every image has its mask and every mask its image."""
     for paths, lack, hint in (
         (scan.images_without_mask, "has no mask", "; list lesion-free images in a manifest"),
         (scan.masks_without_image, "is a mask without an image", ""),
@@ -215,7 +215,7 @@ def _owner(
     exact: dict[tuple[tuple[str, ...], str], _File],
     loose: dict[tuple[tuple[str, ...], str], list[_File]],
 ) -> _File | None:
-    """Return the image of a mask: the same name first, then less the mask's marks, then less the image's too."""
+    """Return a mask's image: of the same name, or less the mask's marks, or less the image's too."""
     keys = [(mask.folders, name.casefold()) for name in (mask.path.stem, _unmarked(mask.path.stem))]
     for key in keys:
         if key in exact:
@@ -232,10 +232,10 @@ def _label(folders: tuple[str, ...], root: Path, several: bool) -> str:
 
 
 def _with_published_groups(dataset: Dataset) -> Dataset:
-    """Take BUSI's groups from the published split where every case is called as in BUSI and some are listed there."""
+    """Take groups from the published BUSI split if every case is called as in BUSI and some are listed."""
     from .splits import published_groups
 
-    if not all(re.fullmatch(rf"{case.label} \([0-9]+\)", case.case_id) for case in dataset):
+    if not all(re.fullmatch(rf"{re.escape(case.label)} \([0-9]+\)", case.case_id) for case in dataset):
         return dataset
     groups = published_groups()
     listed = sum(case.case_id in groups for case in dataset)
