@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +36,13 @@ class OperatingPoint:
     def __post_init__(self) -> None:
         for name in ("threshold", "min_area_fraction", "presence_threshold"):
             value = getattr(self, name)
-            if not 0.0 <= value <= 1.0:
+            if isinstance(value, bool) or not isinstance(value, Real):
+                raise ValueError(f"`{name}` must be a number in [0, 1], got {value!r}")
+            if not 0.0 <= float(value) <= 1.0:
                 raise ValueError(f"`{name}` must lie in [0, 1], got {value}")
+        for name in ("fill_holes", "largest_only"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"`{name}` must be true or false, got {getattr(self, name)!r}")
 
 
 def apply_operating_point(
@@ -76,7 +82,10 @@ def fill_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def label_components(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
-    """Return 8-connected component labels (1..K in row order, 0 outside) and sizes in pixels (K + 1, [0] unused)."""
+    """Return 8-connected component labels (1..K in row order, 0 outside) and their sizes.
+
+    Sizes are in pixels, one per label; the first counts what is outside.
+    """
     from scipy import ndimage
 
     labels, count = ndimage.label(mask, structure=np.ones((3, 3), bool), output=np.int32)
@@ -89,7 +98,8 @@ def largest_component(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     if len(sizes) <= 2:
         return mask
     sizes[0] = 0
-    return labels == sizes.argmax()
+    largest: NDArray[np.bool_] = labels == sizes.argmax()
+    return largest
 
 
 def remove_small(mask: NDArray[np.bool_], *, min_area_px: int) -> NDArray[np.bool_]:
@@ -97,4 +107,5 @@ def remove_small(mask: NDArray[np.bool_], *, min_area_px: int) -> NDArray[np.boo
     labels, sizes = label_components(mask)
     keep = sizes >= min_area_px
     keep[0] = False
-    return keep[labels]
+    kept: NDArray[np.bool_] = keep[labels]
+    return kept

@@ -1,7 +1,7 @@
 """Methods by name. A method is imported only when it is asked for.
 
-A method is named by an entry point of group ``hybridseg.segmenters``, by ``path/to/file.py:Class``, or by the path
-of a saved model. Parameters follow in brackets: ``random-forest[n_trees=50]``.
+A method is named by an entry point of group ``hybridseg.segmenters``, by ``path/to/file.py:Class``, or by the
+path of a saved model. Parameters follow in brackets: ``random-forest[n_trees=50]``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import importlib.util
 import os
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,30 +33,31 @@ class MethodLoadError(ValueError):
 
 @dataclass(frozen=True)
 class MethodInfo:
-    """Where a method comes from: its entry-point value and the distribution that offers it."""
+    """Where a method comes from: its entry-point value and the distribution that offers it.
+
+    ``problem`` says in one line why the method can't be used; it is empty where nothing speaks against it.
+    """
 
     name: str
     value: str
     distribution: str
+    problem: str = ""
 
 
 def available() -> dict[str, MethodInfo]:
     """Return the installed methods by name, without importing any of them.
 
-    Raises
-    ------
-    MethodLoadError
-        If two distributions offer one name: which one would win is chance, so neither does.
+    If two distributions offer one name, which one would win is chance, so neither does: its ``problem``
+    names both, and asking for that method is an error. The other methods are not affected.
     """
     found: dict[str, MethodInfo] = {}
     for entry in importlib.metadata.entry_points(group=GROUP):
         info = MethodInfo(entry.name, entry.value, entry.dist.name if entry.dist else "unknown")
         other = found.setdefault(entry.name, info)
-        if other != info:
-            raise MethodLoadError(
-                f"method `{entry.name}` is offered by both {other.distribution} ({other.value}) "
-                f"and {info.distribution} ({info.value}); uninstall one"
-            )
+        if other != info and not other.problem:
+            first, second = sorted(f"{each.distribution} ({each.value})" for each in (other, info))
+            problem = f"method `{entry.name}` is offered by both {first} and {second}; uninstall one"
+            found[entry.name] = replace(other, problem=problem)
     return dict(sorted(found.items()))
 
 
@@ -84,11 +85,13 @@ def create(spec: str, **params: Any) -> Segmenter:
         model = load(name)
         return model.set_params(**{**bracketed, **params})
     segmenter_class = find_class(name)
+    wanted = {**bracketed, **params}
+    direct = {key: value for key, value in wanted.items() if key in segmenter_class._param_names()}
     try:
-        model = segmenter_class()
-    except ImportError as error:
+        model = segmenter_class(**direct)
+    except (ImportError, TypeError) as error:
         raise MethodLoadError(f"method `{name}` can't be created: {error}") from error
-    return model.set_params(**{**bracketed, **params})
+    return model.set_params(**wanted)
 
 
 def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
@@ -108,6 +111,8 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
         key, equals, text = part.partition("=")
         if not equals or not key.strip().isidentifier():
             raise ValueError(f"a parameter is written `name=value`, got `{part.strip()}` in `{spec}`")
+        if key.strip() in params:
+            raise ValueError(f"parameter `{key.strip()}` is given twice in `{spec}`")
         try:
             params[key.strip()] = ast.literal_eval(text.strip())
         except (ValueError, SyntaxError):
@@ -130,9 +135,11 @@ def find_class(name: str) -> type[Segmenter]:
         hint = f"; did you mean `{close[0]}`?" if close else ""
         raise UnknownMethodError(f"unknown method `{name}`; known: {', '.join(methods) or 'none'}{hint}")
     info = methods[name]
+    if info.problem:
+        raise MethodLoadError(info.problem)
     try:
         loaded = importlib.metadata.EntryPoint(info.name, info.value, GROUP).load()
-    except Exception as error:  # a plug-in's import may raise anything; it is reported, never hidden
+    except (Exception, SystemExit) as error:  # a plug-in's import may raise anything; it is reported
         raise MethodLoadError(
             f"method `{name}` of {info.distribution} ({info.value}) failed to load: "
             f"{type(error).__name__}: {error}"
@@ -155,21 +162,35 @@ def load(path: str | os.PathLike[str]) -> Segmenter:
         from .onnx import OnnxSegmenter
 
         return OnnxSegmenter.load(path)
-    from .segmenter import ModelFormatError, Segmenter, read_model_file
+    from .modelfile import ModelFormatError, read_model_file
+    from .segmenter import Segmenter
 
     header, _ = read_model_file(path)
-    wanted = header["class"]
-    for name, info in available().items():
+    wanted: str = header["class"]
+    methods = available()
+    for name, info in methods.items():
         if info.value == wanted:
             return find_class(name).load(path)
-    for candidate in _subclasses(Segmenter):
-        if f"{candidate.__module__}:{candidate.__qualname__}" == wanted:
+    for candidate in _subclasses(Segmenter):  # type: ignore[type-abstract]
+        if _class_id(candidate) == wanted:
             return candidate.load(path)
-    raise ModelFormatError(f"{path}: saved by {wanted}, which no installed package offers as a method")
+    for name, info in methods.items():  # an entry point may name a package that re-exports the class
+        if info.value.partition(":")[0] == wanted.partition(".")[0]:
+            candidate = find_class(name)
+            if _class_id(candidate) == wanted:
+                return candidate.load(path)
+    raise ModelFormatError(
+        f"{path}: saved by {wanted}, which no installed package offers as a method; if it comes from a file, "
+        f"load it with hybridseg.registry.find_class('FILE.py:CLASS').load"
+    )
 
 
-def _subclasses(parent: type) -> list[Any]:
-    direct = parent.__subclasses__()
+def _class_id(segmenter_class: type[Segmenter]) -> str:
+    return f"{segmenter_class.__module__}:{segmenter_class.__qualname__}"
+
+
+def _subclasses(parent: type[Segmenter]) -> list[type[Segmenter]]:
+    direct: list[type[Segmenter]] = parent.__subclasses__()
     return direct + [deeper for child in direct for deeper in _subclasses(child)]
 
 
@@ -189,7 +210,7 @@ def _class_from_file(name: str) -> type[Segmenter]:
         sys.modules[module_name] = module
         try:
             module_spec.loader.exec_module(module)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             del sys.modules[module_name]
             raise MethodLoadError(f"{path} failed to load: {type(error).__name__}: {error}") from error
     if not hasattr(module, class_name):

@@ -1,40 +1,34 @@
 """The contract: everything that turns a grey ultrasound image into a lesion mask is a `Segmenter`.
 
-Public methods validate, private ones compute. An author of a method writes ``_predict_proba`` (and, for a method
-that learns, ``_fit``; for one that exports, ``_to_onnx``); everything else is here and is the same for all.
+Public methods validate, private ones compute. An author of a method writes ``_predict_proba`` (and, for a
+method that learns, ``_fit``; for one that exports, ``_to_onnx``); everything else is the same for all.
 """
 
 from __future__ import annotations
 
+import copy
 import inspect
-import io
-import json
 import os
-import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .modelfile import ModelFormatError, read_model_file, write_model_file
 from .postprocess import OperatingPoint, apply_operating_point
-from .validation import check_image, check_probability, check_training_set, write_atomically
+from .validation import check_image, check_probability, check_training_set
 
 Progress = Callable[[int, int, str], None]
 """``progress(done, total, text)``, called by ``fit`` as it goes."""
 
-FORMAT_VERSION = 1
+__all__ = ["ModelFormatError", "NotFittedError", "Progress", "Segmenter", "Tags", "clone"]
 
 
 class NotFittedError(ValueError, AttributeError):
     """A method that has to learn was asked to predict before ``fit``."""
-
-
-class ModelFormatError(ValueError):
-    """A file is not a saved hybridseg model, or one this version can't read."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +62,9 @@ class Tags:
 class Segmenter(ABC):
     """A lesion segmentation method for grey breast-ultrasound images.
 
-    Parameters are keyword arguments of ``__init__``, stored as given under their own name; what ``fit`` learns is
-    stored under names that end in one underscore. Those two rules are all that ``get_params``, ``clone``, ``save``
-    and ``load`` need.
+    Parameters are keyword arguments of ``__init__``, stored as given under their own name; what ``fit``
+    learns is stored under names that end in one underscore. Those two rules are all that ``get_params``,
+    ``clone``, ``save`` and ``load`` need.
 
     Class attributes
     ----------------
@@ -83,7 +77,7 @@ class Segmenter(ABC):
     tags: ClassVar[Tags] = Tags()
     operating_point: ClassVar[OperatingPoint] = OperatingPoint()
 
-    # ---- parameters, by scikit-learn's rules -------------------------------------------------------------------
+    # ---- parameters, by scikit-learn's rules -----------------------------------------------------
     @classmethod
     def _param_names(cls) -> list[str]:
         init = cls.__init__
@@ -114,19 +108,23 @@ class Segmenter(ABC):
             If a name isn't a parameter; the message lists the known ones.
         """
         known = self._param_names()
+        for name in params:
+            outer = name.partition("__")[0]
+            if outer not in known:
+                mine = ", ".join(known) or "none"
+                raise ValueError(f"`{outer}` is not a parameter of {type(self).__name__}; known: {mine}")
         nested: dict[str, dict[str, Any]] = {}
         for name, value in params.items():
             outer, _, inner = name.partition("__")
-            if outer not in known:
-                raise ValueError(
-                    f"`{outer}` is not a parameter of {type(self).__name__}; known: {', '.join(known) or 'none'}"
-                )
             if inner:
                 nested.setdefault(outer, {})[inner] = value
             else:
                 setattr(self, outer, value)
         for outer, inner_params in nested.items():
-            getattr(self, outer).set_params(**inner_params)
+            owner = getattr(self, outer)
+            if not hasattr(owner, "set_params"):
+                raise ValueError(f"`{outer}` has no parameters of its own, it is {owner!r}")
+            owner.set_params(**inner_params)
         return self
 
     def __repr__(self) -> str:
@@ -158,7 +156,7 @@ class Segmenter(ABC):
             total += int((predicted & mask).sum()) / union if union else 1.0
         return total / len(images)
 
-    # ---- fit and predict ---------------------------------------------------------------------------------------
+    # ---- fit and predict -------------------------------------------------------------------------
     def fit(
         self,
         images: Sequence[Any],
@@ -177,10 +175,11 @@ class Segmenter(ABC):
         masks : sequence of ndarray of shape (H, W), bool
             Ground truth: lesion pixels are true. 0/1 and 0/255 uint8 arrays are taken too.
         groups : sequence of hashable, optional
-            One value per image; images that show the same scene share it. Internal splits keep groups together.
+            One value per image; images that show the same scene share it. Internal splits keep groups
+            together.
         validation : tuple of (images, masks), optional
-            Held-out cases for early stopping and the operating point. Without it, a method that needs some takes
-            whole groups out of the training set.
+            Held-out cases for early stopping and the operating point. Without it, a method that needs some
+            takes whole groups out of the training set.
         progress : callable, optional
             Called as ``progress(done, total, text)``.
 
@@ -191,8 +190,12 @@ class Segmenter(ABC):
         """
         images, masks, groups = check_training_set(images, masks, groups)
         if validation is not None:
+            if not isinstance(validation, Sequence) or len(validation) != 2:
+                raise ValueError("`validation` must be a pair (images, masks)")
             validation_images, validation_masks, _ = check_training_set(*validation, name="validation")
             validation = (validation_images, validation_masks)
+        if progress is not None and not callable(progress):
+            raise ValueError(f"`progress` must be callable, got {type(progress).__name__}")
         self._fit(images, masks, groups=groups, validation=validation, progress=progress or _silent)
         return self
 
@@ -237,7 +240,7 @@ class Segmenter(ABC):
         if self.tags.requires_fit and not self._state():
             raise NotFittedError(f"{type(self).__name__} must be fitted, or loaded, before it can predict")
 
-    # ---- files -------------------------------------------------------------------------------------------------
+    # ---- files -----------------------------------------------------------------------------------
     def _state(self) -> dict[str, Any]:
         """What ``fit`` learned: the instance's attributes whose name ends in one underscore."""
         return {
@@ -255,36 +258,7 @@ class Segmenter(ABC):
 
         The file appears under its name only when it is complete.
         """
-        arrays: dict[str, NDArray[Any]] = {}
-        state: dict[str, Any] = {}
-        for name, value in self._state().items():
-            if isinstance(value, np.ndarray):
-                if value.dtype.hasobject:
-                    raise TypeError(f"{type(self).__name__}.{name} is an object array: it can't be saved")
-                arrays[name] = value
-            elif isinstance(value, OperatingPoint):
-                state[name] = {"operating_point": asdict(value)}
-            else:
-                state[name] = {"json": value}
-        header = {
-            "format": "hybridseg-model",
-            "format_version": FORMAT_VERSION,
-            "class": f"{type(self).__module__}:{type(self).__qualname__}",
-            "params": self.get_params(deep=False),
-            "state": state,
-        }
-        try:
-            text = json.dumps(header, indent=1, default=_numpy_scalar)
-        except TypeError as error:
-            raise TypeError(f"{type(self).__name__} holds something that JSON can't: {error}") from None
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-            _add(archive, "model.json", text.encode())
-            for name, array in arrays.items():
-                member = io.BytesIO()
-                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
-                _add(archive, f"{name}.npy", member.getvalue())
-        write_atomically(path, buffer.getvalue())
+        write_model_file(path, _class_id(type(self)), self.get_params(deep=False), self._state())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -292,31 +266,28 @@ class Segmenter(ABC):
 
         Raises
         ------
+        FileNotFoundError
+            If there is no such file.
         ModelFormatError
-            If the file isn't a saved model of this class, or is of a newer format.
+            If it isn't a saved model of this class, or is of a newer format.
         """
         header, arrays = read_model_file(path)
-        mine = f"{cls.__module__}:{cls.__qualname__}"
-        if header["class"].rpartition(":")[2] != cls.__qualname__:
+        mine = _class_id(cls)
+        if header["class"] != mine:
             raise ModelFormatError(f"{path}: expected a saved {mine}, got one of {header['class']}")
         try:
             model = cls(**header["params"])
         except TypeError as error:
             raise ModelFormatError(f"{path}: its parameters don't fit {mine}: {error}") from None
-        state: dict[str, Any] = dict(arrays)
-        for name, entry in header["state"].items():
-            if "operating_point" in entry:
-                state[name] = OperatingPoint(**entry["operating_point"])
-            else:
-                state[name] = entry["json"]
-        model._set_state(state)
+        model._set_state({**header["state"], **arrays})
         return model
 
     def to_onnx(self, path: str | os.PathLike[str], **metadata: str) -> Any:
         """Write the whole pipeline as one ONNX file, kept only if it agrees with this object.
 
-        Input ``image``: uint8 [N, H, W, 1]. Outputs ``mask``: uint8 [N, H, W, 1] in {0, 1} and ``probability``:
-        float32 [N, H, W, 1], both at the input's size. ``metadata`` adds ``hybridseg.*`` entries to the file.
+        Input ``image``: uint8 [N, H, W, 1]. Outputs ``mask``: uint8 [N, H, W, 1] in {0, 1} and
+        ``probability``: float32 [N, H, W, 1], both at the input's size. ``metadata`` adds ``hybridseg.*``
+        entries to the file.
 
         Returns
         -------
@@ -337,8 +308,8 @@ class Segmenter(ABC):
 
         return export(self, path, metadata=metadata)
 
-    # ---- what an author writes -----------------------------------------------------------------------------------
-    def _fit(
+    # ---- what an author writes -------------------------------------------------------------------
+    def _fit(  # noqa: B027  (empty on purpose: nothing to learn is the common case)
         self,
         images: list[NDArray[np.uint8]],
         masks: list[NDArray[np.bool_]],
@@ -359,59 +330,22 @@ class Segmenter(ABC):
 
 
 def clone(segmenter: Segmenter) -> Segmenter:
-    """Return an unfitted copy with the same parameters."""
-    params = {
-        name: value.__sklearn_clone__() if hasattr(value, "__sklearn_clone__") else
-        clone(value) if isinstance(value, Segmenter) else value
-        for name, value in segmenter.get_params(deep=False).items()
-    }
-    return type(segmenter)(**params)
+    """Return an unfitted copy with equal parameters, which it shares with nobody."""
+    return type(segmenter)(
+        **{name: _clone_value(value) for name, value in segmenter.get_params(deep=False).items()}
+    )
 
 
-def read_model_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Return header and arrays of a saved model, without creating the model.
-
-    Raises
-    ------
-    ModelFormatError
-        If ``path`` isn't a saved model of a format that this version reads.
-    """
-    path = Path(path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            header = json.loads(archive.read("model.json"))
-            arrays = {
-                name[:-4]: np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
-                for name in archive.namelist()
-                if name.endswith(".npy")
-            }
-    except FileNotFoundError:
-        raise
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError, NotImplementedError) as error:
-        raise ModelFormatError(f"{path}: not a saved hybridseg model ({error})") from None
-    if not isinstance(header, dict) or header.get("format") != "hybridseg-model":
-        raise ModelFormatError(f"{path}: not a saved hybridseg model")
-    if header.get("format_version", 0) > FORMAT_VERSION:
-        raise ModelFormatError(
-            f"{path}: model format {header['format_version']} is newer than this version reads ({FORMAT_VERSION})"
-        )
-    if not all(isinstance(header.get(key), kind) for key, kind in
-               (("class", str), ("params", dict), ("state", dict))):
-        raise ModelFormatError(f"{path}: the header lacks class, params or state")
-    return header, arrays
+def _clone_value(value: Any) -> Any:
+    if isinstance(value, Segmenter):
+        return clone(value)
+    if hasattr(value, "__sklearn_clone__") and not isinstance(value, type):
+        return value.__sklearn_clone__()
+    return copy.deepcopy(value)
 
 
-def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
-    """Add a member with a fixed date, so that equal models are equal files."""
-    info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-    info.compress_type = zipfile.ZIP_DEFLATED
-    archive.writestr(info, data)
-
-
-def _numpy_scalar(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} {value!r}")
+def _class_id(segmenter_class: type) -> str:
+    return f"{segmenter_class.__module__}:{segmenter_class.__qualname__}"
 
 
 def _silent(done: int, total: int, text: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,18 +50,25 @@ def check_training_set(
 ) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.bool_]], list[Any] | None]:
     """Return lists of checked images, masks and groups of one length."""
     prefix = f"{name} " if name else ""
-    images, masks = list(images), list(masks)
+    images, masks = _as_list(images, f"{prefix}images"), _as_list(masks, f"{prefix}masks")
     if not images:
         raise ValueError(f"`{prefix}images` must hold at least one image, got none")
     if len(images) != len(masks):
         raise ValueError(f"`{prefix}masks` must have one mask per image ({len(images)}), got {len(masks)}")
     if groups is not None:
-        groups = list(groups)
+        groups = _as_list(groups, f"{prefix}groups")
         if len(groups) != len(images):
-            raise ValueError(f"`{prefix}groups` must have one value per image ({len(images)}), got {len(groups)}")
+            wanted = f"one value per image ({len(images)})"
+            raise ValueError(f"`{prefix}groups` must have {wanted}, got {len(groups)}")
     images = [check_image(image, f"{prefix}images[{i}]") for i, image in enumerate(images)]
     masks = [check_mask(mask, images[i].shape, f"{prefix}masks[{i}]") for i, mask in enumerate(masks)]
     return images, masks, groups
+
+
+def _as_list(values: Any, name: str) -> list[Any]:
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise ValueError(f"`{name}` must be a sequence, got {type(values).__name__}")
+    return list(values)
 
 
 def check_probability(probability: Any, shape: tuple[int, ...], method: str) -> NDArray[np.float32]:
@@ -69,22 +76,27 @@ def check_probability(probability: Any, shape: tuple[int, ...], method: str) -> 
 
     A method that breaks this contract is at fault, not its user: the error says so.
     """
+    author = f"{method}._predict_proba"
     if not isinstance(probability, np.ndarray) or probability.shape != shape:
         got = getattr(probability, "shape", type(probability).__name__)
-        raise RuntimeError(f"{method}._predict_proba must return an array of the image's shape {shape}, got {got}")
+        raise RuntimeError(f"{author} must return an array of the image's shape {shape}, got {got}")
     if probability.dtype.kind not in "fb":
-        raise RuntimeError(f"{method}._predict_proba must return floats in [0, 1], got {probability.dtype}")
-    probability = np.ascontiguousarray(probability, dtype=np.float32)
-    low, high = float(probability.min()), float(probability.max())
+        raise RuntimeError(f"{author} must return floats in [0, 1], got {probability.dtype}")
+    values: NDArray[np.float32] = np.ascontiguousarray(probability, dtype=np.float32)
+    low, high = float(values.min()), float(values.max())
     if not (low >= 0.0 and high <= 1.0):  # written so that NaN fails
-        raise RuntimeError(f"{method}._predict_proba must return values in [0, 1], got {low:.4g} to {high:.4g}")
-    return probability
+        raise RuntimeError(f"{author} must return values in [0, 1], got {low:.4g} to {high:.4g}")
+    return values
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Write ``data`` so that ``path`` holds either what it held before or all of ``data``."""
     path = Path(path)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: expected the name of a file, got a folder")
+    handle, temporary = tempfile.mkstemp(prefix=".hybridseg-", suffix=".part", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)

@@ -1,0 +1,186 @@
+"""The file that a fitted method is saved in: a zip of one JSON header and plain arrays. No pickle, ever.
+
+``model.json`` holds format, class, parameters and learned values; each learned array is ``NAME_.npy``
+beside it. JSON's own values stand for themselves; a tuple, a mapping and an operating point are written as
+an object with one key that says which, so that what is read equals what was saved.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import struct
+import zipfile
+import zlib
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .postprocess import OperatingPoint
+from .validation import write_atomically
+
+FORMAT_VERSION = 1
+MAX_MODEL_BYTES = 2**30
+"""Files whose members unpack to more than this are refused: the largest methods need a tenth of it."""
+
+Arrays = dict[str, NDArray[Any]]
+
+# What zipfile, zlib, json and numpy raise on bytes that aren't a model. AttributeError: a JSON value of
+# another kind than expected; RuntimeError: an encrypted member, endless nesting.
+_HOSTILE = (
+    zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, RuntimeError,
+    AttributeError, KeyError, TypeError, ValueError,
+)  # fmt: skip
+
+
+class ModelFormatError(ValueError):
+    """A file is not a saved hybridseg model, or one this version can't read."""
+
+
+def write_model_file(
+    path: str | os.PathLike[str], class_id: str, params: dict[str, Any], state: dict[str, Any]
+) -> None:
+    """Write parameters and learned state; equal models are equal files.
+
+    Raises
+    ------
+    TypeError
+        If a value can't be written without pickle; the message names it.
+    """
+    arrays = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
+    for name, array in arrays.items():
+        if array.dtype.hasobject:
+            raise TypeError(f"`{name}` is an array of objects: it can't be saved")
+    header = {
+        "format": "hybridseg-model",
+        "format_version": FORMAT_VERSION,
+        "class": class_id,
+        "params": {name: _encode(name, value) for name, value in params.items()},
+        "state": {name: _encode(name, value) for name, value in state.items() if name not in arrays},
+    }
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        _add(archive, "model.json", json.dumps(header, indent=1).encode())
+        for name, array in arrays.items():
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
+            _add(archive, f"{name}.npy", member.getvalue())
+    write_atomically(path, buffer.getvalue())
+
+
+def read_model_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Arrays]:
+    """Return header and learned arrays of a saved model, without creating the model.
+
+    The header has ``class`` (text ``module:name``), ``params`` and ``state``, both with values as saved.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ModelFormatError
+        If it isn't a saved model of a format that this version reads.
+    """
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+            if unpacked > MAX_MODEL_BYTES:
+                raise ValueError(f"it unpacks to {unpacked} bytes, more than {MAX_MODEL_BYTES}")
+            header = json.loads(archive.read("model.json"))
+            arrays = {
+                _learned(name[:-4]): _read_array(archive.read(name))
+                for name in archive.namelist()
+                if name.endswith(".npy")
+            }
+        _check_header(header)
+        for part in ("params", "state"):
+            header[part] = {name: _decode(value) for name, value in header[part].items()}
+        for name in header["state"]:
+            _learned(name)
+    except FileNotFoundError:
+        raise
+    except _HOSTILE as error:
+        raise ModelFormatError(f"{path}: not a saved hybridseg model ({_one_line(error)})") from None
+    return header, arrays
+
+
+def _check_header(header: Any) -> None:
+    if not isinstance(header, dict) or header.get("format") != "hybridseg-model":
+        raise ValueError("model.json doesn't say that it is one")
+    version = header.get("format_version")
+    if not isinstance(version, int):
+        raise ValueError(f"format_version must be an integer, got {version!r}")
+    if version > FORMAT_VERSION:
+        raise ValueError(f"its format {version} is newer than this version reads ({FORMAT_VERSION})")
+    for key, kind in (("class", str), ("params", dict), ("state", dict)):
+        if not isinstance(header.get(key), kind):
+            raise ValueError(f"model.json lacks {key}")
+
+
+def _learned(name: str) -> str:
+    """Return ``name`` if `fit` may have learned something under it: a file must not replace a method."""
+    if not (name.isidentifier() and name.endswith("_") and not name.startswith("_")):
+        raise ValueError(f"`{name}` isn't the name of something learned")
+    return name
+
+
+def _read_array(data: bytes) -> NDArray[Any]:
+    stream = io.BytesIO(data)
+    version = np.lib.format.read_magic(stream)
+    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    shape, _, dtype = read_header[version](stream)
+    # Checked before numpy reserves memory for whatever shape the file claims.
+    wanted = dtype.itemsize
+    for side in shape:
+        wanted *= side
+    if dtype.hasobject or wanted != len(data) - stream.tell():
+        raise ValueError(f"an array of {dtype} {shape} doesn't fill its {len(data)} bytes")
+    array: NDArray[Any] = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+    return array
+
+
+def _encode(name: str, value: Any) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, list):
+        return [_encode(name, item) for item in value]
+    if isinstance(value, tuple):
+        return {"tuple": [_encode(name, item) for item in value]}
+    if isinstance(value, OperatingPoint):
+        return {"operating_point": {key: _encode(name, item) for key, item in asdict(value).items()}}
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {"mapping": {key: _encode(name, item) for key, item in value.items()}}
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    raise TypeError(f"`{name}` holds a {type(value).__name__}: it can't be saved")
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_decode(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    (kind, content), *others = value.items()
+    if others or kind not in ("tuple", "mapping", "operating_point"):
+        raise ValueError(f"unknown value {_one_line(value)}")
+    if kind == "tuple":
+        return tuple(_decode(item) for item in content)
+    decoded = {key: _decode(item) for key, item in content.items()}
+    return OperatingPoint(**decoded) if kind == "operating_point" else decoded
+
+
+def _one_line(what: object) -> str:
+    return " ".join(str(what).split())[:200] or type(what).__name__
+
+
+def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    """Add a member with a fixed date, so that equal models are equal files."""
+    info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+    info.compress_type = zipfile.ZIP_DEFLATED
+    archive.writestr(info, data)
