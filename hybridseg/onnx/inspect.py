@@ -62,7 +62,7 @@ def describe(path: str | os.PathLike[str]) -> Description:
         import onnx
         from google.protobuf.message import DecodeError
     except ImportError:
-        raise ImportError("reading an ONNX file's inside needs onnx: pip install 'hybridseg[export]'") from None
+        raise ImportError("reading what is in an ONNX file needs onnx: pip install onnx") from None
     path = Path(path)
     data = path.read_bytes()
     try:
@@ -95,8 +95,8 @@ def _type(node: Any) -> str:
     tensor = node.type.tensor_type
     name = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
     sides = [
-        str(side.dim_value) if side.HasField("dim_value") else side.dim_param or "?" for side in
-        tensor.shape.dim
+        str(side.dim_value) if side.HasField("dim_value") else side.dim_param or "?"
+        for side in tensor.shape.dim
     ]
     return f"{'float32' if name == 'float' else name} [{', '.join(sides)}]"
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 THIN = ((1, 1), (1, 17), (23, 1), (2, 3), (31, 37), (97, 61))
-BROAD = ((97, 61), (128, 128), (211, 257), (470, 560), (1000, 1500))
+BROAD = ((97, 61), (128, 128), (211, 257), (470, 560))
 """Rows and columns of the noise and of the speckle pictures: odd, prime, as real, and larger than real."""
 
 
@@ -86,6 +86,7 @@ def parity_images() -> Iterator[tuple[str, NDArray[np.uint8]]]:
     for number, (height, width) in enumerate(BROAD):
         for lesions in (0, 1, 3):
             yield f"speckle-{lesions}-{height}x{width}", speckle(number, height, width, lesions)
+    yield "speckle-2-1000x1500", speckle(9, 1000, 1500, 2)
 
 
 def speckle(seed: int, height: int, width: int, lesions: int) -> NDArray[np.uint8]:

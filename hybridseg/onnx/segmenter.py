@@ -155,7 +155,7 @@ def _open_session(path: str, threads: int) -> Any:
 
 
 def signature_problem(session: Any) -> str:
-    """Return how a session's inputs and outputs differ from our signature, in one line; empty if they don't."""
+    """Return how a session's inputs and outputs differ from our signature, or nothing."""
     inputs = {node.name: node for node in session.get_inputs()}
     outputs = {node.name: node for node in session.get_outputs()}
     if list(inputs) != ["image"]:
