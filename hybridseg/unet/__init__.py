@@ -1,0 +1,1 @@
+"""The deep method: network, pretrained encoder, augmentation, loss, training; `segmenter` is the API over them."""

@@ -1,0 +1,90 @@
+"""The trained network as ONNX bytes, through tf2onnx; weights stored in half precision, computed in single."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+OPSET = 18
+SMALLEST_HALVED = 256  # elements; smaller tensors (biases) stay single: they cost nothing and steer everything
+
+
+def convert_weights(recipe: Any, model: Any) -> bytes:
+    """Return the ONNX bytes of a trained model, whichever Keras backend trained it.
+
+    tf2onnx reads TensorFlow graphs, and a process has one Keras backend for life: weights trained with another
+    backend are converted by a fresh process that has TensorFlow.
+    """
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        return network_to_onnx(model)
+    if importlib.util.find_spec("tensorflow") is None:
+        raise ModuleNotFoundError(
+            "converting the trained network needs tensorflow, which is not installed; the training is kept in its "
+            'checkpoint: run pip install "hybridseg[train]", then the same fit again'
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        weights, target = Path(folder, "weights.npz"), Path(folder, "network.onnx")
+        np.savez(weights, *model.get_weights(), allow_pickle=False)
+        arguments = [recipe.encoder, str(recipe.size), str(recipe.width), str(weights), str(target)]
+        environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
+        subprocess.run([sys.executable, "-m", __name__, *arguments], check=True, env=environment)
+        return target.read_bytes()
+
+
+def main(encoder: str, size: str, width: str, weights: str, target: str) -> None:
+    """Convert weights saved by `convert_weights`: what its fresh process runs."""
+    from .network import build_network
+
+    model = build_network(encoder, int(size), int(width))
+    with np.load(weights, allow_pickle=False) as stored:
+        model.set_weights([stored[f"arr_{k}"] for k in range(len(stored.files))])
+    Path(target).write_bytes(network_to_onnx(model))
+
+
+def network_to_onnx(model: Any) -> bytes:
+    """Return the network of a `keras.Model` (TensorFlow backend) as a serialised ONNX model.
+
+    Input ``image``: float32 (N, S, S, 1), 0..255; output ``probability``: float32 (N, S, S, 1).
+    """
+    import tensorflow as tf
+    import tf2onnx
+
+    signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name="image")]
+
+    @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
+    def forward(image: Any) -> dict[str, Any]:
+        return {"probability": model(image, training=False)}
+
+    network, _ = tf2onnx.convert.from_function(forward, input_signature=signature, opset=OPSET)
+    network.ir_version = 8
+    halve_weights(network)
+    data: bytes = network.SerializeToString()
+    return data
+
+
+def halve_weights(network: Any) -> None:
+    """Store large float32 initializers of an `onnx.ModelProto` as float16, each followed by a Cast, in place."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = []
+    for tensor in network.graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < SMALLEST_HALVED:
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), f"{name}_half"))
+        casts.append(helper.make_node("Cast", [f"{name}_half"], [name], name=f"{name}_cast", to=TensorProto.FLOAT))
+    for position, node in enumerate(casts):
+        network.graph.node.insert(position, node)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,239 @@
+"""UNetSegmenter: the deep method behind the contract."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..postprocess import OperatingPoint
+from ..segmenter import Progress, Segmenter, Tags
+from .working import to_native, to_working
+
+TRAIN_LINE = 'pip install "hybridseg[train]"'
+
+
+class UNetSegmenter(Segmenter):
+    """U-Net with a pretrained or plain encoder; trained with Keras, run with onnxruntime.
+
+    The image is stretched to a square working size, the network gives a probability there, and that is stretched
+    back. After O. Ronneberger et al., U-Net (MICCAI 2015, doi 10.1007/978-3-319-24574-4_28); encoder after M. Tan and
+    Q. Le, EfficientNet (ICML 2019, arXiv:1905.11946), Lite0 variant. A fitted one needs no TensorFlow.
+
+    Parameters
+    ----------
+    encoder : {"efficientnet-lite0", "none"}
+        ``none`` is a plain U-Net, ``width`` filters wide at its first level.
+    size : int
+        Side of the working square in pixels; a multiple of 32.
+    width : int
+        Filters of the plain U-Net's first level.
+    pretrained : bool
+        Start the encoder from ImageNet weights (``efficientnet-lite0`` only).
+    epochs, batch_size, learning_rate, weight_decay
+        AdamW with one epoch of warm-up, then a cosine down to a hundredth.
+    ema_decay : float
+        Memory of the weight average, in [0, 1); the averaged weights are the model.
+    lesion_free_share : float
+        Share of lesion-free images among those of an epoch, in [0, 1), where the training set has any.
+    patience : int
+        Epochs without a better validation F1 before training stops.
+    validation_share : float
+        Share of the groups held out for validation where ``fit`` is given none.
+    flip_averaging : bool
+        Average the probability with that of the mirrored image; doubles the time.
+    random_state : int
+    threads : int
+        Threads of onnxruntime in ``predict``.
+    checkpoint_dir : str, optional
+        Folder for checkpoints; a training that finds its own checkpoint there goes on from it.
+    """
+
+    tags = Tags(requires_fit=True, deterministic=True, max_differing_pixels=0.0001)
+
+    def __init__(
+        self,
+        *,
+        encoder: str = "efficientnet-lite0",
+        size: int = 192,
+        width: int = 16,
+        pretrained: bool = True,
+        epochs: int = 50,
+        batch_size: int = 8,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.01,
+        ema_decay: float = 0.998,
+        lesion_free_share: float = 0.2,
+        patience: int = 20,
+        validation_share: float = 0.1,
+        flip_averaging: bool = True,
+        random_state: int = 0,
+        threads: int = 1,
+        checkpoint_dir: str | None = None,
+    ) -> None:
+        self.encoder = encoder
+        self.size = size
+        self.width = width
+        self.pretrained = pretrained
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.ema_decay = ema_decay
+        self.lesion_free_share = lesion_free_share
+        self.patience = patience
+        self.validation_share = validation_share
+        self.flip_averaging = flip_averaging
+        self.random_state = random_state
+        self.threads = threads
+        self.checkpoint_dir = checkpoint_dir
+
+    def _fit(
+        self,
+        images: list[NDArray[np.uint8]],
+        masks: list[NDArray[np.bool_]],
+        *,
+        groups: list[Any] | None,
+        validation: tuple[list[NDArray[np.uint8]], list[NDArray[np.bool_]]] | None,
+        progress: Progress,
+    ) -> None:
+        recipe = self._recipe()
+        _require_keras()
+        from .training import TrainingData, train
+
+        if not any(mask.any() for mask in masks):
+            raise ValueError("`masks` must hold at least one lesion pixel, got only empty masks")
+        if validation is None:
+            held_out = hold_out(masks, groups, self.validation_share, self.random_state)
+            validation = (
+                [image for image, out in zip(images, held_out, strict=True) if out],
+                [mask for mask, out in zip(masks, held_out, strict=True) if out],
+            )
+            images = [image for image, out in zip(images, held_out, strict=True) if not out]
+            masks = [mask for mask, out in zip(masks, held_out, strict=True) if not out]
+        data, validation_data = (
+            TrainingData(
+                np.stack([np.rint(to_working(image, self.size)).astype(np.uint8) for image in some_images]),
+                np.stack([np.rint(255 * to_working(mask, self.size)).astype(np.uint8) for mask in some_masks]),
+            )
+            for some_images, some_masks in ((images, masks), validation)
+        )
+        folder = Path(self.checkpoint_dir) if self.checkpoint_dir is not None else None
+        model, history = train(recipe, data, validation_data, progress=progress, checkpoint_dir=folder)
+        from .convert import convert_weights
+
+        self._forget()
+        self.network_ = np.frombuffer(convert_weights(recipe, model), np.uint8)
+        self.history_ = history
+        self.validation_images_ = len(validation[0])
+        self.operating_point_ = self._tune(*validation)
+
+    def _tune(self, images: list[NDArray[np.uint8]], masks: list[NDArray[np.bool_]]) -> OperatingPoint:
+        from .operating import choose_operating_point
+
+        return choose_operating_point(masks, [self._predict_proba(image) for image in images])
+
+    def _recipe(self) -> Any:
+        from .training import Recipe
+
+        if self.pretrained and self.encoder == "none":
+            recipe_pretrained = False  # a plain encoder has no ImageNet weights to start from
+        else:
+            recipe_pretrained = self.pretrained
+        for name, low, high in (("validation_share", 0, 1), ("lesion_free_share", 0, 1), ("ema_decay", 0, 1)):
+            if not low <= getattr(self, name) < high:
+                raise ValueError(f"`{name}` must lie in [{low}, {high}), got {getattr(self, name)}")
+        for name in ("epochs", "batch_size", "patience"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}")
+        values = {field.name: getattr(self, field.name) for field in fields(Recipe)}
+        return Recipe(**{**values, "pretrained": recipe_pretrained})
+
+    def _predict_proba(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        working = to_working(image, self.size)[None, :, :, None]
+        if self.flip_averaging:
+            working = np.concatenate([working, working[:, :, ::-1]])
+        (output,) = self._session().run(["probability"], {"image": working})
+        probability = output[0, :, :, 0]
+        if self.flip_averaging:
+            probability = (probability + output[1, :, ::-1, 0]) * np.float32(0.5)
+        return to_native(probability, (image.shape[0], image.shape[1]))
+
+    def _session(self) -> Any:
+        """One onnxruntime session per object, made when first used."""
+        if getattr(self, "_runtime", None) is None or self._runtime[0] != self.threads:
+            import onnxruntime
+
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = self.threads
+            options.inter_op_num_threads = 1
+            session = onnxruntime.InferenceSession(
+                self.network_.tobytes(), options, providers=["CPUExecutionProvider"]
+            )
+            self._runtime = (self.threads, session)
+        return self._runtime[1]
+
+    def _forget(self) -> None:
+        self._runtime: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_runtime"}
+
+    def _to_onnx(self) -> Any:
+        import onnx
+
+        from ..onnx import wrap_network
+
+        return wrap_network(
+            onnx.load_from_string(self.network_.tobytes()),
+            size=self.size,
+            flip_averaging=self.flip_averaging,
+            operating_point=self.current_operating_point,
+        )
+
+
+def hold_out(
+    masks: list[NDArray[np.bool_]], groups: list[Any] | None, share: float, random_state: int
+) -> NDArray[np.bool_]:
+    """Return which cases are held out: whole groups, about ``share`` of the lesion and of the lesion-free cases.
+
+    Raises
+    ------
+    ValueError
+        If there are not two groups to tell apart.
+    """
+    keys = list(range(len(masks))) if groups is None else groups
+    members: dict[Any, list[int]] = {}
+    for case, key in enumerate(keys):
+        members.setdefault(key, []).append(case)
+    if len(members) < 2:
+        raise ValueError(f"`groups` must name at least 2 groups to hold one out for validation, got {len(members)}")
+    rng = np.random.default_rng(random_state)
+    held_out = np.zeros(len(masks), bool)
+    for has_lesion in (True, False):
+        kind = [cases for cases in members.values() if any(masks[case].any() for case in cases) == has_lesion]
+        total = sum(len(cases) for cases in kind)
+        wanted = max(1, round(share * total)) if has_lesion else round(share * total)
+        if len(kind) < 2:
+            continue
+        for position in rng.permutation(len(kind)):
+            if wanted <= 0:
+                break
+            if len(kind[position]) <= max(wanted, 1):
+                held_out[kind[position]] = True
+                wanted -= len(kind[position])
+    if not held_out.any():  # every group is larger than the share: the smallest one goes
+        held_out[min(members.values(), key=len)] = True
+    return held_out
+
+
+def _require_keras() -> None:
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    for module in ("keras", backend):
+        if importlib.util.find_spec(module) is None:
+            raise ModuleNotFoundError(f"training the U-Net needs {module}, which is not installed; run: {TRAIN_LINE}")

@@ -1,0 +1,270 @@
+"""Training: sampling, schedule, weight averaging, early stopping, checkpoints.
+
+Everything random derives from (random_state, epoch, position), and a checkpoint holds every variable, so a killed run
+that is started again ends with the same weights as an unbroken one on the same machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..validation import write_atomically
+from .augment import augment
+from .operating import THRESHOLDS, f1_per_image
+
+CHECKPOINT = "checkpoint.npz"
+
+
+class TrainingError(RuntimeError):
+    """Training can't go on; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the outcome of a training, apart from the data."""
+
+    encoder: str
+    size: int
+    width: int
+    pretrained: bool
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    ema_decay: float
+    lesion_free_share: float
+    patience: int
+    random_state: int
+
+
+@dataclass
+class TrainingData:
+    """Working-size cases: images uint8 (n, S, S) in 0..255, masks uint8 (n, S, S) in 0..255 for 0..1."""
+
+    images: NDArray[np.uint8]
+    masks: NDArray[np.uint8]
+
+    def content_hash(self) -> str:
+        """Return a SHA-256 (hex) over the arrays."""
+        digest = hashlib.sha256(repr(self.images.shape).encode())
+        digest.update(self.images)
+        digest.update(self.masks)
+        return digest.hexdigest()
+
+
+@dataclass
+class Run:
+    """Where a training stands: flat weights by role, and one history row per finished epoch."""
+
+    epoch: int
+    averaged: list[NDArray[Any]]
+    best: list[NDArray[Any]]
+    best_f1: float
+    best_epoch: int
+    history: list[dict[str, float]]
+
+
+def train(
+    recipe: Recipe,
+    data: TrainingData,
+    validation: TrainingData,
+    *,
+    progress: Callable[[int, int, str], None],
+    checkpoint_dir: Path | None = None,
+) -> tuple[Any, list[dict[str, float]]]:
+    """Return the trained `keras.Model`, holding the averaged weights of its best epoch, and the history.
+
+    Raises
+    ------
+    TrainingError
+        If the loss stops being a number, or the checkpoint belongs to another training.
+    """
+    import keras
+
+    from .imagenet import load_lite0
+    from .loss import bce_dice
+    from .network import build_network
+
+    keras.utils.set_random_seed(recipe.random_state)
+    model = build_network(recipe.encoder, recipe.size, recipe.width)
+    judge = build_network(recipe.encoder, recipe.size, recipe.width)
+    if recipe.pretrained:
+        load_lite0(model)
+    steps = max(1, len(epoch_order(recipe, data, 0)) // recipe.batch_size)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=recipe.learning_rate / 50,
+        decay_steps=max(1, steps * max(1, recipe.epochs - 1)),
+        alpha=0.01,
+        warmup_target=recipe.learning_rate,
+        warmup_steps=steps,
+    )
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay, global_clipnorm=1.0)
+    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    model.compile(optimizer=optimizer, loss=bce_dice, jit_compile=keras.backend.backend() == "jax")
+    optimizer.build(model.trainable_variables)
+
+    identity = hashlib.sha256(
+        json.dumps([asdict(recipe), data.content_hash(), validation.content_hash()]).encode()
+    ).hexdigest()
+    run = Run(0, model.get_weights(), model.get_weights(), -1.0, 0, [])
+    if checkpoint_dir is not None:
+        checkpoint_dir.mkdir(parents=True, exist_ok=True)
+        if (checkpoint_dir / CHECKPOINT).exists():
+            run = read_checkpoint(checkpoint_dir / CHECKPOINT, identity, model, optimizer)
+    while run.epoch < recipe.epochs and run.epoch - run.best_epoch <= recipe.patience:
+        _one_epoch(recipe, data, validation, run, model, judge, steps, progress)
+        if checkpoint_dir is not None:
+            write_checkpoint(checkpoint_dir / CHECKPOINT, identity, run, model, optimizer)
+    judge.set_weights(run.best)
+    return judge, run.history
+
+
+def _one_epoch(
+    recipe: Recipe, data: TrainingData, validation: TrainingData, run: Run,
+    model: Any, judge: Any, steps: int, progress: Callable[[int, int, str], None],
+) -> None:
+    start = time.monotonic()
+    model.reset_metrics()
+    loss = float("nan")
+    for step, (images, masks) in enumerate(batches(recipe, data, run.epoch)):
+        loss = float(model.train_on_batch(images, masks))
+        done = run.epoch * steps + step + 1
+        if not np.isfinite(loss):
+            raise TrainingError(
+                f"the loss became {loss} in epoch {run.epoch + 1}, step {step + 1}; "
+                f"lower learning_rate (now {recipe.learning_rate:g})"
+            )
+        # The average starts short and grows to its full memory, so that it forgets the untrained weights.
+        decay = min(recipe.ema_decay, (1 + done) / (10 + done))
+        for average, current in zip(run.averaged, model.get_weights(), strict=True):
+            average *= decay
+            average += (1 - decay) * current
+        progress(done, recipe.epochs * steps, f"epoch {run.epoch + 1}/{recipe.epochs} loss {loss:.3f}")
+    judge.set_weights(run.averaged)
+    f1, threshold = validation_f1(judge, validation)
+    run.epoch += 1
+    # A later epoch that is as good wins: its average has seen the lower learning rates.
+    if f1 >= run.best_f1:
+        run.best, run.best_f1, run.best_epoch = [w.copy() for w in run.averaged], f1, run.epoch
+    run.history.append({
+        "epoch": run.epoch, "loss": loss, "validation_f1": f1, "threshold": threshold,
+        "seconds": round(time.monotonic() - start, 3),
+    })
+
+
+def epoch_order(recipe: Recipe, data: TrainingData, epoch: int) -> NDArray[np.intp]:
+    """Return the case indices of an epoch: every lesion case once, lesion-free ones at their share."""
+    rng = np.random.default_rng([recipe.random_state, epoch])
+    has_lesion = data.masks.reshape(len(data.masks), -1).any(axis=1)
+    lesion, free = np.flatnonzero(has_lesion), np.flatnonzero(~has_lesion)
+    share = recipe.lesion_free_share
+    wanted = round(share / (1 - share) * len(lesion)) if len(free) and len(lesion) else len(free)
+    drawn = [rng.permutation(free) for _ in range(-(-wanted // max(1, len(free))))]
+    order = np.concatenate([lesion, *drawn])[: len(lesion) + wanted]
+    return rng.permutation(order)
+
+
+def batches(
+    recipe: Recipe, data: TrainingData, epoch: int
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Yield augmented batches (n, S, S, 1) of an epoch; the next one is prepared while one is used."""
+    order = epoch_order(recipe, data, epoch)
+    size = min(recipe.batch_size, len(order))
+
+    def prepare(first: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        pairs = []
+        for position in range(first, first + size):
+            rng = np.random.default_rng([recipe.random_state, epoch, position])
+            case = order[position]
+            pairs.append(augment(
+                data.images[case].astype(np.float32), data.masks[case].astype(np.float32) / 255, rng
+            ))
+        return np.stack([p[0] for p in pairs])[..., None], np.stack([p[1] for p in pairs])[..., None]
+
+    starts = range(0, len(order) - size + 1, size)
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(prepare, 0)
+        for start in starts:
+            batch = coming.result()
+            if start + 2 * size <= len(order):
+                coming = pool.submit(prepare, start + size)
+            yield batch
+
+
+def predict_working(model: Any, images: NDArray[np.uint8], batch_size: int = 8) -> NDArray[np.float32]:
+    """Return probabilities (n, S, S) of working-size images (n, S, S)."""
+    parts: list[NDArray[np.float32]] = []
+    for start in range(0, len(images), batch_size):
+        batch = images[start : start + batch_size].astype(np.float32)[..., None]
+        missing = batch_size - len(batch)  # one batch shape, so that the backend compiles once
+        padded = np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), np.float32)])
+        parts.append(np.asarray(model.predict_on_batch(padded))[: len(batch), ..., 0])
+    return np.concatenate(parts)
+
+
+def validation_f1(model: Any, validation: TrainingData) -> tuple[float, float]:
+    """Return the best mean F1 over lesion cases at working size, and the threshold that gives it."""
+    has_lesion = validation.masks.reshape(len(validation.masks), -1).any(axis=1)
+    truths = list(validation.masks[has_lesion] > 127)
+    probabilities = predict_working(model, validation.images[has_lesion])
+    means = [float(f1_per_image(truths, list(probabilities >= value)).mean()) for value in THRESHOLDS]
+    best = int(np.argmax(means))
+    return means[best], THRESHOLDS[best]
+
+
+def write_checkpoint(path: Path, identity: str, run: Run, model: Any, optimizer: Any) -> None:
+    """Write every variable and the run's state, atomically."""
+    header = {"identity": identity, "epoch": run.epoch, "best_f1": run.best_f1, "best_epoch": run.best_epoch,
+              "history": run.history}
+    arrays: dict[str, NDArray[Any]] = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
+    groups: dict[str, Sequence[Any]] = {
+        "weight": model.get_weights(), "averaged": run.averaged, "best": run.best,
+        "optimizer": [np.asarray(v) for v in optimizer.variables],
+    }
+    for name, values in groups.items():
+        arrays.update({f"{name}_{k:04d}": value for k, value in enumerate(values)})
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    write_atomically(path, buffer.getvalue())
+
+
+def read_checkpoint(path: Path, identity: str, model: Any, optimizer: Any) -> Run:
+    """Set model and optimizer from a checkpoint and return the run's state.
+
+    Raises
+    ------
+    TrainingError
+        If the checkpoint is of another recipe, another architecture or other data, or is no checkpoint.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            header = json.loads(stored["header"].tobytes())
+            groups = {
+                name: [stored[key] for key in sorted(stored.files) if key.startswith(f"{name}_")]
+                for name in ("weight", "averaged", "best", "optimizer")
+            }
+    except Exception as error:
+        raise TrainingError(f"{path}: not a training checkpoint ({type(error).__name__}: {error})") from None
+    if header["identity"] != identity:
+        raise TrainingError(
+            f"{path}: belongs to a training with other parameters, architecture or data; "
+            "give another checkpoint folder or remove it"
+        )
+    model.set_weights(groups["weight"])
+    for variable, value in zip(optimizer.variables, groups["optimizer"], strict=True):
+        variable.assign(value)
+    return Run(
+        header["epoch"], groups["averaged"], groups["best"], header["best_f1"], header["best_epoch"],
+        header["history"],
+    )
