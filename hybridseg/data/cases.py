@@ -5,11 +5,16 @@ from __future__ import annotations
 import hashlib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+Progress = Callable[[int, int, str], None]
+"""``progress(done, total, text)``."""
+
+GROUPS_ALONE = "each case is its own group"
 
 
 class DataError(ValueError):
@@ -68,12 +73,12 @@ class Dataset(Sequence[Case]):
     name : str
     cases : tuple of Case
     groups_from : str
-        Who says which cases share a scene, in words.
+        Who says which cases share a scene, in words; `GROUPS_ALONE` is part of it where nobody looked.
     """
 
     name: str
     cases: tuple[Case, ...]
-    groups_from: str = "each case is its own group"
+    groups_from: str = GROUPS_ALONE
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -88,7 +93,7 @@ class Dataset(Sequence[Case]):
     def __iter__(self) -> Iterator[Case]:
         return iter(self.cases)
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def, override]
+    def __getitem__(self, index):  # type: ignore[no-untyped-def]
         return self.cases[index]
 
     @property

@@ -1,16 +1,17 @@
-"""FileCase: an image with its masks on disk."""
+"""FileCase: an image with its masks on disk; and writing cases as a folder that is read as FileCases."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..images import read_bytes, read_image, read_mask, shown
-from .cases import Case, DataError
+from ..images import read_bytes, read_image, read_mask, shown, write_image, write_mask
+from .cases import Case, DataError, Dataset, Progress
 
 
 @dataclass(frozen=True)
@@ -48,3 +49,42 @@ class FileCase(Case):
         for path in (self.image_path, *self.mask_paths):
             digest.update(hashlib.sha256(read_bytes(path)).digest())
         return digest.hexdigest()
+
+
+def write_folder(dataset: Dataset, folder: str | os.PathLike[str], progress: Progress | None = None) -> None:
+    """Write cases as BUSI does: ``<label>/<case_id>.png`` and ``<label>/<case_id>_mask.png``.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    folder : str or path
+        Made if missing; must be empty, since files from before would join the dataset.
+    progress : callable, optional
+        ``progress(done, total, text)``.
+
+    Raises
+    ------
+    DataError
+        If the folder isn't empty, can't be made, or a case's name or label can't be a file's.
+    ImageError
+        If a file can't be written.
+    """
+    folder = Path(folder)
+    for case in dataset:
+        for name in (case.case_id, case.label):
+            if name in (".", "..") or "/" in name or "\\" in name or "\0" in name:
+                raise DataError(f"case `{shown(case.case_id)}`: `{shown(name)}` can't be a file's name")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise DataError(f"{shown(folder)}: is not empty")
+        for label in set(dataset.labels):
+            (folder / label).mkdir(exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{shown(folder)}: can't be written: {error.strerror or error}") from error
+    for done, case in enumerate(dataset, 1):
+        image, mask = case.read()
+        write_image(folder / case.label / f"{case.case_id}.png", image)
+        write_mask(folder / case.label / f"{case.case_id}_mask.png", mask)
+        if progress is not None:
+            progress(done, len(dataset), "writing")

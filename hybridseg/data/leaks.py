@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from .cases import DataError, Dataset
 from .folds import Split
@@ -50,6 +51,24 @@ class LeakReport:
     def share(self) -> float:
         """Leaked share of the test images; 0 where there are none."""
         return self.n_leaked / self.n_test if self.n_test else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON types."""
+        return {**asdict(self), "n_test": self.n_test, "n_leaked": self.n_leaked, "share": self.share}
+
+    def lines(self, examples: int = 3) -> list[tuple[str, str, str]]:
+        """Return (fold, what leaks, the first few pairs) for a table."""
+        table = []
+        for fold in self.folds:
+            first = ", ".join(f"{test} ~ {train}" for test, train in fold.pairs[:examples])
+            more = ", ..." if len(fold.pairs) > examples else ""
+            table.append((f"fold {fold.fold}", f"{len(fold.leaked)} of {fold.n_test} leak", first + more))
+        total = f"{self.n_leaked} of {self.n_test} leak"
+        table.append(("all", total, f"{100 * self.share:.1f} % of the test images"))
+        table.append(("scenes", "", self.groups_from))
+        if self.unknown:
+            table.append(("unknown", f"{len(self.unknown)} names", ", ".join(self.unknown[:examples])))
+        return table
 
 
 def check_split(split: Split, dataset: Dataset) -> LeakReport:

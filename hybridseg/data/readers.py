@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..images import SUFFIXES, shown
-from .cases import DataError, Dataset, natural_key
+from .cases import GROUPS_ALONE, DataError, Dataset, natural_key
 from .files import FileCase
 from .manifest import read_manifest
 
@@ -241,4 +241,7 @@ def _with_published_groups(dataset: Dataset) -> Dataset:
     listed = sum(case.case_id in groups for case in dataset)
     if not listed:
         return dataset
-    return dataset.regrouped(groups, f"the published BUSI split ({listed} of {len(dataset)} cases)")
+    source = "the published BUSI split"
+    if listed < len(dataset):
+        source += f" for {listed} of {len(dataset)}, else {GROUPS_ALONE}"
+    return dataset.regrouped(groups, source)

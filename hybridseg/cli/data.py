@@ -1,0 +1,163 @@
+"""``hybridseg data``: inspect data sets, find near-duplicates, make and check splits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ._progress import progress_line
+
+_FILE = click.Path(path_type=Path)
+_format = click.option(
+    "--format",
+    "fmt",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How to print.",
+)
+_cache = click.option(
+    "--cache", type=_FILE, metavar="DIR", help="Where the search for near-duplicates keeps what it found."
+)
+
+
+def _scenes(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--as-read",
+        is_flag=True,
+        help="Take the groups as the data give them; don't look for near-duplicates where they give none.",
+    )(_cache(command))
+
+
+@click.group()
+def data() -> None:
+    """Inspect data sets, find near-duplicates, make and check splits.
+
+    DATA is a folder (BUSI as unzipped, images/ and masks/, or <name>_image beside <name>_mask), a manifest
+    (CSV: image, mask, group, label), or `phantoms[n=24,seed=0]`.
+    """
+
+
+@data.command()
+@click.argument("source", metavar="DATA")
+@click.option("--no-pairs", is_flag=True, help="Don't look for near-duplicates.")
+@_cache
+@_format
+def check(source: str, no_pairs: bool, cache: Path | None, fmt: str) -> None:
+    """Count what a data set holds and what reading it decides. Exit code 1 if it can't be used."""
+    from ..data import take_inventory
+
+    with progress_line("checking") as progress:
+        inventory = take_inventory(source, pairs=not no_pairs, progress=progress, cache_dir=cache)
+    if fmt == "json":
+        click.echo(json.dumps(inventory.to_dict(), indent=1))
+    else:
+        _echo_table(inventory.lines())
+    if not inventory.usable:
+        raise click.exceptions.Exit(1)
+
+
+@data.command()
+@click.argument("source", metavar="DATA")
+@click.option("--folds", type=int, default=5, show_default=True, metavar="N")
+@click.option("--seed", type=int, default=0, show_default=True, metavar="N")
+@click.option(
+    "-o", "--output", type=_FILE, required=True, metavar="CSV", help="Written: case_id,group,label,fold."
+)
+@_scenes
+def split(*, source: str, folds: int, seed: int, output: Path, as_read: bool, cache: Path | None) -> None:
+    """Deal whole scenes into folds of like size and class shares."""
+    from ..data import grouped_folds, load_dataset, write_split
+
+    dataset = _with_scenes(load_dataset(source), as_read, cache)
+    made = grouped_folds(dataset, folds, seed)
+    write_split(made, output)
+    for number, fold in enumerate(made.folds):
+        click.echo(f"fold {number}: {len(fold.train)} to learn from, {len(fold.test)} for test")
+    click.echo(f"groups: {dataset.groups_from}")
+
+
+@data.command("check-split")
+@click.argument("file", type=_FILE)
+@click.option("--data", "source", required=True, metavar="DATA", help="The images that the split divides.")
+@click.option("--skip-unknown", is_flag=True, help="Leave out names that the data don't have.")
+@_scenes
+@_format
+def check_split(
+    *, file: Path, source: str, skip_unknown: bool, as_read: bool, cache: Path | None, fmt: str
+) -> None:
+    """Count test images whose scene is also in training. Exit code 1 if there are any.
+
+    FILE is a split that `hybridseg data split` wrote, nnU-Net's splits_final.json, or train.txt beside
+    val.txt or test.txt, or their folder.
+    """
+    from ..data import check_split as count_leaks
+    from ..data import load_dataset, read_split
+
+    dataset = load_dataset(source)
+    read = read_split(file, dataset, skip_unknown=skip_unknown)
+    report = count_leaks(read, _with_scenes(dataset, as_read, cache))
+    if fmt == "json":
+        click.echo(json.dumps(report.to_dict(), indent=1))
+    else:
+        _echo_table(report.lines())
+    if report.n_leaked:
+        raise click.exceptions.Exit(1)
+
+
+@data.command()
+@click.argument("source", metavar="DATA")
+@click.option(
+    "--sheet", type=_FILE, metavar="PNG", help="Also write a contact sheet, to check the pairs by eye."
+)
+@_cache
+@_format
+def pairs(source: str, sheet: Path | None, cache: Path | None, fmt: str) -> None:
+    """List the pairs of images that show the same frame."""
+    from ..data import load_dataset
+    from ..data.duplicates import contact_sheet, find_pairs
+
+    dataset = load_dataset(source)
+    with progress_line("comparing") as progress:
+        found = find_pairs(dataset, progress=progress, cache_dir=cache)
+    if sheet is not None:
+        contact_sheet(dataset, found, sheet)
+    if fmt == "json":
+        rows = [{"case_a": p.case_a, "case_b": p.case_b, "score": float(p.score)} for p in found]
+        click.echo(json.dumps(rows, indent=1))
+    else:
+        _echo_table([(p.case_a, p.case_b, f"{p.score:.3g}") for p in found])
+
+
+@data.command()
+@click.option("-o", "--output", type=_FILE, required=True, metavar="DIR", help="A new or empty folder.")
+@click.option("--n", type=int, default=24, show_default=True, metavar="N", help="How many.")
+@click.option("--seed", type=int, default=0, show_default=True, metavar="N")
+def phantoms(output: Path, n: int, seed: int) -> None:
+    """Write synthetic ultrasound images and their masks as a folder like BUSI."""
+    from ..data.files import write_folder
+    from ..data.phantoms import phantom_dataset
+
+    with progress_line("phantoms") as progress:
+        write_folder(phantom_dataset(n, seed), output, progress)
+    click.echo(f"{n} phantoms in {output}")
+
+
+def _with_scenes(dataset: Any, as_read: bool, cache: Path | None) -> Any:
+    if as_read:
+        return dataset
+    from ..data.scenes import with_scenes
+
+    with progress_line("comparing") as progress:
+        return with_scenes(dataset, progress=progress, cache_dir=cache)
+
+
+def _echo_table(rows: Sequence[tuple[str, ...]]) -> None:
+    """Print rows with their columns aligned."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
