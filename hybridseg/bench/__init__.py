@@ -1,0 +1,52 @@
+"""The benchmark harness: plan -> run -> records -> tables. Names load on first use."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+_LAZY = {
+    "Cell": "plan",
+    "Method": "plan",
+    "Plan": "plan",
+    "PlanError": "plan",
+    "make_plan": "plan",
+    "Record": "records",
+    "RunError": "records",
+    "read_run": "records",
+    "run_plan": "run",
+    "measure_cost": "cost",
+    "summarize": "summary",
+}
+__all__ = [
+    "Cell",
+    "Method",
+    "Plan",
+    "PlanError",
+    "Record",
+    "RunError",
+    "make_plan",
+    "measure_cost",
+    "read_run",
+    "run_plan",
+    "summarize",
+]
+
+if TYPE_CHECKING:
+    from .cost import measure_cost
+    from .plan import Cell, Method, Plan, PlanError, make_plan
+    from .records import Record, RunError, read_run
+    from .run import run_plan
+    from .summary import summarize
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        value = getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,103 @@
+"""The command line. Verbs are imported when they are invoked: ``hybridseg --help`` imports click only."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from .. import __version__
+
+VERBS = {
+    "bench": "Score methods on data, fold by fold, and print the table.",
+    "segment": "Write lesion masks for images. Not for diagnosis.",
+    "fit": "Train a method on a data set and save it.",
+    "methods": "List the installed methods.",
+    "models": "List the trained models that ship.",
+    "info": "Describe a method, a model, an image or a run folder.",
+    "export": "Write a method or a model as one ONNX file.",
+    "data": "Inspect data sets, find near-duplicates, make and check splits.",
+}
+"""Each verb lives in the module of its name, as a command of its name."""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its verbs by name, and turns what goes wrong into one line and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order in which a newcomer meets them."""
+        del ctx
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a verb's module and return its command."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f".{cmd_name}", __name__), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run. Exit codes: 0 done, 1 done with failures, 2 wrong input, 130 interrupted."""
+        if not standalone_mode or os.environ.get("HYBRIDSEG_DEBUG"):
+            return super().main(args, prog_name, complete_var, standalone_mode, **extra)
+        try:
+            code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            sys.stdout.flush()
+        except click.ClickException as error:
+            context = getattr(error, "ctx", None)
+            where = context.command_path if context else "hybridseg"
+            code = _fail(f"{where}: {error.format_message()}")
+        except (click.Abort, KeyboardInterrupt):
+            code = _fail("hybridseg: interrupted", 130)
+        except BrokenPipeError:
+            # Whoever read our output has left; Python would complain once more when it closes stdout.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 141
+        except OSError as error:
+            code = _fail(f"hybridseg: {_os_error(error)}")
+        except (ValueError, KeyError, ImportError, NotImplementedError, RuntimeError, TypeError) as error:
+            code = _fail(
+                f"hybridseg: {error.args[0] if isinstance(error, KeyError) and error.args else error}"
+            )
+        except MemoryError:
+            code = _fail("hybridseg: out of memory")
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int = 2) -> int:
+    click.echo(" ".join(message.split()), err=True)
+    return code
+
+
+def _os_error(error: OSError) -> str:
+    if error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, "-V", "--version", prog_name="hybridseg")
+def main() -> None:
+    """Find lesions in breast-ultrasound images: segment, train, compare, export.
+
+    For research. Not a medical device: not for diagnosis.
+    """

@@ -1,0 +1,201 @@
+"""One cell: fit on the fold's training cases, predict its test cases, score; every row is on disk at once."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data import Case
+from ..metrics import boundary, count_pixels
+from ..segmenter import Segmenter
+from .plan import Cell, Plan, create_method
+from .records import CellFile, FitRecord, Record, RunFolder
+
+Progress = Callable[[int, int, str], None]
+"""``progress(done, total, text)``: rows of the run so far, rows in all, what is going on."""
+
+NSD_TOLERANCE_PX = 3.0
+"""Boundary pixels within this distance of the other boundary count as right (normalised surface distance)."""
+
+
+CACHE_BYTES = 2**30
+"""Decoded cases are kept up to this size, so that several methods and folds read each file once."""
+
+Pair = tuple[NDArray[np.uint8], NDArray[np.bool_]]
+
+
+class CaseReader:
+    """Reads cases and keeps what fits."""
+
+    def __init__(self, max_bytes: int = CACHE_BYTES) -> None:
+        self._left = max_bytes
+        self._kept: dict[str, Pair] = {}
+
+    def read(self, case: Case) -> Pair:
+        """Return image and mask, which belong to the caller: methods may write into what they are given."""
+        pair = self._kept.get(case.case_id)
+        if pair is None:
+            pair = case.read()
+            size = pair[0].nbytes + pair[1].nbytes
+            if size <= self._left:
+                self._left -= size
+                self._kept[case.case_id] = pair
+        return pair[0].copy(), pair[1].copy()
+
+
+def run_cell(
+    folder: RunFolder, plan: Plan, cell: Cell, reader: CaseReader, tell: Callable[[int, str], None]
+) -> None:
+    """Do what is left to do of a cell. ``tell(rows_done, text)`` hears of it.
+
+    Whatever the method raises becomes rows with a reason; what the data raise ends the run.
+    """
+    with CellFile(folder.cell(cell.file_stem)) as file:
+        done = {record.case_id for record in file.records}
+        left = [case_id for case_id in cell.test if case_id not in done]
+        if not left:
+            return
+        name = f"{cell.method.spec}, fold {cell.fold}"
+
+        def say(text: str) -> None:
+            tell(len(done), f"{name}: {text}")
+
+        model, error = _fitted_model(folder, plan, cell, file, reader=reader, say=say)
+        warm = False
+        for case in plan.dataset.select(left):
+            image, mask_true = reader.read(case)
+            if model is None:
+                row = failure(cell, case, mask_true, error)
+            else:
+                row = predict_case(model, cell, case, image, mask_true, warm_up=not warm)
+                warm = True
+            file.append(row)
+            done.add(case.case_id)
+            tell(len(done), name)
+
+
+def predict_case(
+    model: Segmenter,
+    cell: Cell,
+    case: Case,
+    image: NDArray[np.uint8],
+    mask_true: NDArray[np.bool_],
+    *,
+    warm_up: bool = False,
+) -> Record:
+    """Return the row of one case; only ``predict`` is timed, after one untimed call if ``warm_up``."""
+    try:
+        if warm_up:
+            model.predict(image.copy())
+        given = image.copy()  # a method that writes into its input mustn't change what it is scored on
+        start = time.perf_counter()
+        mask_pred = model.predict(given)
+        predict_ms = (time.perf_counter() - start) * 1e3
+        counts = count_pixels(mask_true, mask_pred)
+        hd95_px, nsd = _boundary(mask_true, mask_pred)
+    except Exception as error:  # whatever a method does wrong is its result, with the reason
+        return failure(cell, case, mask_true, reason(error))
+    return Record(
+        cell.method.spec, cell.fold, case.case_id, case.group, case.label, *mask_true.shape,
+        counts.tp, counts.fp, counts.fn, counts.tn, hd95_px, nsd, round(predict_ms, 3),
+    )  # fmt: skip
+
+
+def failure(cell: Cell, case: Case, mask_true: NDArray[np.bool_], error: str) -> Record:
+    """Return the row of a case without a prediction: the worst mask there is (see `Record`)."""
+    lesion = int(mask_true.sum())
+    rest = mask_true.size - lesion
+    wrong = rest if lesion == 0 else 0
+    return Record(
+        cell.method.spec, cell.fold, case.case_id, case.group, case.label, *mask_true.shape,
+        0, wrong, lesion, rest - wrong, None, 0.0 if lesion else None, None, error,
+    )  # fmt: skip
+
+
+def reason(error: BaseException) -> str:
+    """Return an exception as one line."""
+    text = " ".join(str(error).split())[:300]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def learns(model: Segmenter) -> bool:
+    """Whether ``fit`` does anything: a method with nothing to learn keeps the contract's empty ``_fit``."""
+    return type(model)._fit is not Segmenter._fit
+
+
+def _boundary(
+    mask_true: NDArray[np.bool_], mask_pred: NDArray[np.bool_]
+) -> tuple[float | None, float | None]:
+    if not mask_true.any():
+        return None, None
+    if not mask_pred.any():
+        return None, 0.0
+    distances = boundary(mask_true, mask_pred, tolerance=NSD_TOLERANCE_PX)
+    return round(float(distances.hd95), 4), round(float(distances.nsd), 6)
+
+
+def _fitted_model(
+    folder: RunFolder,
+    plan: Plan,
+    cell: Cell,
+    file: CellFile,
+    *,
+    reader: CaseReader,
+    say: Callable[[str], None],
+) -> tuple[Segmenter | None, str]:
+    """Return the cell's model, loaded if an earlier session fitted it, or None and why there is none."""
+    if file.fit is not None and file.fit.error:
+        return None, file.fit.error
+    path = folder.model(cell.file_stem)
+    model = create_method(plan.factory, cell.method.spec, plan.seed, as_given=cell.method.as_given)
+    seconds, unsaved = None, ""
+    if not cell.method.as_given and learns(model):
+        if file.fit is not None and path.is_file():
+            return type(model).load(path), ""
+        say("reading")
+        cases = plan.dataset.select(cell.train)
+        pairs = [reader.read(case) for case in cases]
+        try:
+            seconds = _fit(model, pairs, cases.groups, say)
+        except Exception as error:  # as in predict_case
+            file.append(FitRecord(None, {}, error=f"fit: {reason(error)}"))
+            return None, f"fit: {reason(error)}"
+        unsaved = _save(model, path)
+    if file.fit is None:
+        file.append(FitRecord(seconds, asdict(model.current_operating_point), unsaved))
+    return model, ""
+
+
+def _fit(
+    model: Segmenter,
+    pairs: list[Pair],
+    groups: list[str],
+    say: Callable[[str], None],
+) -> float:
+    say("fitting")
+    start = time.perf_counter()
+    model.fit(
+        [image for image, _ in pairs],
+        [mask for _, mask in pairs],
+        groups=groups,
+        progress=lambda done, total, text: say(f"fitting {done}/{total} {text}".rstrip()),
+    )
+    return round(time.perf_counter() - start, 3)
+
+
+def _save(model: Segmenter, path: Path) -> str:
+    """Save a fitted model under its name when it is whole; return why it can't be saved, if it can't."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        model.save(part)
+        os.replace(part, path)
+    except (TypeError, NotImplementedError) as error:  # a method's own limit; it costs a new fit when resumed
+        part.unlink(missing_ok=True)
+        return reason(error)
+    return ""

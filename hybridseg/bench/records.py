@@ -1,0 +1,253 @@
+"""The rows of a run on disk: one JSON line per (method, fold, case), written at once, never in halves."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import IO, Any
+
+from ..images import shown
+from ..validation import write_atomically
+
+FORMAT_VERSION = 1
+
+
+class RunError(ValueError):
+    """A run folder is another plan's, in use, or damaged. The message is one line."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one method made of one case.
+
+    Attributes
+    ----------
+    method, fold, case_id, group, label
+        ``method`` is the spec as the person wrote it.
+    height, width : int
+        Pixels; the mask is scored at the image's own size.
+    tp, fp, fn, tn : int
+        Pixel counts, from which every ratio can be made again. A failed prediction counts as the worst mask:
+        an empty one where there is a lesion, a full one where there is none.
+    hd95_px : float or None
+        None where it isn't defined: truth or prediction is empty, or the prediction failed.
+    nsd : float or None
+        None where the truth is empty.
+    predict_ms : float or None
+        Wall time of ``predict`` alone; None if it failed.
+    error : str
+        Why there is no prediction; empty if there is one.
+    """
+
+    method: str
+    fold: int
+    case_id: str
+    group: str
+    label: str
+    height: int
+    width: int
+    tp: int
+    fp: int
+    fn: int
+    tn: int
+    hd95_px: float | None
+    nsd: float | None
+    predict_ms: float | None
+    error: str = ""
+
+    @property
+    def has_lesion(self) -> bool:
+        """Whether the ground truth holds a lesion pixel."""
+        return self.tp + self.fn > 0
+
+
+@dataclass(frozen=True)
+class FitRecord:
+    """What came of a cell's ``fit``: ``seconds`` (None: not fitted here), what predictions use, why it failed."""
+
+    seconds: float | None
+    operating_point: dict[str, Any]
+    unsaved: str = ""
+    error: str = ""
+
+
+class CellFile:
+    """A cell's JSON lines, held open and locked for one writer.
+
+    A last line torn by a killed process is cut off on opening.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._stream = open(path, "a+b", buffering=0)  # noqa: SIM115  closed by close(), one write per line
+        try:
+            _lock(self._stream, wait=True)
+            self.fit, self.records = self._read()
+        except BaseException:
+            self._stream.close()
+            raise
+
+    def _read(self) -> tuple[FitRecord | None, list[Record]]:
+        self._stream.seek(0)
+        data = self._stream.read()
+        whole = data.rfind(b"\n") + 1
+        if whole < len(data):
+            self._stream.truncate(whole)
+        return parse_lines(data[:whole], self.path)
+
+    def append(self, row: Record | FitRecord) -> None:
+        """Add one line with one write."""
+        line = json.dumps(asdict(row), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        written = self._stream.write(line)
+        if written != len(line):
+            raise OSError(f"{self.path}: disk full? {written} of {len(line)} bytes were written")
+
+    def close(self) -> None:
+        """Close the file and let it go."""
+        self._stream.close()
+
+    def __enter__(self) -> CellFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def parse_lines(data: bytes, path: Path) -> tuple[FitRecord | None, list[Record]]:
+    """Return the fit line, if there is one, and the rows in the text of a cell's file.
+
+    Raises
+    ------
+    RunError
+        If a line isn't one of ours.
+    """
+    fit, records = None, []
+    names = {field.name for field in fields(Record)}
+    for number, line in enumerate(data.splitlines(), 1):
+        try:
+            row = json.loads(line)
+            if number == 1:
+                fit = FitRecord(**row)
+            elif set(row) == names:
+                records.append(Record(**row))
+            else:
+                raise ValueError("not a row of this version")
+        except (ValueError, TypeError, AttributeError) as error:
+            raise RunError(f"{shown(path)} line {number} is damaged: {error}") from None
+    return fit, records
+
+
+def count_rows(path: Path) -> int:
+    """Return how many rows a cell's file holds by now, without opening it for writing."""
+    try:
+        return max(0, path.read_bytes().count(b"\n") - 1)
+    except FileNotFoundError:
+        return 0
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where things lie in a run folder."""
+
+    root: Path
+
+    @property
+    def description(self) -> Path:
+        """``run.json``: everything that isn't a row."""
+        return self.root / "run.json"
+
+    def cell(self, stem: str) -> Path:
+        """The rows of a cell."""
+        return self.root / "cells" / f"{stem}.jsonl"
+
+    def model(self, stem: str) -> Path:
+        """The fitted model of a cell."""
+        return self.root / "models" / f"{stem}.hybridseg"
+
+    def cost(self, key: str) -> Path:
+        """The cost of a method, measured apart."""
+        return self.root / "costs" / f"{key[:24]}.json"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this process; a second one is refused, a dead one's lock is gone with it."""
+        path = self.root / ".lock"
+        with open(path, "a+b", buffering=0) as stream:
+            try:
+                _lock(stream, wait=False)
+            except OSError:
+                stream.seek(0)
+                owner = stream.read(20).decode(errors="replace").strip() or "unknown"
+                raise RunError(f"{shown(self.root)} is in use by another run (process {owner})") from None
+            stream.truncate(0)
+            stream.write(str(os.getpid()).encode())
+            yield
+
+
+def read_run(root: str | os.PathLike[str]) -> tuple[dict[str, Any], list[Record]]:
+    """Return the description and the rows of a run folder, whole or half done, in the order of its plan.
+
+    Raises
+    ------
+    RunError
+        If ``root`` isn't a run folder, or a damaged one.
+    """
+    folder = RunFolder(Path(root))
+    description = read_description(folder)
+    records = []
+    for cell in description["cells"]:
+        path = folder.cell(cell["file"])
+        if path.is_file():
+            data = path.read_bytes()
+            records += parse_lines(data[: data.rfind(b"\n") + 1], path)[1]
+    return description, records
+
+
+def read_description(folder: RunFolder) -> dict[str, Any]:
+    """Return what is in ``run.json``; raise `RunError` if it isn't there or isn't of this version."""
+    try:
+        description = json.loads(folder.description.read_text("utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{shown(folder.root)}: not a run folder (no run.json)") from None
+    except ValueError as error:
+        raise RunError(f"{shown(folder.description)} is damaged: {error}") from None
+    if not isinstance(description, dict) or description.get("format_version") != FORMAT_VERSION:
+        version = description.get("format_version") if isinstance(description, dict) else None
+        raise RunError(
+            f"{shown(folder.root)}: run folder of format {version}, this version reads {FORMAT_VERSION}"
+        )
+    return description
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON, whole or not at all."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomically(path, text.encode())
+
+
+def records_csv(records: Iterable[Record]) -> str:
+    """Return rows as CSV, one per (method, fold, case), for anybody's spreadsheet."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([field.name for field in fields(Record)])
+    for record in records:
+        writer.writerow(["" if value is None else value for value in asdict(record).values()])
+    return stream.getvalue()
+
+
+def _lock(stream: IO[bytes], *, wait: bool) -> None:
+    """Lock an open file for this process; the system lets go when the process ends, however it ends."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        msvcrt.locking(stream.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        return
+    fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

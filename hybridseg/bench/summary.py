@@ -1,0 +1,268 @@
+"""From the rows of a run to the numbers of its tables."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..metrics import HD95_DEFINITION, Counts, bootstrap_interval, f1, iou
+from .records import Record, RunFolder, parse_lines, read_run
+
+
+@dataclass(frozen=True)
+class MethodSummary:
+    """One line of the leaderboard. Shares are in [0, 1]; None where there is nothing to count.
+
+    Attributes
+    ----------
+    method : str
+    as_given : bool
+        A trained model that was not fitted in this run.
+    cases, expected, failed : int
+        Rows there are, rows that a complete run has, rows without a prediction (scored as the worst mask).
+    lesion_images, scenes, lesion_free_images : int
+    iou, f1 : float or None
+        Means over lesion images, with 95 % intervals ``*_low`` and ``*_high`` by bootstrap over scenes.
+    scene_iou, scene_f1 : float or None
+        Means over scenes of each scene's mean.
+    pooled_iou, pooled_f1 : float or None
+        From the sums of the counts over lesion images.
+    hd95_px : float or None
+        Mean over the ``hd95_images`` lesion images with a prediction that isn't empty.
+    nsd : float or None
+        Mean over lesion images; 0 where the prediction is empty.
+    missed, missed_scenes : float or None
+        Share of lesion images whose prediction has no pixel in the lesion; of scenes where that is so in all.
+    false_positive_rate, false_positive_area : float or None
+        Of lesion-free images: share with a predicted pixel; mean share of the image's pixels predicted.
+    fit_seconds : float or None
+        Median over folds.
+    ms_median, ms_p95, cold_ms, peak_mib, saved_bytes, threads, cores_used
+        See `hybridseg.bench.measure_cost`. Without it, ``ms_*`` come from the run's own rows.
+    cost_error : str
+        Why the cost couldn't be measured.
+    """
+
+    method: str
+    as_given: bool
+    cases: int
+    expected: int
+    failed: int
+    lesion_images: int
+    scenes: int
+    lesion_free_images: int
+    iou: float | None
+    iou_low: float | None
+    iou_high: float | None
+    f1: float | None
+    f1_low: float | None
+    f1_high: float | None
+    scene_iou: float | None
+    scene_f1: float | None
+    pooled_iou: float | None
+    pooled_f1: float | None
+    hd95_px: float | None
+    hd95_images: int
+    nsd: float | None
+    missed: float | None
+    missed_scenes: float | None
+    false_positive_rate: float | None
+    false_positive_area: float | None
+    fit_seconds: float | None
+    ms_median: float | None
+    ms_p95: float | None
+    cold_ms: float | None
+    peak_mib: float | None
+    saved_bytes: int | None
+    threads: int | None
+    cores_used: float | None
+    cost_error: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two methods on the same lesion images: mean IoU of ``first`` minus that of ``second``."""
+
+    first: str
+    second: str
+    difference: float
+    low: float
+    high: float
+    p_holm: float
+    verdict: str
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """Everything that the tables of a run say. ``notes`` go under the leaderboard, one a line."""
+
+    title: str
+    methods: tuple[MethodSummary, ...]
+    notes: tuple[str, ...]
+    comparisons: tuple[Comparison, ...]
+    test: str
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if len(values) else None
+
+
+def _by_group(values: Sequence[float], groups: Sequence[str]) -> list[float]:
+    kept: dict[str, list[float]] = {}
+    for value, group in zip(values, groups, strict=True):
+        kept.setdefault(group, []).append(value)
+    return [float(np.mean(each)) for each in kept.values()]
+
+
+def _interval(values: Sequence[float], groups: Sequence[str]) -> tuple[float | None, float | None]:
+    if not values:
+        return None, None
+    interval = bootstrap_interval(values, groups)
+    return interval.low, interval.high
+
+
+def _compare(ranked: dict[str, list[Record]]) -> tuple[list[Comparison], str]:
+    """Compare every pair of methods on the lesion images that both have, the better one first."""
+    return [], ""
+
+
+def summarize(out: str | os.PathLike[str]) -> RunSummary:
+    """Return the summary of a run folder; methods by falling IoU.
+
+    Raises
+    ------
+    RunError
+        If it isn't a run folder, or a damaged one.
+    """
+    folder = RunFolder(Path(out))
+    description, records = read_run(out)
+    by_method: dict[str, list[Record]] = {method["spec"]: [] for method in description["methods"]}
+    for record in records:
+        by_method[record.method].append(record)
+    methods = [
+        _summarize_method(folder, description, method, by_method[method["spec"]])
+        for method in description["methods"]
+    ]
+    methods.sort(key=lambda method: -1.0 if method.iou is None else -method.iou - 1.0)
+    ranked = {method.method: by_method[method.method] for method in methods}
+    comparisons, test = _compare(ranked)
+    return RunSummary(
+        _title(description), tuple(methods), _notes(description, methods), tuple(comparisons), test
+    )
+
+
+def _summarize_method(
+    folder: RunFolder, description: dict[str, Any], method: dict[str, Any], records: list[Record]
+) -> MethodSummary:
+    lesion = [record for record in records if record.has_lesion]
+    free = [record for record in records if not record.has_lesion]
+    counts = [Counts(record.tp, record.fp, record.fn, record.tn) for record in lesion]
+    groups = [record.group for record in lesion]
+    ious, f1s = [iou(each) for each in counts], [f1(each) for each in counts]
+    missed = [float(record.tp == 0) for record in lesion]
+    pooled = Counts(*(sum(getattr(each, name) for each in counts) for name in ("tp", "fp", "fn", "tn")))
+    distances = [record.hd95_px for record in lesion if record.hd95_px is not None]
+    cells = [cell for cell in description["cells"] if cell["method"] == method["spec"]]
+    iou_low, iou_high = _interval(ious, groups)
+    f1_low, f1_high = _interval(f1s, groups)
+    return MethodSummary(
+        method=method["spec"],
+        as_given=method["as_given"],
+        cases=len(records),
+        expected=sum(cell["cases"] for cell in cells),
+        failed=sum(bool(record.error) for record in records),
+        lesion_images=len(lesion),
+        scenes=len(set(groups)),
+        lesion_free_images=len(free),
+        iou=_mean(ious),
+        iou_low=iou_low,
+        iou_high=iou_high,
+        f1=_mean(f1s),
+        f1_low=f1_low,
+        f1_high=f1_high,
+        scene_iou=_mean(_by_group(ious, groups)),
+        scene_f1=_mean(_by_group(f1s, groups)),
+        pooled_iou=iou(pooled) if lesion else None,
+        pooled_f1=f1(pooled) if lesion else None,
+        hd95_px=_mean(distances),
+        hd95_images=len(distances),
+        nsd=_mean([record.nsd or 0.0 for record in lesion]),
+        missed=_mean(missed),
+        missed_scenes=_mean([float(share == 1.0) for share in _by_group(missed, groups)]),
+        false_positive_rate=_mean([float(record.fp > 0) for record in free]),
+        false_positive_area=_mean([record.fp / (record.height * record.width) for record in free]),
+        fit_seconds=_fit_seconds(folder, cells),
+        **_cost(folder, method["key"], records),
+    )
+
+
+def _title(description: dict[str, Any]) -> str:
+    folds = sorted({cell["fold"] for cell in description["cells"]})
+    part = "" if len(folds) == description["n_folds"] else f", only fold {', '.join(map(str, folds))}"
+    scored = {cell["fold"]: cell["cases"] for cell in description["cells"]}
+    return f"{description['dataset']}: {sum(scored.values())} cases scored; {description['split']}{part}"
+
+
+def _notes(description: dict[str, Any], methods: list[MethodSummary]) -> list[str]:
+    """Return what has to stand under the leaderboard, so that nobody reads more into it than it says."""
+    first = methods[0]
+    notes = [
+        f"{first.lesion_images} lesion images of {first.scenes} scenes, {first.lesion_free_images} lesion-free "
+        "images. IoU, F1: mean over lesion images with a 95 % interval by bootstrap over scenes; scene: copies "
+        "of a scene share one vote; pooled: over all pixels.",
+        f"Empty masks: {description['empty_masks']}",
+        f"HD95: {HD95_DEFINITION}; mean where neither mask is empty. NSD at "
+        f"{description['nsd_tolerance_px']:g} px, 0 for an empty prediction. missed: no predicted pixel in the "
+        "lesion.",
+    ]
+    measured = any(method.threads is not None for method in methods)
+    cpus = sorted({session["cpu"] for session in description["sessions"]})
+    notes.append(
+        "Time per image, peak memory and start: measured in a process of its own, decoded pixels to mask"
+        if measured
+        else "Time per image: of the run itself, beside whatever else it did; memory was not measured"
+    )
+    notes[-1] += f"; {' and '.join(cpus) or 'unknown processor'}."
+    if any(method.as_given for method in methods):
+        notes.append("† a trained model, scored as given: its training data may hold these very images.")
+    for method in methods:
+        if method.cases < method.expected:
+            notes.append(f"INCOMPLETE: {method.method} has {method.cases} of {method.expected} rows.")
+        if method.failed:
+            notes.append(f"{method.method}: {method.failed} predictions failed, scored as the worst mask.")
+        if method.cost_error:
+            notes.append(f"{method.method}: cost not measured: {method.cost_error}")
+    return notes
+
+
+def _fit_seconds(folder: RunFolder, cells: list[dict[str, Any]]) -> float | None:
+    seconds = []
+    for cell in cells:
+        path = folder.cell(cell["file"])
+        if path.is_file():
+            data = path.read_bytes()
+            fit, _ = parse_lines(data[: data.rfind(b"\n") + 1], path)
+            if fit is not None and fit.seconds is not None:
+                seconds.append(fit.seconds)
+    return float(np.median(seconds)) if seconds else None
+
+
+def _cost(folder: RunFolder, key: str, records: list[Record]) -> dict[str, Any]:
+    """Return the cost measured apart, or the time from the rows where it wasn't measured."""
+    names = ("cold_ms", "peak_mib", "saved_bytes", "threads", "cores_used")
+    path = folder.cost(key)
+    cost: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    found = {name: cost.get(name) for name in names}
+    if path.is_file():
+        median, p95 = cost.get("warm_ms_median"), cost.get("warm_ms_p95")
+    else:
+        times = [record.predict_ms for record in records if record.predict_ms is not None]
+        median = float(np.median(times)) if times else None
+        p95 = float(np.percentile(times, 95)) if times else None
+    return {**found, "ms_median": median, "ms_p95": p95, "cost_error": cost.get("error", "")}

@@ -1,0 +1,157 @@
+"""A run's summary as a table: text for terminals and pipes, Markdown, CSV, JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from ..validation import write_atomically
+from .summary import Comparison, MethodSummary, RunSummary
+from .text import aligned, shortened
+
+FORMATS = ("text", "md", "csv", "json")
+FILES = {"text": "table.txt", "md": "table.md", "csv": "table.csv", "json": "table.json"}
+_NAME_WIDTH = 28
+
+Column = tuple[str, Callable[[MethodSummary], str]]
+
+
+def render(summary: RunSummary, form: str) -> str:
+    """Return the tables of a run in one of `FORMATS`.
+
+    Raises
+    ------
+    ValueError
+        If ``form`` is another.
+    """
+    writers = {"text": _text, "md": _markdown, "csv": _csv, "json": _json}
+    if form not in writers:
+        raise ValueError(f"`form` must be one of {', '.join(FORMATS)}, got `{form}`")
+    return writers[form](summary)
+
+
+def write_tables(summary: RunSummary, folder: str | os.PathLike[str]) -> None:
+    """Write the tables in every format into a run folder."""
+    for form, name in FILES.items():
+        write_atomically(Path(folder, name), (render(summary, form) + "\n").encode())
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def _interval(mean: float | None, low: float | None, high: float | None) -> str:
+    return "-" if mean is None else f"{mean:.3f} [{_number(low)}, {_number(high)}]"
+
+
+_ACCURACY: tuple[Column, ...] = (
+    ("IoU [95 % CI]", lambda m: _interval(m.iou, m.iou_low, m.iou_high)),
+    ("F1 [95 % CI]", lambda m: _interval(m.f1, m.f1_low, m.f1_high)),
+    ("scene IoU", lambda m: _number(m.scene_iou)),
+    ("scene F1", lambda m: _number(m.scene_f1)),
+)
+_DETAIL: tuple[Column, ...] = (
+    ("pooled IoU", lambda m: _number(m.pooled_iou)),
+    ("HD95 px (n)", lambda m: "-" if m.hd95_px is None else f"{m.hd95_px:.1f} ({m.hd95_images})"),
+    ("NSD", lambda m: _number(m.nsd)),
+    ("missed %", lambda m: _percent(m.missed)),
+    ("lesion-free FP %", lambda m: _percent(m.false_positive_rate)),
+    ("failed", lambda m: str(m.failed)),
+)
+_COST: tuple[Column, ...] = (
+    ("ms median", lambda m: _number(m.ms_median, 1)),
+    ("ms p95", lambda m: _number(m.ms_p95, 1)),
+    ("cold s", lambda m: _number(None if m.cold_ms is None else m.cold_ms / 1e3, 2)),
+    ("peak MiB", lambda m: _number(m.peak_mib, 0)),
+    ("file MB", lambda m: _number(None if m.saved_bytes is None else m.saved_bytes / 1e6, 3)),
+    ("threads", lambda m: "-" if m.threads is None else str(m.threads)),
+    ("fit s", lambda m: _number(m.fit_seconds, 1)),
+)
+
+
+def _text(summary: RunSummary) -> str:
+    names = shortened([_marked(method) for method in summary.methods], _NAME_WIDTH)
+    blocks = [
+        aligned(
+            ["method", *(title for title, _ in columns)],
+            [
+                [name, *(cell(method) for _, cell in columns)]
+                for name, method in zip(names, summary.methods, strict=True)
+            ],
+            numbers=True,
+        )
+        for columns in (_ACCURACY, _DETAIL, _COST)
+    ]
+    blocks += ["\n".join(_wrapped(note) for note in summary.notes)]
+    if summary.comparisons:
+        short = dict(zip([m.method for m in summary.methods], names, strict=True))
+        rows = [[short[c.first], short[c.second], *_comparison(c)] for c in summary.comparisons]
+        blocks.append(aligned(_COMPARED, rows))
+        blocks.append(_wrapped(summary.test))
+    return "\n\n".join([_wrapped(summary.title), *blocks])
+
+
+_COMPARED = ("method", "against", "IoU difference [95 % CI]", "p (Holm)", "verdict")
+
+
+def _comparison(c: Comparison) -> list[str]:
+    p = "< 0.001" if c.p_holm < 0.001 else f"{c.p_holm:.3f}"
+    return [f"{c.difference:+.3f} [{c.low:+.3f}, {c.high:+.3f}]", p, c.verdict]
+
+
+def _wrapped(text: str) -> str:
+    import textwrap
+
+    return textwrap.fill(text, 98, subsequent_indent="  ")
+
+
+def _marked(method: MethodSummary) -> str:
+    return f"{method.method} †" if method.as_given else method.method
+
+
+def _markdown(summary: RunSummary) -> str:
+    columns = (*_ACCURACY, *_DETAIL, *_COST)
+    lines = [f"**{_escaped(summary.title)}**", ""]
+    lines += _markdown_table(
+        ["method", *(title for title, _ in columns)],
+        [[_marked(method), *(cell(method) for _, cell in columns)] for method in summary.methods],
+    )
+    lines += ["", *(f"{_escaped(note)}  " for note in summary.notes)]
+    if summary.comparisons:
+        rows = [[c.first, c.second, *_comparison(c)] for c in summary.comparisons]
+        lines += ["", *_markdown_table(list(_COMPARED), rows), "", _escaped(summary.test)]
+    return "\n".join(lines)
+
+
+def _markdown_table(header: list[str], rows: list[list[str]]) -> list[str]:
+    rule = ["---", *["---:"] * (len(header) - 1)]
+    return ["| " + " | ".join(map(_escaped, row)) + " |" for row in (header, rule, *rows)]
+
+
+def _escaped(text: str) -> str:
+    """Keep names that come from outside from being read as markup."""
+    for mark in "\\|<>*_`[]":
+        text = text.replace(mark, f"\\{mark}")
+    return text
+
+
+def _csv(summary: RunSummary) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([field.name for field in fields(MethodSummary)])
+    for method in summary.methods:
+        writer.writerow(["" if value is None else value for value in asdict(method).values()])
+    return stream.getvalue().rstrip("\n")
+
+
+def _json(summary: RunSummary) -> str:
+    return json.dumps(asdict(summary), indent=1, ensure_ascii=False, allow_nan=False)

@@ -1,0 +1,39 @@
+"""Aligned columns of text, for terminals and pipes alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def aligned(
+    header: Sequence[str], rows: Sequence[Sequence[str]], *, indent: str = "", numbers: bool = False
+) -> str:
+    """Return header and rows with each column as wide as its widest cell.
+
+    With ``numbers``, every column but the first is set flush right.
+    """
+    lines = [list(header), *map(list, rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+
+    def line_of(line: list[str]) -> str:
+        cells = [
+            cell.rjust(width) if numbers and i else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        return (indent + "  ".join(cells)).rstrip()
+
+    return "\n".join(map(line_of, lines))
+
+
+def fields(pairs: Sequence[tuple[str, object]]) -> str:
+    """Return ``name: value`` lines with the values aligned."""
+    width = max(len(name) for name, _ in pairs) + 1
+    return "\n".join(f"{name + ':':<{width}} {value}" for name, value in pairs)
+
+
+def shortened(names: Sequence[str], width: int) -> list[str]:
+    """Return names of at most ``width`` characters, still different from each other where the names are."""
+    short = [name if len(name) <= width else f"{name[: width - 9]}…{name[-8:]}" for name in names]
+    if len(set(short)) == len(set(names)):
+        return short
+    return [f"{i + 1}: {name[: width - 4]}" for i, name in enumerate(names)]

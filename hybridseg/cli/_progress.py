@@ -1,0 +1,32 @@
+"""A progress line with the time left, on a terminal only."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def progress_line(what: str) -> Iterator[Callable[[int, int, str], None] | None]:
+    """Yield ``progress(done, total, text)`` that draws on stderr, or None where nobody would see it."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(compact=True),
+        TextColumn("[dim]{task.fields[text]}", markup=True),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None, text="")
+
+        def draw(done: int, total: int, text: str) -> None:
+            bar.update(task, completed=done, total=total, text=text.replace("[", r"\["))
+
+        yield draw

@@ -1,0 +1,197 @@
+"""``hybridseg bench``: score methods on data, fold by fold."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from . import _models
+from ._progress import progress_line
+
+if TYPE_CHECKING:
+    from ..bench import Plan, Record
+    from ..data import Dataset, Split
+
+FACTORY = f"{_models.__name__}:create"
+"""How a process of the harness makes a method from what the person wrote."""
+
+DEFAULT_FOLDS = 5
+DEFAULT_DATA = "phantoms"
+_NEEDS_TENSORFLOW = ("hybridseg.unet",)
+
+
+@click.command()
+@click.option(
+    "--data",
+    default=DEFAULT_DATA,
+    show_default=True,
+    metavar="DIR",
+    help="Folder, CSV manifest, or phantoms.",
+)
+@click.option(
+    "-m",
+    "--method",
+    "methods",
+    multiple=True,
+    metavar="METHOD|MODEL",
+    help="May be repeated [default: all that need no TensorFlow].",
+)
+@click.option(
+    "--folds",
+    type=click.IntRange(2),
+    metavar="N",
+    help=f"Grouped, class-stratified folds [default: {DEFAULT_FOLDS}].",
+)
+@click.option(
+    "--split",
+    metavar="busi|grouped|FILE",
+    help="Where the folds come from [default: busi for BUSI, else grouped].",
+)
+@click.option(
+    "--fold",
+    "chosen",
+    multiple=True,
+    type=click.IntRange(0),
+    metavar="K",
+    help="Only this fold, from 0; may be repeated.",
+)
+@click.option(
+    "--test-part", is_flag=True, help="BUSI in full: train on the published development part, score the rest."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Run folder; run again to go on where it was.",
+)
+@click.option(
+    "-j", "--jobs", default=1, show_default=True, type=click.IntRange(1), help="Cells worked on at once."
+)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Deals folds; random_state of methods that have one.",
+)
+@click.option("--no-cost", is_flag=True, help="Don't measure time and memory in processes of their own.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "md", "csv", "json"]), default="text", show_default=True
+)
+def bench(
+    *,
+    data: str,
+    methods: tuple[str, ...],
+    folds: int | None,
+    split: str | None,
+    chosen: tuple[int, ...],
+    test_part: bool,
+    output: Path | None,
+    jobs: int,
+    seed: int,
+    no_cost: bool,
+    form: str,
+) -> None:
+    """Fit and score methods on the folds of a data set and print the table.
+
+    Without options: the embedded phantoms (synthetic), and every method that needs no TensorFlow. Each case
+    is predicted by a model that saw neither it nor another image of its scene. With -o every row is on disk
+    at once and a killed run goes on where it was. A trained model (a file) is scored as it is, and marked.
+    Exit code 1: some predictions failed; they count as misses and are listed.
+    """
+    from ..bench import make_plan
+    from ..data import load_dataset
+    from ..registry import is_model_path, parse_spec
+
+    specs = list(methods) or default_methods()
+    dataset = load_dataset(data)
+    parts, split_name = choose_split(dataset, split, folds, seed, test_part)
+    as_given = [spec for spec in specs if is_model_path(parse_spec(spec)[0])]
+    plan = make_plan(
+        dataset, parts, specs, FACTORY,
+        split_name=split_name, seed=seed, folds=chosen or None, as_given=as_given,
+    )  # fmt: skip
+    if output is not None:
+        failed = _run(plan, output, jobs, form, cost=not no_cost)
+        click.echo(f"run folder: {output}", err=True)
+    else:
+        with tempfile.TemporaryDirectory(prefix="hybridseg-bench-") as folder:
+            failed = _run(plan, Path(folder), jobs, form, cost=not no_cost)
+    if failed:
+        first = failed[0]
+        click.echo(
+            f"hybridseg bench: {len(failed)} predictions failed, scored as misses; first: {first.method}, "
+            f"{first.case_id}: {first.error}",
+            err=True,
+        )
+        raise click.exceptions.Exit(1)
+
+
+def _run(plan: Plan, folder: Path, jobs: int, form: str, *, cost: bool) -> list[Record]:
+    from ..bench.cost_run import measure_costs
+    from ..bench.run import run_plan
+    from ..bench.summary import summarize
+    from ..bench.tables import render, write_tables
+
+    command = ["hybridseg", *sys.argv[1:]]
+    with progress_line("bench") as progress:
+        records = run_plan(plan, folder, jobs=jobs, command=command, progress=progress)
+        if cost:
+            measure_costs(plan, folder, progress=progress)
+    summary = summarize(folder)
+    write_tables(summary, folder)
+    click.echo(render(summary, form))
+    return [record for record in records if record.error]
+
+
+def default_methods() -> list[str]:
+    """Return the installed methods that need no TensorFlow, by name; nothing is imported."""
+    from ..registry import available
+
+    return [
+        name for name, info in available().items()
+        if not info.problem and not info.value.startswith(_NEEDS_TENSORFLOW)
+    ]  # fmt: skip
+
+
+def choose_split(
+    dataset: Dataset, split: str | None, folds: int | None, seed: int, test_part: bool
+) -> tuple[Split, str]:
+    """Return the folds to use and where they come from, in words."""
+    from ..data import busi_split, grouped_folds, read_split
+
+    if test_part:
+        if split not in (None, "busi") or folds is not None:
+            raise click.UsageError(
+                "--test-part is the published BUSI split's: no other --split or --folds with it"
+            )
+        return busi_split(
+            dataset, "test"
+        ), "BUSI, published: trained on the development part, scored on all other files"
+    if split is None and folds in (None, DEFAULT_FOLDS) and _is_busi(dataset):
+        split = "busi"
+    if split == "busi":
+        if folds not in (None, DEFAULT_FOLDS):
+            raise click.UsageError(
+                f"the published BUSI split has {DEFAULT_FOLDS} folds; --split grouped deals others"
+            )
+        return busi_split(dataset), "BUSI, published: development part, 5 grouped folds"
+    if split in (None, "grouped"):
+        n_folds = folds or DEFAULT_FOLDS
+        return grouped_folds(
+            dataset, n_folds, seed
+        ), f"{n_folds} grouped, class-stratified folds dealt from seed {seed}"
+    if folds is not None:
+        raise click.UsageError("a split file has its own folds: no --folds with it")
+    return read_split(split, dataset), f"file {Path(split).name}"
+
+
+def _is_busi(dataset: Dataset) -> bool:
+    from ..data import busi_split
+
+    return set(busi_split().case_ids) <= {case.case_id for case in dataset}

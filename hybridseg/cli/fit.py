@@ -1,0 +1,63 @@
+"""``hybridseg fit``: train a method on a data set and save it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from ._progress import progress_line
+
+
+@click.command()
+@click.argument("method")
+@click.option(
+    "--data", required=True, metavar="DIR", help="Folder of images and masks, CSV manifest, or `phantoms`."
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Where to save the model; by custom it ends in .hybridseg.",
+)
+@click.option(
+    "-p", "--param", "params", multiple=True, metavar="NAME=VALUE", help="Set a parameter; may be repeated."
+)
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it is there.")
+def fit(method: str, data: str, output: Path, params: tuple[str, ...], overwrite: bool) -> None:
+    """Train METHOD on every case of a data set and save it.
+
+    METHOD is a name from `hybridseg methods` or file.py:Class, with parameters in brackets or through -p.
+    """
+    from .. import registry
+    from ..data import load_dataset
+
+    _check_output(output, overwrite)
+    model = registry.create(method)
+    for text in params:  # the grammar of the brackets, so that both ways mean the same
+        model.set_params(**registry.parse_spec(f"method[{text}]")[1])
+    dataset = load_dataset(data)
+    with progress_line("fit") as progress:
+        pairs = []
+        for number, case in enumerate(dataset):
+            pairs.append(case.read())
+            if progress is not None:
+                progress(number + 1, len(dataset), "reading")
+        images = [image for image, _ in pairs]
+        masks = [mask for _, mask in pairs]
+        model.fit(images, masks, groups=dataset.groups, progress=progress)
+    model.save(output)
+    click.echo(f"{output}: {model} fitted on {len(dataset)} cases of {dataset.name}")
+
+
+def _check_output(output: Path, overwrite: bool) -> None:
+    """Refuse before the hours of training, not after."""
+    if output.exists() and not overwrite:
+        raise ValueError(f"{output} exists; give --overwrite to replace it")
+    if not output.parent.is_dir():
+        raise FileNotFoundError(f"{output.parent}: no such folder")
+    if not os.access(output.parent, os.W_OK):
+        raise PermissionError(f"{output.parent}: no permission to write there")

@@ -1,0 +1,136 @@
+"""``hybridseg info``: what a thing is, told from the thing itself."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..bench.text import aligned, fields
+from . import _models
+
+
+@click.command()
+@click.argument("what", metavar="METHOD|MODEL|IMAGE|RUN")
+def info(what: str) -> None:
+    """Describe a method, a saved model, an ONNX file, an image or a run folder. Nothing is run."""
+    path = Path(what)
+    if what.endswith(".onnx") and not path.exists():
+        path = _models.shipped(what) or path
+    if path.is_dir():
+        click.echo(_run(path))
+    elif path.suffix == ".onnx" and path.is_file():
+        click.echo(_onnx(path))
+    elif path.is_file():
+        click.echo(_image(path) if _is_image(path) else _saved(path))
+    elif path.suffix and ".py:" not in what and "[" not in what:
+        raise FileNotFoundError(f"{what}: no such file")
+    else:
+        click.echo(_method(what))
+
+
+def _method(spec: str) -> str:
+    from .. import registry
+
+    name, _ = registry.parse_spec(spec)
+    kind = registry.find_class(name)
+    model = registry.create(spec)
+    known = registry.available().get(name)
+    defaults = {key: value.default for key, value in inspect.signature(kind.__init__).parameters.items()}
+    tags = kind.tags
+    lines = [
+        ("method", name),
+        ("class", f"{kind.__module__}:{kind.__qualname__}"),
+        ("package", known.distribution if known else "a file of yours"),
+        ("must be fitted", "yes" if tags.requires_fit else "no"),
+        ("deterministic", "yes" if tags.deterministic else "no"),
+        ("exports to ONNX", "yes" if tags.exportable else f"no: {tags.export_reason}"),
+    ]
+    rows = [
+        [key, repr(value), "" if repr(value) == repr(defaults.get(key)) else f"default {defaults.get(key)!r}"]
+        for key, value in model.get_params(deep=False).items()
+    ]
+    parameters = aligned(["parameter", "value", ""], rows, indent="  ") if rows else "  no parameters"
+    return f"{inspect.getdoc(kind) or ''}\n\n{fields(lines)}\n{parameters}"
+
+
+def _saved(path: Path) -> str:
+    from ..segmenter import read_model_file
+
+    header, arrays = read_model_file(path)
+    params = [[name, repr(value)] for name, value in header["params"].items()]
+    learned = [[name, _short(value)] for name, value in header["state"].items()]
+    learned += [[name, f"{array.dtype} {array.shape}"] for name, array in arrays.items()]
+    lines = fields(
+        [("saved model", path), ("class", header["class"]), ("size", f"{path.stat().st_size} bytes")]
+    )
+    return "\n".join([
+        lines,
+        aligned(["parameter", "value"], params, indent="  ") if params else "  no parameters",
+        aligned(["learned", "value"], learned, indent="  ") if learned else "  nothing learned",
+    ])  # fmt: skip
+
+
+def _onnx(path: Path) -> str:
+    from ..onnx import describe
+
+    found = describe(path)
+    lines: list[tuple[str, Any]] = [("file", path), ("size", f"{found.size_bytes / 1e6:.2f} MB")]
+    lines += [(f"input {name}", text) for name, text in found.inputs.items()]
+    lines += [(f"output {name}", text) for name, text in found.outputs.items()]
+    lines += [
+        ("operator sets", ", ".join(f"{name} {version}" for name, version in found.opsets.items())),
+        ("operators", ", ".join(f"{name} {count}" for name, count in found.operators.items())),
+        ("parameters", f"{found.parameters:,}"),
+        ("multiply-adds", f"{found.multiply_adds:,}"),
+    ]
+    lines += [(name, _short(text)) for name, text in sorted(found.metadata.items())]
+    return fields(lines)
+
+
+def _image(path: Path) -> str:
+    from ..images import read_pixels
+
+    pixels = read_pixels(path)
+    grey = pixels.to_grey()
+    return fields([
+        ("image", path),
+        ("format", f"{pixels.file_format}, mode {pixels.mode}{', coloured' if pixels.coloured else ''}"),
+        ("size", f"{grey.shape[0]} rows x {grey.shape[1]} columns"),
+        ("grey values", f"{grey.min()} to {grey.max()}, mean {grey.mean():.1f}"),
+    ])  # fmt: skip
+
+
+def _run(path: Path) -> str:
+    from ..bench import read_run
+
+    description, records = read_run(path)
+    total = sum(cell["cases"] for cell in description["cells"])
+    session = description["sessions"][-1] if description["sessions"] else {}
+    failed = sum(bool(record.error) for record in records)
+    return fields([
+        ("run", path),
+        ("data", f"{description['dataset']}, {description['cases']} cases"),
+        ("split", description["split"]),
+        ("methods", ", ".join(method["spec"] for method in description["methods"])),
+        ("rows", f"{len(records)} of {total}" + (f", {failed} failed predictions" if failed else "")),
+        ("made on", session.get("cpu", "unknown")),
+        ("command", " ".join(session.get("command", []))),
+        ("data hash", description["plan"]["data"]),
+        ("split hash", description["plan"]["split"]),
+    ])  # fmt: skip
+
+
+def _is_image(path: Path) -> bool:
+    from ..images import SUFFIXES
+
+    return path.suffix.lower() in SUFFIXES
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, default=repr)
+    text = " ".join(text.split())
+    return text if len(text) <= 100 else f"{text[:97]}..."

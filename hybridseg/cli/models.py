@@ -1,0 +1,34 @@
+"""``hybridseg models``: the trained models that ship."""
+
+from __future__ import annotations
+
+import click
+
+from ..bench.text import aligned
+from . import _models
+
+
+@click.command()
+def models() -> None:
+    """List the trained models that ship in the package, with their scores and cost. Not for diagnosis."""
+    rows = []
+    for card in _models.cards():
+        path = _models.ZOO / card["file"]
+        size = f"{path.stat().st_size / 1e6:.1f}" if path.is_file() else "missing"
+        scores, cost = card.get("scores", {}), card.get("cost", {})
+        rows.append([
+            card["name"], _number(scores.get("iou")), _number(scores.get("f1")), _number(cost.get("ms_median"), 0),
+            size, str(card.get("license", "")), str(card.get("description", "")),
+        ])  # fmt: skip
+    if not rows:
+        click.echo(
+            "no trained model ships with this version; "
+            "train one: hybridseg fit unet --data DIR -o MODEL.hybridseg"
+        )
+        return
+    click.echo(aligned(["model", "IoU", "F1", "ms/image", "MB", "licence", "what it is"], rows))
+    click.echo("\nUse one: hybridseg segment -m NAME IMAGE. For research; not for diagnosis.")
+
+
+def _number(value: object, digits: int = 3) -> str:
+    return f"{value:.{digits}f}" if isinstance(value, int | float) else "-"
