@@ -27,13 +27,34 @@ class Components:
         int32 [H * W]: the run of each pixel (meaningless outside the mask).
     root : Var
         int64 [R + 1]: the first run of each run's component.
-    sizes : Var
-        int64 [R + 1]: pixels of the component, at its first run; 0 elsewhere.
+    begin, end : Var
+        int64 [R + 1]: first pixel of each run and the one past its last, in row order of the whole mask.
     """
 
     run_of: Var
     root: Var
-    sizes: Var
+    begin: Var
+    end: Var
+
+    def sums(self, per_run: Var) -> Var:
+        """Add up an int64 [R + 1] over the runs of each component: at its first run; 0 elsewhere."""
+        nothing = op.mul(per_run, const(0))
+        return op.scatter_elements(nothing, self.root, per_run, axis=0, reduction="add")
+
+    @property
+    def sizes(self) -> Var:
+        """int64 [R + 1]: pixels of the component, at its first run; 0 elsewhere."""
+        return self.sums(op.sub(self.end, self.begin))
+
+    def run_sums(self, pixels: Var) -> Var:
+        """Add up an int64 [H, W] over the pixels of each run: int64 [R + 1]."""
+        total = op.cumsum(op.pad(op.reshape(pixels, const([-1])), const([1, 0])), const(0))
+        return op.sub(op.gather(total, self.end, axis=0), op.gather(total, self.begin, axis=0))
+
+    def spread(self, per_component: Var, mask: Var) -> Var:
+        """Return for each pixel of ``mask`` its component's value; what is outside the mask means nothing."""
+        per_run = op.gather(per_component, self.root, axis=0)
+        return op.gather(per_run, op.reshape(self.run_of, op.shape(mask)), axis=0)
 
 
 def shifted(mask: Var, rows: int, columns: int) -> Var:
@@ -77,14 +98,32 @@ def label(mask: Var, *, diagonal: bool) -> Components:
         op.non_zero(op.reshape(op.and_(mask, op.not_(shifted(mask, 0, -1))), flat)), const([0])
     )
     runs = op.shape(begin)
-    lengths = op.concat([op.add(op.sub(end, begin), const(1)), const([0])], axis=0)
     # The empty run at the end, tied to itself, keeps every tensor below from being empty.
     a = op.concat([op.cast(op.concat(lower, axis=0), to=np.int64), runs], axis=0)
     b = op.concat([op.cast(op.concat(upper, axis=0), to=np.int64), runs], axis=0)
     count = op.add(op.reshape(runs, const(np.zeros(0))), const(1))
     root = _join(count, a, b)
-    sizes = op.scatter_elements(op.mul(lengths, const(0)), root, lengths, axis=0, reduction="add")
-    return Components(run_of, root, sizes)
+    past = op.concat([op.add(end, const(1)), const([0])], axis=0)
+    return Components(run_of, root, op.concat([begin, const([0])], axis=0), past)
+
+
+def numbered(labels: Var) -> Components:
+    """Return the regions of an int64 [H, W] of numbers 1..K without gaps; 0, no region, occurs somewhere.
+
+    A component is known by its number, whether its pixels touch or not; number 0 has no pixels.
+    """
+    flat, past = const([-1]), const([np.iinfo(np.int64).max])
+    left = op.slice(labels, const([0]), const([-1]), const([1]))
+    right = op.slice(labels, const([1]), past, const([1]))
+    starts = op.pad(op.not_(op.equal(left, right)), const([0, 1, 0, 0]), op.const(True))
+    counted = op.cumsum(op.cast(op.reshape(starts, flat), to=np.int32), const(0))
+    run_of = op.sub(counted, const(1, np.int32))
+    begin = op.squeeze(op.non_zero(op.reshape(starts, flat)), const([0]))
+    end = op.concat([op.slice(begin, const([1]), past), op.shape(run_of)], axis=0)
+    number = op.gather(op.reshape(labels, flat), begin, axis=0)
+    end = op.where(op.greater(number, const(0)), end, begin)
+    root = op.concat([number, op.shape(begin)], axis=0)
+    return Components(run_of, root, op.concat([begin, const([0])], axis=0), op.concat([end, const([0])], axis=0))
 
 
 def _join(count: Var, a: Var, b: Var) -> Var:
@@ -136,11 +175,11 @@ def keep_components(mask: Var, *, largest_only: bool = False, min_area_px: Var |
         int64 scalar: components of fewer pixels go.
     """
     found = label(mask, diagonal=True)
-    keep = op.greater(found.sizes, const(0))
+    sizes = found.sizes
+    keep = op.greater(sizes, const(0))
     if largest_only:
-        best = op.arg_max(found.sizes, axis=0, keepdims=False)
-        keep = op.and_(keep, op.equal(op.range(const(0), op.size(found.sizes), const(1)), best))
+        best = op.arg_max(sizes, axis=0, keepdims=False)
+        keep = op.and_(keep, op.equal(op.range(const(0), op.size(sizes), const(1)), best))
     if min_area_px is not None:
-        keep = op.and_(keep, op.greater_or_equal(found.sizes, min_area_px))
-    kept_run = op.gather(keep, found.root, axis=0)
-    return op.and_(mask, op.gather(kept_run, op.reshape(found.run_of, op.shape(mask)), axis=0))
+        keep = op.and_(keep, op.greater_or_equal(sizes, min_area_px))
+    return op.and_(mask, found.spread(keep, mask))
