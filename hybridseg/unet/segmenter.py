@@ -188,12 +188,14 @@ class UNetSegmenter(Segmenter):
         import onnx
 
         from ..onnx import wrap_network
+        from ..onnx.network import Preprocessing
 
+        # The network itself takes grey levels: its first layer normalises.
         return wrap_network(
             onnx.load_from_string(self.network_.tobytes()),
-            size=self.size,
-            flip_averaging=self.flip_averaging,
-            operating_point=self.current_operating_point,
+            self.size,
+            Preprocessing(mean=0.0, std=1.0, flip=self.flip_averaging),
+            self.current_operating_point,
         )
 
 

@@ -1,0 +1,176 @@
+"""Augmentation, sampling, working size, loss and operating point of the U-Net, without training one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hybridseg.postprocess import OperatingPoint, apply_operating_point
+from hybridseg.unet import augment
+from hybridseg.unet.operating import choose_operating_point, f1_per_image
+from hybridseg.unet.segmenter import UNetSegmenter, hold_out
+from hybridseg.unet.training import Recipe, TrainingData, batches, epoch_order
+from hybridseg.unet.working import to_native, to_working
+
+RECIPE = Recipe("none", 32, 4, False, 2, 4, 1e-3, 0.01, 0.9, 0.25, 5, 0)
+
+
+def disc(size: int = 64, centre: tuple[float, float] = (30, 40), radius: float = 12) -> np.ndarray:
+    y, x = np.mgrid[:size, :size]
+    return (y - centre[0]) ** 2 + (x - centre[1]) ** 2 <= radius**2
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_image_and_mask_move_together(seed: int) -> None:
+    mask = disc().astype(np.float32)
+    image, moved = augment.move(255 * mask, mask, np.random.default_rng(seed))
+    np.testing.assert_allclose(image, 255 * moved, atol=1e-3)
+
+
+def test_move_really_moves_and_flips_about_half_the_time() -> None:
+    mask = disc().astype(np.float32)
+    centres = []
+    for seed in range(200):
+        _, moved = augment.move(mask, mask, np.random.default_rng(seed))
+        assert 0.2 < moved.sum() / mask.sum() < 5
+        columns = np.arange(64) * moved.sum(axis=0)
+        centres.append(columns.sum() / moved.sum())
+    right = np.mean(np.array(centres) > 31.5)
+    assert 0.35 < right < 0.65  # the disc lies on the right: it stays there unless flipped
+
+
+def test_augmented_values_stay_in_range_and_repeat_by_seed() -> None:
+    image = np.random.default_rng(0).uniform(0, 255, (64, 64)).astype(np.float32)
+    mask = disc().astype(np.float32)
+    for seed in range(30):
+        first = augment.augment(image, mask, np.random.default_rng(seed))
+        again = augment.augment(image, mask, np.random.default_rng(seed))
+        np.testing.assert_array_equal(first[0], again[0])
+        assert first[0].dtype == np.float32
+        assert np.isfinite(first[0]).all()
+        assert 0 <= first[0].min() <= first[0].max() <= 255
+        assert 0 <= first[1].min() <= first[1].max() <= 1
+
+
+def test_shadow_darkens_below_and_never_brightens() -> None:
+    image = np.full((64, 64), 200, np.float32)
+    shaded = augment.shadow(image, np.random.default_rng(3))
+    assert (shaded <= image).all()
+    assert shaded[-1].min() < 150
+    np.testing.assert_array_equal(shaded[0], image[0])
+
+
+def test_working_size_and_back() -> None:
+    constant = np.full((47, 61), 90, np.uint8)
+    np.testing.assert_allclose(to_working(constant, 32), 90, atol=1e-4)
+    back = to_native(np.full((32, 32), 0.25, np.float32), (47, 61))
+    assert back.shape == (47, 61)
+    np.testing.assert_allclose(back, 0.25)
+    # Halving averages: the two halves of a step keep their values away from the edge.
+    step = np.zeros((8, 8), np.uint8)
+    step[:, 4:] = 200
+    small = to_working(step, 4)
+    np.testing.assert_allclose(small[:, 0], 0, atol=1e-4)
+    np.testing.assert_allclose(small[:, 3], 200, atol=1e-4)
+
+
+def data(lesions: int, free: int) -> TrainingData:
+    masks = np.zeros((lesions + free, 32, 32), np.uint8)
+    masks[:lesions, 8:16, 8:16] = 255
+    return TrainingData(np.zeros_like(masks), masks)
+
+
+def test_epoch_holds_each_lesion_once_and_the_share_of_lesion_free_ones() -> None:
+    order = epoch_order(RECIPE, data(9, 2), epoch=0)
+    counts = np.bincount(order, minlength=11)
+    assert counts[:9].tolist() == [1] * 9
+    assert counts[9:].sum() == 3  # a quarter of 12
+    assert (epoch_order(RECIPE, data(9, 2), 1) != order).any()
+
+
+def test_epoch_without_lesion_free_images() -> None:
+    assert sorted(epoch_order(RECIPE, data(5, 0), 0)) == [0, 1, 2, 3, 4]
+
+
+def test_batches_repeat_by_epoch_and_keep_one_shape() -> None:
+    first = list(batches(RECIPE, data(9, 2), 1))
+    again = list(batches(RECIPE, data(9, 2), 1))
+    assert [images.shape for images, _ in first] == [(4, 32, 32, 1)] * 3
+    for (images, masks), (images_again, masks_again) in zip(first, again, strict=True):
+        np.testing.assert_array_equal(images, images_again)
+        np.testing.assert_array_equal(masks, masks_again)
+
+
+def test_f1_by_hand() -> None:
+    truth = np.zeros((4, 4), bool)
+    truth[0] = True
+    mask = np.zeros((4, 4), bool)
+    mask[:2, :2] = True
+    empty = np.zeros((4, 4), bool)
+    # 4 and 4 pixels, 2 shared: 2*2/8; empty against empty is right; against a mask it is wrong.
+    assert f1_per_image([truth, empty, empty], [mask, empty, mask]).tolist() == [0.5, 1.0, 0.0]
+
+
+def test_operating_point_separates_lesion_free_images() -> None:
+    truths = [disc()] * 6 + [np.zeros((64, 64), bool)] * 6
+    sure = np.where(disc(), 0.95, 0.05).astype(np.float32)
+    unsure = np.where(disc(radius=8), 0.65, 0.05).astype(np.float32)
+    point = choose_operating_point(truths, [sure] * 6 + [unsure] * 6)
+    assert 0.65 < point.presence_threshold <= 0.95
+    assert apply_operating_point(sure, point).sum() == disc().sum()
+    assert not apply_operating_point(unsure, point).any()
+
+
+def test_operating_point_takes_a_low_threshold_where_probabilities_are_low() -> None:
+    low = np.where(disc(), 0.32, 0.05).astype(np.float32)
+    point = choose_operating_point([disc()] * 4, [low] * 4)
+    assert point.threshold < 0.32
+    assert point.presence_threshold == 0.0
+
+
+def test_hold_out_takes_whole_groups_of_both_kinds() -> None:
+    masks = [np.full((2, 2), k < 30) for k in range(50)]
+    groups = [k // 2 for k in range(50)]
+    held_out = hold_out(masks, groups, 0.2, random_state=0)
+    assert held_out.reshape(25, 2).all(axis=1).sum() * 2 == held_out.sum()
+    assert held_out[:30].sum() == 6
+    assert held_out[30:].sum() == 4
+
+
+def test_hold_out_needs_two_groups() -> None:
+    with pytest.raises(ValueError, match="at least 2 groups"):
+        hold_out([np.ones((2, 2), bool)] * 3, ["a"] * 3, 0.1, 0)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"epochs": 0}, "`epochs` must be at least 1, got 0"),
+        ({"ema_decay": 1.0}, "`ema_decay` must lie in"),
+        ({"lesion_free_share": -0.1}, "`lesion_free_share` must lie in"),
+    ],
+)
+def test_wrong_parameters_are_named(params, message) -> None:
+    image, mask = np.zeros((40, 40), np.uint8), np.ones((40, 40), bool)
+    with pytest.raises(ValueError, match=message):
+        UNetSegmenter(**params).fit([image] * 2, [mask] * 2)
+
+
+def test_only_empty_masks_are_refused() -> None:
+    pytest.importorskip("keras")
+    image, mask = np.zeros((40, 40), np.uint8), np.zeros((40, 40), bool)
+    with pytest.raises(ValueError, match="only empty masks"):
+        UNetSegmenter().fit([image] * 2, [mask] * 2)
+
+
+def test_missing_tensorflow_gives_the_pip_line(monkeypatch) -> None:
+    from hybridseg.unet import segmenter
+
+    monkeypatch.setattr(segmenter.importlib.util, "find_spec", lambda name: None)
+    image, mask = np.zeros((40, 40), np.uint8), np.ones((40, 40), bool)
+    with pytest.raises(ModuleNotFoundError, match=r'pip install "hybridseg\[train\]"'):
+        UNetSegmenter().fit([image] * 2, [mask] * 2)
+
+
+def test_default_operating_point_is_a_plain_threshold() -> None:
+    assert UNetSegmenter().current_operating_point == OperatingPoint()
