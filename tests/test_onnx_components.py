@@ -43,7 +43,7 @@ def runner(piece: Any, dtype: Any = np.bool_) -> Any:
 
 
 def masks() -> list[NDArray[np.bool_]]:
-    """Random masks of many densities, a spiral, a comb, a checkerboard, all, nothing, single rows and columns."""
+    """Random masks of many densities, a spiral, combs, a checkerboard, all, nothing, single lines."""
     rng = np.random.default_rng(0)
     found = [
         rng.random(shape) < density
@@ -80,7 +80,8 @@ def test_components_are_scipys(diagonal: bool) -> None:
         labels, count = ndimage.label(mask, np.ones((3, 3)) if diagonal else None)
         numbers, sizes = run(mask)
         np.testing.assert_array_equal(numbers >= 0, mask)
-        np.testing.assert_array_equal(sizes[mask], np.bincount(labels[mask], minlength=count + 1)[labels[mask]])
+        area = np.bincount(labels[mask], minlength=count + 1)
+        np.testing.assert_array_equal(sizes[mask], area[labels[mask]])
         # One number for one label, both ways, and rising in row order.
         pairs = np.unique(np.stack([labels[mask], numbers[mask]]), axis=1)
         assert pairs.shape[1] == count
@@ -154,7 +155,8 @@ def test_the_operating_point_is_bit_identical(point: OperatingPoint) -> None:
         for sigma in (0, 1, 3):
             field = ndimage.gaussian_filter(rng.random(shape), sigma)
             image = (255 * (field - field.min()) / max(float(np.ptp(field)), 1e-9)).astype(np.uint8)
-            mask, probability = run.run(["mask", "probability"], {"image": image[np.newaxis, :, :, np.newaxis]})
+            batch = image[np.newaxis, :, :, np.newaxis]
+            mask, probability = run.run(["mask", "probability"], {"image": batch})
             expected = image.astype(np.float32) / np.float32(255)
             np.testing.assert_array_equal(probability[0, :, :, 0], expected)
             np.testing.assert_array_equal(mask[0, :, :, 0].astype(bool), in_python(expected, point))

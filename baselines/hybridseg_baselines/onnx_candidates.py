@@ -28,8 +28,8 @@ def model(segmenter: Any, propose: Propose) -> Any:
     segmenter : CandidateSegmenter
     propose : callable
         The twin of ``segmenter._propose``: takes the uint8 image [H, W], returns the grey grid image, int64
-        [h, w], and layers [L, h, w]: bool masks, whose 4-connected components are the regions, or int64 numbers of
-        regions, 0 for none.
+        [h, w], and layers [L, h, w]: bool masks, whose 4-connected components are the regions, or int64
+        numbers of regions, 0 for none.
     """
     grid = segmenter.grid
 

@@ -59,7 +59,7 @@ def recursive_otsu(histogram: Var, depth: int) -> Var:
 
 
 def otsu_of_classes(histogram: Var, low: Var, high: Var) -> Var:
-    """Return where each class ``low[i] <= grey < high[i]`` is split: its bright part's first level, or low[i]."""
+    """Return where classes ``low[i] <= grey < high[i]`` split: the bright part's first level, or low[i]."""
     levels = np.arange(256)
     column = const([1])
     inside = op.and_(

@@ -123,7 +123,8 @@ def numbered(labels: Var) -> Components:
     number = op.gather(op.reshape(labels, flat), begin, axis=0)
     end = op.where(op.greater(number, const(0)), end, begin)
     root = op.concat([number, op.shape(begin)], axis=0)
-    return Components(run_of, root, op.concat([begin, const([0])], axis=0), op.concat([end, const([0])], axis=0))
+    begin, end = op.concat([begin, const([0])], axis=0), op.concat([end, const([0])], axis=0)
+    return Components(run_of, root, begin, end)
 
 
 def _join(count: Var, a: Var, b: Var) -> Var:
