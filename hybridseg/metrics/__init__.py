@@ -1,0 +1,48 @@
+"""Counts -> ratios -> boundary distances -> summaries with intervals and tests. Pure functions on arrays.
+
+The headline is the mean over lesion images of per-image IoU and F1. Lesion-free images are never in it: they have a
+line of their own (how many get a mask, and how large). A prediction that is missing or failed scores as a miss.
+"""
+
+from .boundary import HD95_DEFINITION, BoundaryScores, boundary, boundary_pixels, hd95, nsd
+from .counts import Counts, count_pixels, f1, iou, mean_iou_two_class, precision, recall
+from .significance import PairedDifference, holm, paired_difference, rank_stability, wilcoxon
+from .summary import (
+    Estimate,
+    bootstrap_ratio,
+    group_means,
+    image_mean,
+    pooled_f1,
+    pooled_iou,
+    scene_mean,
+    wilson_interval,
+)
+
+__all__ = [
+    "HD95_DEFINITION",
+    "BoundaryScores",
+    "Counts",
+    "Estimate",
+    "PairedDifference",
+    "bootstrap_ratio",
+    "boundary",
+    "boundary_pixels",
+    "count_pixels",
+    "f1",
+    "group_means",
+    "hd95",
+    "holm",
+    "image_mean",
+    "iou",
+    "mean_iou_two_class",
+    "nsd",
+    "paired_difference",
+    "pooled_f1",
+    "pooled_iou",
+    "precision",
+    "rank_stability",
+    "recall",
+    "scene_mean",
+    "wilcoxon",
+    "wilson_interval",
+]
