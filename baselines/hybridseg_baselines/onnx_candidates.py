@@ -49,17 +49,14 @@ def votes(grey: Var, layers: Var, segmenter: Any) -> Var:
     height, width = grid
     # Layers stand above one another, an empty row below each, so that one search finds all regions.
     tall = op.reshape(op.pad(layers, const([0, 0, 0, 0, 1, 0])), const([-1, width]))
-    if tall.unwrap_tensor().dtype == np.bool_:
-        found, tall_mask = label(tall, diagonal=False), tall
-    else:
-        found, tall_mask = numbered(tall), op.greater(tall, const(0))
+    found = label(tall, diagonal=False) if tall.unwrap_tensor().dtype == np.bool_ else numbered(tall)
     sizes = found.sizes
     cells = height * width
     keep = op.and_(
         op.greater_or_equal(sizes, const(int(np.ceil(SMALLEST * cells)))),
         op.less_or_equal(sizes, const(int(LARGEST * cells))),
     )
-    kept = op.and_(tall_mask, found.spread(keep, tall))
+    kept = found.paint(keep)
 
     # One candidate too many, the empty run at the end, keeps what follows from being empty; it has no say.
     chosen = op.concat([op.squeeze(op.non_zero(keep), const([0])), op.sub(op.shape(keep), const(1))], axis=0)
@@ -74,7 +71,7 @@ def votes(grey: Var, layers: Var, segmenter: Any) -> Var:
     value = op.cast(op.floor(op.mul(bounded, const(4096, np.float64))), to=np.int64)
 
     by_root = op.scatter_elements(op.mul(sizes, const(0)), chosen, op.mul(weight, value), axis=0)
-    share = op.where(kept, found.spread(by_root, tall), const(0))
+    share = found.spread(by_root, const(0))
     total = op.reduce_sum(op.reshape(share, const([-1, height + 1, width])), const([0]), keepdims=False)
     everyone = op.max([op.reduce_sum(weight, const([0]), keepdims=False), const(1)])
     return op.div(op.slice(total, const([0]), const([height]), const([0])), everyone)

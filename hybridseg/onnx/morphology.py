@@ -26,10 +26,8 @@ def windows(image: Var, offsets: Sequence[tuple[int, int]], border: int | None =
     before = np.array([max(0, *(-row for row in rows)), max(0, *(-column for column in columns))])
     after = np.array([max(0, *rows), max(0, *columns)])
     pads = const(np.concatenate([before, after]))
-    if border is None:
-        padded = op.pad(image, pads, mode="edge")
-    else:
-        padded = op.pad(image, pads, const(border, np.uint8))
+    outside = {"mode": "edge"} if border is None else {"constant_value": const(border, np.uint8)}
+    padded = op.pad(image, pads, **outside)
     size = op.concat([op.unsqueeze(side, const([0])) for side in (height, width)], axis=0)
     seen = []
     for offset in offsets:

@@ -40,9 +40,9 @@ def histogram(image: Var) -> Var:
 
 
 def otsu_threshold(image: Var) -> Var:
-    """Return Otsu's threshold of a uint8 [H, W], int64: that of `skimage.filters.threshold_otsu`, bit for bit.
+    """Return Otsu's threshold of a uint8 [H, W], int64: as `skimage.filters.threshold_otsu`, to the bit.
 
-    Dark is ``image <= threshold``. A constant image has its own value as threshold, so that all of it is dark.
+    Dark is ``image <= threshold``. A constant image has its own value as threshold: all of it is dark.
 
     References
     ----------
