@@ -85,7 +85,7 @@ def compare(segmenter: Segmenter, exported: OnnxSegmenter) -> ParityReport:
     """
     images = pixels = differing = 0
     largest = 0.0
-    worst = ("", 0, -1.0)
+    worst = ("", 0, (-1.0, 0.0))
     for name, image in parity_images():
         probability = segmenter.predict_proba(image)
         mask = segmenter.predict(image)
@@ -94,9 +94,10 @@ def compare(segmenter: Segmenter, exported: OnnxSegmenter) -> ParityReport:
         images += 1
         pixels += image.size
         differing += changed
-        largest = max(largest, float(np.abs(probability - graph_probability).max()))
-        if changed / image.size > worst[2]:
-            worst = (name, changed, changed / image.size)
+        difference = float(np.abs(probability - graph_probability).max())
+        largest = max(largest, difference)
+        if (changed / image.size, difference) > worst[2]:
+            worst = (name, changed, (changed / image.size, difference))
     check_batches(exported)
     return ParityReport(
         images=images,

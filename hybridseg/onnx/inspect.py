@@ -71,11 +71,18 @@ def describe(path: str | os.PathLike[str]) -> Description:
         raise ModelFormatError(f"{path}: not an ONNX file, or a truncated one") from None
     if not model.graph.node:
         raise ModelFormatError(f"{path}: not an ONNX file: no operators in it")
+    weights = {tensor.name for tensor in model.graph.initializer}
+    inputs = [node for node in model.graph.input if node.name not in weights]
+    in_types = {node.name: _type(node) for node in inputs}
+    out_types = {node.name: _type(node) for node in model.graph.output}
+    for node in inputs:
+        sides = node.type.tensor_type.shape.dim
+        if sides and not sides[0].HasField("dim_value"):
+            sides[0].dim_value = 1  # the cost of one image
     graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
-    weights = {tensor.name for tensor in graph.initializer}
     return Description(
-        inputs={node.name: _type(node) for node in graph.input if node.name not in weights},
-        outputs={node.name: _type(node) for node in graph.output},
+        inputs=in_types,
+        outputs=out_types,
         metadata={
             entry.key[len(PREFIX) :]: entry.value
             for entry in model.metadata_props

@@ -33,7 +33,8 @@ class ParityReport:
     max_probability_difference : float
         The largest one, over all pixels of all images.
     worst_image : str
-        Name of the image with the largest share of differing pixels.
+        Name of the image with the largest share of differing pixels; among equals, with the largest probability
+        difference.
     worst_differing_pixels : int
         Pixels that differ on it.
     """
