@@ -21,7 +21,7 @@ import spox
 import spox.opset.ai.onnx.v18 as op
 from onnx import TensorProto, helper
 
-from hybridseg import ModelFormatError, OperatingPoint, Segmenter, Tags, clone
+from hybridseg import ModelFormatError, OperatingPoint, Segmenter, Tags, check_segmenter, clone
 from hybridseg.onnx import OnnxSegmenter, ParityError, assemble, describe
 from hybridseg.onnx.batch import const
 from hybridseg.onnx.threshold import apply_operating_point
@@ -126,6 +126,10 @@ def test_copies_open_the_file_themselves(exported: Path) -> None:
     expected = model.predict(image())
     for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model)), clone(model)):
         np.testing.assert_array_equal(other.predict(image()), expected)
+
+
+def test_it_meets_the_contract(exported: Path) -> None:
+    check_segmenter(OnnxSegmenter(path=str(exported)))
 
 
 def test_save_and_export_copy_the_file(exported: Path, tmp_path: Path) -> None:

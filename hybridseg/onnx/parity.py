@@ -62,12 +62,14 @@ class ParityReport:
         return json.dumps(asdict(self))
 
     def __str__(self) -> str:
-        return (
+        text = (
             f"{self.differing_pixels} of {self.pixels} pixels differ on {self.images} images "
             f"(allowed share {self.allowed_share:g}, got {self.differing_share:.3g}), largest probability "
-            f"difference {self.max_probability_difference:.3g}, worst image {self.worst_image} "
-            f"with {self.worst_differing_pixels} pixels"
+            f"difference {self.max_probability_difference:.3g}"
         )
+        if self.differing_pixels or self.max_probability_difference:
+            text += f", worst image {self.worst_image} with {self.worst_differing_pixels} pixels"
+        return text
 
 
 def parity_images() -> Iterator[tuple[str, NDArray[np.uint8]]]:
