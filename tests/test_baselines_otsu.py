@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hybridseg_baselines.candidates import FEATURES, describe, vote
 from hybridseg_baselines.grid import bowl, box_mean, close, from_grid, to_grid
-from hybridseg_baselines.otsu import OtsuSegmenter, otsu, recursive_otsu
+from hybridseg_baselines.otsu import OtsuSegmenter, components, otsu, recursive_otsu
 
 from hybridseg.segmenter import clone
 
@@ -144,7 +144,7 @@ def test_features_of_a_square_by_hand():
     masks[0, 6:10, 0:4] = True
     grey[masks[0]] = 0
     grey[10:12, 0:4] = 320
-    candidates = describe(grey, masks)
+    candidates = describe(grey, components(masks))
     feature = dict(zip(FEATURES, candidates.features[0], strict=True))
     assert candidates.labels.max() == 1
     assert feature["log_area"] == pytest.approx(np.log(16 / 576))
@@ -164,7 +164,7 @@ def test_vote_by_hand():
     masks = np.zeros((2, 24, 24), bool)
     masks[0, 5:15, 5:15] = True
     masks[1, 5:10, 5:15] = True
-    candidates = describe(np.zeros((24, 24), np.int64), masks)
+    candidates = describe(np.zeros((24, 24), np.int64), components(masks))
     votes = vote(candidates, np.array([0.5, 0.5]))
     assert votes[12, 7] == 1024  # one of two candidates with an expected IoU of 0.5
     assert votes[7, 7] == 2048

@@ -58,23 +58,21 @@ class Candidates:
     features: Floats
 
 
-def describe(grey: Ints, masks: NDArray[np.bool_]) -> Candidates:
-    """Return the 4-connected components of each mask, those of a plausible size, with their features.
+def describe(grey: Ints, labels: Ints) -> Candidates:
+    """Return the regions of a plausible size, renumbered, with their features.
 
     Parameters
     ----------
     grey : ndarray of shape (h, w), int64
         De-speckled image in sixteenths of a grey level.
-    masks : ndarray of shape (L, h, w), bool
+    labels : ndarray of shape (L, h, w), int64
+        Layers of regions; 0 is no region, and a number occurs in one layer only.
     """
     from scipy import ndimage
 
     height, width = grey.shape
     cells = height * width
-    in_layer = ndimage.generate_binary_structure(3, 1)
-    in_layer[[0, 2]] = False
-    labels, count = ndimage.label(masks, structure=in_layer)
-    area = np.bincount(labels.ravel(), minlength=count + 1)
+    area = np.bincount(labels.ravel())
     keep = (area >= SMALLEST * cells) & (area <= LARGEST * cells)
     keep[0] = False
     count = int(keep.sum())
@@ -186,8 +184,8 @@ class CandidateSegmenter(Segmenter):
     ridge = 0.003
 
     @abstractmethod
-    def _propose(self, image: NDArray[np.uint8]) -> tuple[Ints, NDArray[np.bool_]]:
-        """Return the smoothed grid image (h, w) and masks (L, h, w) whose components are candidates."""
+    def _propose(self, image: NDArray[np.uint8]) -> tuple[Ints, Ints]:
+        """Return the smoothed grid image (h, w) and layers of numbered regions (L, h, w), as `describe` takes."""
 
     def _candidates(self, image: NDArray[np.uint8]) -> Candidates:
         return describe(*self._propose(image))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,7 @@ class OtsuSegmenter(CandidateSegmenter):
         if not 0 <= self.bowl <= 255:
             raise ValueError(f"`bowl` must lie in [0, 255], got {self.bowl!r}")
 
-    def _propose(self, image: NDArray[np.uint8]) -> tuple[Ints, NDArray[np.bool_]]:
+    def _propose(self, image: NDArray[np.uint8]) -> tuple[Ints, Ints]:
         self._check_parameters()
         grey = box_mean(box_mean(to_grid(image, self.grid), 1), 1)
         flat = grey - box_mean(grey, self.surroundings) + 128 * FINE + bowl(self.grid, self.bowl)
@@ -59,7 +60,22 @@ class OtsuSegmenter(CandidateSegmenter):
         thresholds = recursive_otsu(np.bincount(levels.ravel(), minlength=256), self.depth)
         closed = [close(levels, radius) for radius in (1, 2)]
         masks = [dark < threshold for dark in closed for threshold in thresholds]
-        return grey, np.stack(masks) if masks else np.zeros((1, *self.grid), bool)
+        return grey, components(np.stack(masks)) if masks else np.zeros((1, *self.grid), np.int64)
+
+    def _to_onnx(self) -> Any:
+        from .onnx_otsu import otsu_model
+
+        return otsu_model(self)
+
+
+def components(masks: NDArray[np.bool_]) -> Ints:
+    """Return the 4-connected components of every mask of (L, h, w), numbered through from 1; 0 outside."""
+    from scipy import ndimage
+
+    in_layer = ndimage.generate_binary_structure(3, 1)
+    in_layer[[0, 2]] = False
+    labels: Ints = ndimage.label(masks, structure=in_layer, output=np.int64)[0]
+    return labels
 
 
 def recursive_otsu(histogram: Ints, depth: int) -> list[int]:
