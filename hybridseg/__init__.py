@@ -26,7 +26,26 @@ _LAZY = {
     "parametrize_with_checks": "checks",
     "OnnxSegmenter": "onnx",
 }
-__all__ = ["__version__", *sorted(_LAZY)]
+__all__ = [
+    "Case",
+    "Dataset",
+    "ModelFormatError",
+    "NotFittedError",
+    "OnnxSegmenter",
+    "OperatingPoint",
+    "Segmenter",
+    "Tags",
+    "__version__",
+    "available",
+    "check_segmenter",
+    "clone",
+    "create",
+    "load",
+    "load_dataset",
+    "parametrize_with_checks",
+    "read_image",
+    "read_mask",
+]
 
 if TYPE_CHECKING:
     from .checks import check_segmenter, parametrize_with_checks

@@ -209,6 +209,10 @@ class CandidateSegmenter(Segmenter):
             proposed.append(self._candidates(image))
             truths.append(to_grid(mask, self.grid, scale=1) >= 1)
             progress(len(proposed), len(images), "candidates")
+        self._learn(proposed, truths)
+
+    def _learn(self, proposed: list[Candidates], truths: list[NDArray[np.bool_]]) -> None:
+        """Learn score and threshold from training images' candidates and truths on the grid."""
         features = np.concatenate([candidates.features for candidates in proposed])
         target = np.concatenate([_ious(c, t) for c, t in zip(proposed, truths, strict=True)])
         rising = features[:, RISE] > 0

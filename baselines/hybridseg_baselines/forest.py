@@ -1,0 +1,250 @@
+"""Random forest made for ultrasound: a forest says how likely each grid cell is lesion, a score chooses the region."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybridseg import Tags
+
+from .candidates import Candidates, CandidateSegmenter, describe
+from .features import COUNT, features
+from .grid import Ints, box_mean, to_grid
+from .otsu import components
+
+FULL = 4096
+"""Probability 1 in a tree's leaf and in the forest's mean."""
+
+LEVELS = tuple(range(FULL // 10, FULL, FULL // 20))
+"""Forest probabilities at which the map is cut into candidate regions."""
+
+
+class Trees(NamedTuple):
+    """A forest as flat arrays, all trees after one another; a leaf points to itself.
+
+    A cell goes left where its feature is at most the threshold. ``first`` holds each tree's root.
+    """
+
+    first: NDArray[np.int32]
+    feature: NDArray[np.int16]
+    threshold: NDArray[np.int16]
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
+    value: NDArray[np.int16]  # 0..FULL, in leaves
+
+
+class RandomForestSegmenter(CandidateSegmenter):
+    """Randomised trees on box means of grid cells, cut at many levels; the most plausible regions win.
+
+    Trees are grown on a balanced sample of lesion and other cells of whole scenes drawn at random. A training image's
+    own probabilities come from the trees that never saw its scene; from them the score learns which of the regions
+    above any level is the lesion, as in Otsu and watershed.
+
+    Parameters
+    ----------
+    n_trees : int
+    max_depth : int
+        Splits on a path at most.
+    samples_per_image : int
+        Cells that a tree sees of an image, half of them lesion.
+    max_features : float
+        Share of the features tried at each split.
+    min_samples_leaf : int
+    random_state : int
+    n_jobs : int
+        Threads that grow trees; the forest doesn't depend on it.
+
+    References
+    ----------
+    L. Breiman, Random forests, Machine Learning 45:5-32, 2001, doi 10.1023/A:1010933404324.
+    P. Geurts, D. Ernst, L. Wehenkel, Extremely randomized trees, Machine Learning 63:3-42, 2006,
+    doi 10.1007/s10994-006-6226-1.
+    """
+
+    tags = Tags(requires_fit=True, max_differing_pixels=0.0005)
+
+    def __init__(
+        self,
+        *,
+        n_trees: int = 60,
+        max_depth: int = 12,
+        samples_per_image: int = 250,
+        max_features: float = 0.5,
+        min_samples_leaf: int = 10,
+        random_state: int = 0,
+        n_jobs: int = 1,
+    ) -> None:
+        self.n_trees = n_trees
+        self.max_depth = max_depth
+        self.samples_per_image = samples_per_image
+        self.max_features = max_features
+        self.min_samples_leaf = min_samples_leaf
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def _check_parameters(self) -> None:
+        limits = {"n_trees": 1000, "max_depth": 20, "samples_per_image": 4096, "min_samples_leaf": 4096}
+        for name, most in limits.items():
+            value = getattr(self, name)
+            if not (isinstance(value, int) and 1 <= value <= most):
+                raise ValueError(f"`{name}` must be an integer in 1..{most}, got {value!r}")
+        if not (isinstance(self.max_features, float) and 0 < self.max_features <= 1):
+            raise ValueError(f"`max_features` must be a number in (0, 1], got {self.max_features!r}")
+
+    def _fit(self, images: Any, masks: Any, *, groups: Any, validation: Any, progress: Any) -> None:
+        del validation
+        self._check_parameters()
+        truths = [to_grid(mask, self.grid, scale=1) >= 1 for mask in masks]
+        if not any(truth.any() for truth in truths):
+            raise ValueError("`masks` must hold a lesion that fills a cell of the 64 x 76 grid, got none")
+        steps = 2 * len(images) + self.n_trees
+        cells = np.empty((len(images), COUNT, self.grid[0] * self.grid[1]), np.int16)
+        for k, image in enumerate(images):
+            cells[k] = features(image, self.grid)
+            progress(k + 1, steps, "features")
+        scene = np.unique([str(g) for g in groups], return_inverse=True)[1] if groups else np.arange(len(images))
+        in_bag = draw_bags(int(scene.max()) + 1, self.n_trees, self.random_state)[:, scene]
+        grown = []
+        for k, tree in enumerate(self._grow(cells, truths, in_bag)):
+            grown.append(tree)
+            progress(len(images) + k + 1, steps, "trees")
+        trees = join(grown)
+        proposed = []
+        for k, image in enumerate(images):
+            unseen = np.flatnonzero(~in_bag[:, k])
+            # With few trees every one may have seen the scene; then all of them speak.
+            probability = predict_cells(trees, cells[k], unseen if len(unseen) else None)
+            proposed.append(self._cut(smooth(image, self.grid), probability))
+            progress(len(images) + self.n_trees + k + 1, steps, "candidates")
+        for name, array in trees._asdict().items():
+            setattr(self, f"tree_{name}_", array)
+        self._learn(proposed, truths)
+
+    def _grow(
+        self, cells: NDArray[np.int16], truths: list[NDArray[np.bool_]], in_bag: NDArray[np.bool_]
+    ) -> Iterator[Trees]:
+        """Yield the trees in order; each depends on its number and ``random_state`` alone."""
+        from joblib import Parallel, delayed
+
+        def grow(number: int) -> Trees:
+            rng = np.random.default_rng([self.random_state, 1, number])
+            samples, labels = [], []
+            for k in np.flatnonzero(in_bag[number]):
+                picked = draw_cells(truths[k], self.samples_per_image, rng)
+                samples.append(cells[k][:, picked].T)
+                labels.append(truths[k].ravel()[picked])
+            return grow_tree(
+                np.concatenate(samples), np.concatenate(labels), max_depth=self.max_depth,
+                max_features=self.max_features, min_samples_leaf=self.min_samples_leaf,
+                seed=int(rng.integers(2**31)),
+            )  # fmt: skip
+
+        yield from Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")(
+            delayed(grow)(number) for number in range(self.n_trees)
+        )
+
+    def _trees(self) -> Trees:
+        return Trees(*(getattr(self, f"tree_{name}_") for name in Trees._fields))
+
+    def _cut(self, grey: Ints, probability: Ints) -> Candidates:
+        layers = probability.reshape(self.grid) >= np.array(LEVELS)[:, None, None]
+        return describe(grey, components(layers))
+
+    def _propose(self, image: NDArray[np.uint8]) -> tuple[Ints, Ints]:
+        probability = predict_cells(self._trees(), features(image, self.grid)).reshape(self.grid)
+        return smooth(image, self.grid), components(probability >= np.array(LEVELS)[:, None, None])
+
+    def _to_onnx(self) -> Any:
+        from .onnx_forest import forest_model
+
+        return forest_model(self)
+
+
+def smooth(image: NDArray[np.uint8], grid: tuple[int, int]) -> Ints:
+    """Return the de-speckled grid image in which regions are described."""
+    return box_mean(box_mean(to_grid(image, grid), 1), 1)
+
+
+def draw_bags(scenes: int, n_trees: int, random_state: int) -> NDArray[np.bool_]:
+    """Return which scenes each tree sees: about two thirds of them, at least one. Shape (n_trees, scenes)."""
+    rng = np.random.default_rng([random_state, 0])
+    bags: NDArray[np.bool_] = rng.random((n_trees, scenes)) < 0.632
+    bags[np.arange(n_trees), rng.integers(scenes, size=n_trees)] = True
+    return bags
+
+
+def draw_cells(truth: NDArray[np.bool_], count: int, rng: np.random.Generator) -> Ints:
+    """Return cells to learn from: half lesion, half not; without a lesion, only the half that is not."""
+    lesion, other = np.flatnonzero(truth), np.flatnonzero(~truth)
+    half = max(1, count // 2)
+    drawn = [rng.choice(kind, half) for kind in (lesion, other) if len(kind)]
+    return np.concatenate(drawn)
+
+
+def grow_tree(
+    samples: NDArray[np.int16], labels: NDArray[np.bool_], *,
+    max_depth: int, max_features: float, min_samples_leaf: int, seed: int,
+) -> Trees:
+    """Return one extremely randomised tree, grown by scikit-learn and kept as arrays."""
+    from sklearn.tree import ExtraTreeClassifier
+
+    grown = ExtraTreeClassifier(
+        criterion="entropy", max_depth=max_depth, max_features=max_features, min_samples_leaf=min_samples_leaf,
+        random_state=seed,
+    ).fit(samples.astype(np.float32), labels.astype(np.int8)).tree_  # fmt: skip
+    leaf = grown.children_left < 0
+    itself = np.arange(grown.node_count, dtype=np.int32)
+    weight = grown.value[:, 0, :]
+    # Bags that hold one class only make a tree with a single column.
+    lesion = weight[:, 1] / weight.sum(axis=1) if weight.shape[1] == 2 else np.full(len(weight), float(labels[0]))
+    return Trees(
+        first=np.zeros(1, np.int32),
+        feature=np.where(leaf, 0, grown.feature).astype(np.int16),
+        # Features are integers: x <= t is x <= floor(t).
+        threshold=np.where(leaf, 0, np.floor(grown.threshold)).astype(np.int16),
+        left=np.where(leaf, itself, grown.children_left).astype(np.int32),
+        right=np.where(leaf, itself, grown.children_right).astype(np.int32),
+        value=np.rint(FULL * np.where(leaf, lesion, 0)).astype(np.int16),
+    )
+
+
+def join(trees: list[Trees]) -> Trees:
+    """Return several forests as one."""
+    starts = np.cumsum([0, *(len(tree.feature) for tree in trees)])[:-1].astype(np.int32)
+    return Trees(
+        np.concatenate([tree.first + start for tree, start in zip(trees, starts, strict=True)]),
+        np.concatenate([tree.feature for tree in trees]),
+        np.concatenate([tree.threshold for tree in trees]),
+        np.concatenate([tree.left + start for tree, start in zip(trees, starts, strict=True)]),
+        np.concatenate([tree.right + start for tree, start in zip(trees, starts, strict=True)]),
+        np.concatenate([tree.value for tree in trees]),
+    )
+
+
+def predict_cells(trees: Trees, cells: NDArray[np.int16], chosen: Ints | None = None) -> Ints:
+    """Return each cell's mean leaf value over the trees (or the chosen ones), 0..FULL, rounded down.
+
+    Parameters
+    ----------
+    cells : ndarray of shape (COUNT, n), int16
+    chosen : ndarray of int, optional
+        Numbers of the trees to ask.
+    """
+    roots = trees.first if chosen is None else trees.first[chosen]
+    count = cells.shape[1]
+    flat, place = cells.ravel(), np.arange(count, dtype=np.int32)
+    total = np.zeros(count, np.int64)
+    offset = trees.feature.astype(np.int32) * np.int32(count)
+    for root in roots:
+        node = np.full(count, root, np.int32)
+        while True:
+            goes_left = flat[offset[node] + place] <= trees.threshold[node]
+            following = np.where(goes_left, trees.left[node], trees.right[node])
+            if (following == node).all():
+                break
+            node = following
+        total += trees.value[node]
+    return total // len(roots)
