@@ -12,12 +12,12 @@ import spox
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from spox import Tensor
 
-from hybridseg.onnx.trees import Trees, mean_of_trees, round_down
+from hybridseg.onnx.trees import Trees, round_down, sum_of_trees
 
 
 def run(trees: Trees, rows: np.ndarray) -> np.ndarray:
     features = spox.argument(Tensor(np.float32, ("N", rows.shape[1])))
-    model = spox.build({"x": features}, {"y": mean_of_trees(features, trees)})
+    model = spox.build({"x": features}, {"y": sum_of_trees(features, trees)})
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     return np.asarray(session.run(None, {"x": rows})[0])
 
@@ -33,7 +33,7 @@ def test_two_stumps_by_hand() -> None:
         sizes=np.array([3, 3]),
     )
     rows = np.array([[0.5, -1.0], [0.6, -1.0], [0.5, 0.0], [0.6, 0.0]], np.float32)
-    assert run(trees, rows).tolist() == [0.625, 0.875, 0.125, 0.375]
+    assert run(trees, rows).tolist() == [1.25, 1.75, 0.25, 0.75]
 
 
 @pytest.mark.parametrize("kind", [RandomForestClassifier, ExtraTreesClassifier])
@@ -51,7 +51,7 @@ def test_a_forest_is_scikit_learns(kind: type) -> None:
         value=np.concatenate([part.value[:, 0, 1] for part in parts]),
         sizes=np.array([part.node_count for part in parts]),
     )
-    np.testing.assert_allclose(run(trees, rows), forest.predict_proba(rows)[:, 1], atol=1e-6)
+    np.testing.assert_allclose(run(trees, rows) / 12, forest.predict_proba(rows)[:, 1], atol=1e-6)
 
 
 def test_thresholds_are_rounded_so_that_comparisons_stay() -> None:

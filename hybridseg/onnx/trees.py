@@ -39,10 +39,11 @@ class Trees:
     sizes: NDArray[np.integer]
 
 
-def mean_of_trees(features: Var, trees: Trees) -> Var:
-    """Return the mean of the leaves that each row of a float32 [N, F] reaches: float32 [N].
+def sum_of_trees(features: Var, trees: Trees) -> Var:
+    """Return the sum of the leaves that each row of a float32 [N, F] reaches: float32 [N].
 
-    Every row takes the same path as with float64 thresholds; the mean is summed up in float32.
+    Every row takes the same path as with float64 thresholds. The sum is made in float32: exact where leaves hold
+    whole numbers and the sum stays below 2 ** 24.
     """
     leaf = trees.left < 0
     tree = np.repeat(np.arange(len(trees.sizes)), trees.sizes)
@@ -51,7 +52,7 @@ def mean_of_trees(features: Var, trees: Trees) -> Var:
     result = ml.tree_ensemble_regressor(
         features,
         n_targets=1,
-        aggregate_function="AVERAGE",
+        aggregate_function="SUM",
         nodes_treeids=tree.tolist(),
         nodes_nodeids=node.tolist(),
         nodes_modes=np.where(leaf, "LEAF", "BRANCH_LEQ").tolist(),

@@ -1,0 +1,52 @@
+"""`RandomForestSegmenter` as a graph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import spox.opset.ai.onnx.v18 as op
+from spox import Var
+
+from hybridseg.onnx.batch import const
+from hybridseg.onnx.trees import Trees, sum_of_trees
+
+from .onnx_candidates import model
+from .onnx_features import features
+from .onnx_grid import box_mean, to_grid
+
+if TYPE_CHECKING:
+    from .forest import RandomForestSegmenter
+
+
+def forest_model(segmenter: RandomForestSegmenter) -> Any:
+    """Return the `onnx.ModelProto` of a fitted `RandomForestSegmenter`."""
+    from .forest import LEVELS
+
+    grid = segmenter.grid
+    trees = own_numbers(segmenter)
+    levels = const(np.array(LEVELS)[:, np.newaxis, np.newaxis])
+
+    def propose(image: Var) -> tuple[Var, Var]:
+        total = op.cast(sum_of_trees(features(image, grid), trees), to=np.int64)
+        probability = op.reshape(op.div(total, const(len(trees.sizes))), const(grid))
+        grey = box_mean(box_mean(to_grid(image, grid), grid, 1), grid, 1)
+        return grey, op.greater_or_equal(probability, levels)
+
+    return model(segmenter, propose)
+
+
+def own_numbers(segmenter: RandomForestSegmenter) -> Trees:
+    """Return the forest with each tree's nodes counted from its root, as `sum_of_trees` takes them."""
+    trees = segmenter._trees()
+    sizes = np.diff([*trees.first, len(trees.feature)])
+    start = np.repeat(trees.first, sizes)
+    leaf = trees.left == np.arange(len(trees.left))
+    return Trees(
+        feature=trees.feature,
+        threshold=trees.threshold.astype(np.float32),
+        left=np.where(leaf, -1, trees.left - start),
+        right=np.where(leaf, -1, trees.right - start),
+        value=trees.value.astype(np.float32),
+        sizes=sizes,
+    )
