@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..data import Case
 from ..metrics import boundary, count_pixels
 from ..segmenter import Segmenter
+from ..validation import check_mask
 from .plan import Cell, Plan, create_method
 from .records import CellFile, FitRecord, Record, RunFolder
 
@@ -97,13 +98,14 @@ def predict_case(
         start = time.perf_counter()
         mask_pred = model.predict(given)
         predict_ms = (time.perf_counter() - start) * 1e3
-        counts = count_pixels(mask_true, mask_pred)
-        hd95_px, nsd = _boundary(mask_true, mask_pred)
+        mask_pred = check_mask(mask_pred, mask_true.shape, "the mask of predict")
     except Exception as error:  # whatever a method does wrong is its result, with the reason
         return failure(cell, case, mask_true, reason(error))
-    return Record(
-        cell.method.spec, cell.fold, case.case_id, case.group, case.label, *mask_true.shape,
-        counts.tp, counts.fp, counts.fn, counts.tn, hd95_px, nsd, round(predict_ms, 3),
+    counts = count_pixels(mask_true, mask_pred)
+    hd95_px, nsd = _boundary(mask_true, mask_pred)
+    return _record(
+        cell, case, mask_true, (counts.tp, counts.fp, counts.fn, counts.tn),
+        hd95_px=hd95_px, nsd=nsd, predict_ms=round(predict_ms, 3),
     )  # fmt: skip
 
 
@@ -112,10 +114,40 @@ def failure(cell: Cell, case: Case, mask_true: NDArray[np.bool_], error: str) ->
     lesion = int(mask_true.sum())
     rest = mask_true.size - lesion
     wrong = rest if lesion == 0 else 0
+    nsd = 0.0 if lesion else None
+    return _record(cell, case, mask_true, (0, wrong, lesion, rest - wrong), nsd=nsd, error=error)
+
+
+def _record(
+    cell: Cell,
+    case: Case,
+    mask_true: NDArray[np.bool_],
+    counts: tuple[int, int, int, int],
+    *,
+    hd95_px: float | None = None,
+    nsd: float | None = None,
+    predict_ms: float | None = None,
+    error: str = "",
+) -> Record:
+    height, width = mask_true.shape
+    tp, fp, fn, tn = counts
     return Record(
-        cell.method.spec, cell.fold, case.case_id, case.group, case.label, *mask_true.shape,
-        0, wrong, lesion, rest - wrong, None, 0.0 if lesion else None, None, error,
-    )  # fmt: skip
+        method=cell.method.spec,
+        fold=cell.fold,
+        case_id=case.case_id,
+        group=case.group,
+        label=case.label,
+        height=height,
+        width=width,
+        tp=tp,
+        fp=fp,
+        fn=fn,
+        tn=tn,
+        hd95_px=hd95_px,
+        nsd=nsd,
+        predict_ms=predict_ms,
+        error=error,
+    )
 
 
 def reason(error: BaseException) -> str:

@@ -50,23 +50,23 @@ def measure_cost(
     Returns
     -------
     dict
-        ``cold_ms``: from starting the process to its first mask. ``warm_ms_median``, ``warm_ms_p95``: per
-        image, decoded pixels to mask, each image twice. ``cores_used``: processor time over wall time, so that
-        a method that takes more threads than it was given is seen. ``peak_mib``: resident memory of the
-        process. ``saved_bytes``: size of the saved method. ``threads``, ``images``. ``error``: why the rest is
-        missing.
+        ``cold_ms``: from starting the process to its first mask. ``warm_ms_median``, ``warm_ms_p95``: per image,
+        decoded pixels to mask, each image twice. ``cores_used``: processor time over wall time, so that taking more
+        threads than were given is seen. ``peak_mib``: resident memory of the process. ``saved_bytes``: size of the
+        saved method. ``threads``, ``images``. ``error``: why the rest is missing.
     """
     import numpy as np
 
     with tempfile.TemporaryDirectory(prefix="hybridseg-cost-") as folder:
         np.savez(Path(folder, "images.npz"), *images)
+        answer_path = Path(folder, "answer.json")
         request = {
             "factory": factory,
             "spec": spec,
             "model": None if model_path is None else os.path.abspath(model_path),
             "images": str(Path(folder, "images.npz")),
             "threads": threads,
-            "answer": str(Path(folder, "answer.json")),
+            "answer": str(answer_path),
             "started": time.time(),
         }
         Path(folder, "request.json").write_text(json.dumps(request), "utf-8")
@@ -82,10 +82,10 @@ def measure_cost(
             )
         except subprocess.TimeoutExpired:
             return _failed(threads, f"no answer within {_START_SECONDS + _MAX_SECONDS:.0f} s")
-        if done.returncode != 0 or not Path(request["answer"]).is_file():
+        if done.returncode != 0 or not answer_path.is_file():
             last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
             return _failed(threads, last[0][:300] if last else f"its process ended with {done.returncode}")
-        answer: dict[str, Any] = json.loads(Path(request["answer"]).read_text("utf-8"))
+        answer: dict[str, Any] = json.loads(answer_path.read_text("utf-8"))
         return answer
 
 

@@ -20,7 +20,7 @@ def measure_costs(
 ) -> dict[str, dict[str, Any]]:
     """Measure what isn't measured yet; return the cost of each method by its spec (see `measure_cost`).
 
-    Methods that learn are measured as fitted on the first fold of the run. Images are evenly spaced test cases.
+    Methods that learn are measured as fitted on the run's first fold. Images are evenly spaced test cases.
     """
     folder = RunFolder(Path(out))
     costs: dict[str, dict[str, Any]] = {}

@@ -69,7 +69,7 @@ class Record:
 
 @dataclass(frozen=True)
 class FitRecord:
-    """What came of a cell's ``fit``: ``seconds`` (None: not fitted here), what predictions use, why it failed."""
+    """What came of a cell's ``fit``: ``seconds`` (None: not fitted here), what predictions use, any error."""
 
     seconds: float | None
     operating_point: dict[str, Any]

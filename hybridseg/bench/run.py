@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from multiprocessing import connection
-from multiprocessing.process import BaseProcess
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +201,7 @@ def _run_in_processes(folder: RunFolder, plan: Plan, cells: list[Cell], jobs: in
     """Run each cell in a process of its own; one that dies is started again, and then its case has failed."""
     context = multiprocessing.get_context("spawn")
     waiting = list(cells)
-    running: dict[BaseProcess, tuple[Cell, connection.Connection]] = {}
+    running: dict[SpawnProcess, tuple[Cell, connection.Connection]] = {}
     deaths: Counter[tuple[str, int]] = Counter()
     try:
         while waiting or running:

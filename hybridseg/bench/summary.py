@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Sequence
@@ -11,8 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from ..metrics import HD95_DEFINITION, Counts, bootstrap_interval, f1, iou
+from ..metrics import HD95_DEFINITION, Counts, f1, group_means, holm, image_mean, iou, paired_difference
 from .records import Record, RunFolder, parse_lines, read_run
+
+SIGNIFICANT = 0.05
+COMPARISON_TEST = (
+    "Mean difference in per-image IoU with its 95 % bootstrap interval over scenes; p: two-sided sign-flip "
+    "permutation test over scenes, Holm-corrected for the number of pairs."
+)
 
 
 @dataclass(frozen=True)
@@ -113,23 +120,37 @@ def _mean(values: Sequence[float]) -> float | None:
     return float(np.mean(values)) if len(values) else None
 
 
-def _by_group(values: Sequence[float], groups: Sequence[str]) -> list[float]:
-    kept: dict[str, list[float]] = {}
-    for value, group in zip(values, groups, strict=True):
-        kept.setdefault(group, []).append(value)
-    return [float(np.mean(each)) for each in kept.values()]
-
-
 def _interval(values: Sequence[float], groups: Sequence[str]) -> tuple[float | None, float | None]:
     if not values:
         return None, None
-    interval = bootstrap_interval(values, groups)
+    interval = image_mean(values, groups)
     return interval.low, interval.high
 
 
 def _compare(ranked: dict[str, list[Record]]) -> tuple[list[Comparison], str]:
     """Compare every pair of methods on the lesion images that both have, the better one first."""
-    return [], ""
+    found = []
+    for first, second in itertools.combinations(ranked, 2):
+        ours, theirs = (
+            {(row.fold, row.case_id): row for row in ranked[method] if row.has_lesion} for method in (first, second)
+        )
+        shared = [key for key in ours if key in theirs]
+        if shared:
+            scores = [[_iou(rows[key]) for key in shared] for rows in (ours, theirs)]
+            found.append((first, second, paired_difference(*scores, [ours[key].group for key in shared])))
+    comparisons = []
+    for (first, second, result), p_value in zip(found, holm([result.p_value for *_, result in found]), strict=True):
+        difference = result.difference
+        better = first if difference.value > 0 else second
+        verdict = f"{better} is better" if p_value < SIGNIFICANT else "no detectable difference"
+        comparisons.append(
+            Comparison(first, second, difference.value, difference.low, difference.high, p_value, verdict)
+        )
+    return comparisons, COMPARISON_TEST
+
+
+def _iou(row: Record) -> float:
+    return iou(Counts(row.tp, row.fp, row.fn, row.tn))
 
 
 def summarize(out: str | os.PathLike[str]) -> RunSummary:
@@ -186,15 +207,15 @@ def _summarize_method(
         f1=_mean(f1s),
         f1_low=f1_low,
         f1_high=f1_high,
-        scene_iou=_mean(_by_group(ious, groups)),
-        scene_f1=_mean(_by_group(f1s, groups)),
+        scene_iou=_mean(group_means(ious, groups)),
+        scene_f1=_mean(group_means(f1s, groups)),
         pooled_iou=iou(pooled) if lesion else None,
         pooled_f1=f1(pooled) if lesion else None,
         hd95_px=_mean(distances),
         hd95_images=len(distances),
         nsd=_mean([record.nsd or 0.0 for record in lesion]),
         missed=_mean(missed),
-        missed_scenes=_mean([float(share == 1.0) for share in _by_group(missed, groups)]),
+        missed_scenes=_mean([float(share == 1.0) for share in group_means(missed, groups)]),
         false_positive_rate=_mean([float(record.fp > 0) for record in free]),
         false_positive_area=_mean([record.fp / (record.height * record.width) for record in free]),
         fit_seconds=_fit_seconds(folder, cells),
@@ -209,17 +230,17 @@ def _title(description: dict[str, Any]) -> str:
     return f"{description['dataset']}: {sum(scored.values())} cases scored; {description['split']}{part}"
 
 
-def _notes(description: dict[str, Any], methods: list[MethodSummary]) -> list[str]:
+def _notes(description: dict[str, Any], methods: list[MethodSummary]) -> tuple[str, ...]:
     """Return what has to stand under the leaderboard, so that nobody reads more into it than it says."""
     first = methods[0]
     notes = [
-        f"{first.lesion_images} lesion images of {first.scenes} scenes, {first.lesion_free_images} lesion-free "
-        "images. IoU, F1: mean over lesion images with a 95 % interval by bootstrap over scenes; scene: copies "
-        "of a scene share one vote; pooled: over all pixels.",
+        f"{first.lesion_images} lesion images of {first.scenes} scenes, {first.lesion_free_images} "
+        "lesion-free images. IoU, F1: mean over lesion images with a 95 % interval by bootstrap over scenes; "
+        "scene: copies of a scene share one vote; pooled: over all pixels.",
         f"Empty masks: {description['empty_masks']}",
-        f"HD95: {HD95_DEFINITION}; mean where neither mask is empty. NSD at "
-        f"{description['nsd_tolerance_px']:g} px, 0 for an empty prediction. missed: no predicted pixel in the "
-        "lesion.",
+        f"HD95: {HD95_DEFINITION}; mean over the n images where neither mask is empty. NSD at "
+        f"{description['nsd_tolerance_px']:g} px, 0 for an empty prediction. missed: no predicted pixel in "
+        "the lesion.",
     ]
     measured = any(method.threads is not None for method in methods)
     cpus = sorted({session["cpu"] for session in description["sessions"]})
@@ -238,7 +259,7 @@ def _notes(description: dict[str, Any], methods: list[MethodSummary]) -> list[st
             notes.append(f"{method.method}: {method.failed} predictions failed, scored as the worst mask.")
         if method.cost_error:
             notes.append(f"{method.method}: cost not measured: {method.cost_error}")
-    return notes
+    return tuple(notes)
 
 
 def _fit_seconds(folder: RunFolder, cells: list[dict[str, Any]]) -> float | None:

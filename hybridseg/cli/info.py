@@ -58,7 +58,7 @@ def _method(spec: str) -> str:
 
 
 def _saved(path: Path) -> str:
-    from ..segmenter import read_model_file
+    from ..modelfile import read_model_file
 
     header, arrays = read_model_file(path)
     params = [[name, repr(value)] for name, value in header["params"].items()]

@@ -16,10 +16,9 @@ def models() -> None:
         path = _models.ZOO / card["file"]
         size = f"{path.stat().st_size / 1e6:.1f}" if path.is_file() else "missing"
         scores, cost = card.get("scores", {}), card.get("cost", {})
-        rows.append([
-            card["name"], _number(scores.get("iou")), _number(scores.get("f1")), _number(cost.get("ms_median"), 0),
-            size, str(card.get("license", "")), str(card.get("description", "")),
-        ])  # fmt: skip
+        numbers = [_number(scores.get("iou")), _number(scores.get("f1")), _number(cost.get("ms_median"), 0)]
+        words = [str(card.get("license", "")), str(card.get("description", ""))]
+        rows.append([card["name"], *numbers, size, *words])
     if not rows:
         click.echo(
             "no trained model ships with this version; "

@@ -60,8 +60,8 @@ def segment(
     """Write a lesion mask for each image: <name>_mask.png, 255 where there is lesion.
 
     Masks go beside their images, or below -o. A folder is searched with its subfolders, which -o mirrors;
-    files called *_mask.png and *_overlay.png in it are left out. `-` reads one image from stdin and writes its
-    mask to stdout. One bad file doesn't stop the others; the exit code is then 1.
+    files called *_mask.png and *_overlay.png in it are left out. `-` reads one image from stdin and writes
+    its mask to stdout. One bad file doesn't stop the others; the exit code is then 1.
 
     For research. Not a medical device: not for diagnosis.
     """
