@@ -1,4 +1,4 @@
-"""The classical methods as files: Otsu and watershed bit for bit, fitted or not, whatever the parameters."""
+"""The classical methods as files: bit for bit, fitted or not, whatever the parameters."""
 
 from __future__ import annotations
 
@@ -9,42 +9,72 @@ import pytest
 
 pytest.importorskip("spox")
 
+import onnxruntime
+import spox
+from hybridseg_baselines.features import COUNT, features
+from hybridseg_baselines.forest import RandomForestSegmenter
+from hybridseg_baselines.onnx_features import features as features_in_graph
 from hybridseg_baselines.otsu import OtsuSegmenter
 from hybridseg_baselines.watershed import WatershedSegmenter
 
+from hybridseg import Segmenter
 from hybridseg.data.phantoms import phantom
 from hybridseg.onnx import OnnxSegmenter
+
+
+def train(segmenter: Segmenter) -> Segmenter:
+    images, masks, _ = zip(*(phantom(seed, shape=(120, 140)) for seed in range(6)), strict=True)
+    return segmenter.fit(images, masks)
+
+
+@pytest.mark.parametrize(
+    "segmenter",
+    [
+        OtsuSegmenter(depth=1, surroundings=1, bowl=0.0),
+        OtsuSegmenter(depth=5, surroundings=30, bowl=255),
+        WatershedSegmenter(smoothing=1, rounds=2),
+        WatershedSegmenter(rounds=64),
+    ],
+    ids=repr,
+)
+def test_parameters_reach_the_file(segmenter: Segmenter) -> None:
+    run = onnxruntime.InferenceSession(
+        segmenter._to_onnx().SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    for seed, shape in enumerate([(150, 170), (33, 200), (1, 5)]):
+        image = np.ascontiguousarray(phantom(seed, shape=(150, 200))[0][: shape[0], : shape[1]])
+        batch = image[np.newaxis, :, :, np.newaxis]
+        mask, probability = run.run(["mask", "probability"], {"image": batch})
+        np.testing.assert_array_equal(probability[0, :, :, 0], segmenter.predict_proba(image))
+        np.testing.assert_array_equal(mask[0, :, :, 0], segmenter.predict(image))
 
 
 @pytest.mark.parametrize(
     "segmenter",
     [
         OtsuSegmenter(),
-        OtsuSegmenter(depth=1, surroundings=1, bowl=0.0),
-        OtsuSegmenter(depth=5, surroundings=30, bowl=255),
         WatershedSegmenter(),
-        WatershedSegmenter(smoothing=1, rounds=2),
+        RandomForestSegmenter(n_trees=5, max_depth=6, samples_per_image=60),
     ],
     ids=repr,
 )
-def test_an_unfitted_method_and_its_file_agree_bit_for_bit(
-    segmenter: OtsuSegmenter | WatershedSegmenter, tmp_path: Path
-) -> None:
+def test_a_fitted_method_and_its_file_agree_bit_for_bit(segmenter: Segmenter, tmp_path: Path) -> None:
+    train(segmenter)
     report = segmenter.to_onnx(tmp_path / "x.onnx")
     assert report.differing_pixels == 0
     assert report.max_probability_difference == 0.0
-
-
-@pytest.mark.parametrize("segmenter", [OtsuSegmenter(), WatershedSegmenter()], ids=repr)
-def test_a_fitted_method_and_its_file_agree_bit_for_bit(
-    segmenter: OtsuSegmenter | WatershedSegmenter, tmp_path: Path
-) -> None:
-    images, masks, _ = zip(*(phantom(seed, shape=(180, 220)) for seed in range(8)), strict=True)
-    segmenter.fit(images, masks)
-    segmenter.to_onnx(tmp_path / "x.onnx")
     exported = OnnxSegmenter.load(tmp_path / "x.onnx")
     assert exported.current_operating_point == segmenter.current_operating_point
-    for seed in range(8, 12):
-        image, _, _ = phantom(seed, shape=(201, 233))
-        np.testing.assert_array_equal(exported.predict_proba(image), segmenter.predict_proba(image))
-        np.testing.assert_array_equal(exported.predict(image), segmenter.predict(image))
+    image, _, _ = phantom(20, shape=(201, 233))
+    np.testing.assert_array_equal(exported.predict(image), segmenter.predict(image))
+
+
+def test_the_forests_features_are_the_same_integers() -> None:
+    argument = spox.argument(spox.Tensor(np.uint8, ("H", "W")))
+    model = spox.build({"image": argument}, {"features": features_in_graph(argument, (64, 76))})
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    for shape in [(1, 1), (3, 200), (120, 97)]:
+        image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+        found = session.run(None, {"image": image})[0]
+        assert found.shape == (64 * 76, COUNT)
+        np.testing.assert_array_equal(found.T, features(image, (64, 76)))

@@ -101,24 +101,24 @@ class BoxMeans:
         padded = op.pad(values, const([self._reach] * 4), mode="edge")
         framed = op.pad(padded, const([1, 1, 0, 0]))
         self._sums = op.cumsum(op.cumsum(framed, const(0)), const(1))
-        self._means: dict[Box, Var] = {}
+        self._means: dict[tuple[int, int], Var] = {}
 
     def mean(self, box: Box) -> Var:
         """Return the box's mean at every cell, rounded half up: int64 [h, w]."""
-        if box not in self._means:
-            height, width = self._grid
-            top, left = self._reach + box.dy - box.ry, self._reach + box.dx - box.rx
-            tall, wide = 2 * box.ry + 1, 2 * box.rx + 1
-            # Rows first, from all columns that the box needs: three slices and two differences in place of four.
-            across = op.slice(self._sums, const([left]), const([left + width + wide]), const([1]))
-            rows = op.sub(
-                op.slice(across, const([top + tall]), const([top + tall + height]), const([0])),
-                op.slice(across, const([top]), const([top + height]), const([0])),
-            )
-            total = op.sub(
-                op.slice(rows, const([wide]), const([wide + width]), const([1])),
-                op.slice(rows, const([0]), const([width]), const([1])),
-            )
+        top, left = self._reach + box.dy - box.ry, self._reach + box.dx - box.rx
+        height, width = self._grid
+        every = self._every_mean(2 * box.ry + 1, 2 * box.rx + 1)
+        return op.slice(every, const([top, left]), const([top + height, left + width]), const([0, 1]))
+
+    def _every_mean(self, tall: int, wide: int) -> Var:
+        """Return the means of the boxes of one size whose first cell is the padded map's cell [r, c]."""
+        if (tall, wide) not in self._means:
+            total = self._sums
+            for axis, size in enumerate((tall, wide)):
+                late = op.slice(total, const([size]), const([LAST]), const([axis]))
+                early = op.slice(total, const([0]), const([-size]), const([axis]))
+                total = op.sub(late, early)
             area = tall * wide
-            self._means[box] = op.div(op.add(op.mul(const(2), total), const(area)), const(2 * area))
-        return self._means[box]
+            doubled = op.add(op.mul(const(2), total), const(area))
+            self._means[tall, wide] = op.div(doubled, const(2 * area))
+        return self._means[tall, wide]
