@@ -1,0 +1,266 @@
+"""The harness: resumes after a kill, keeps failures, refuses foreign folders, and prints what was counted."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from hybridseg.bench import RunError, make_plan, read_run, run_plan, summarize
+from hybridseg.bench.tables import render
+from hybridseg.cli import main
+from hybridseg.data import grouped_folds, load_dataset
+
+METHODS = '''
+import os
+import time
+
+import numpy as np
+from hybridseg import Segmenter, Tags
+
+
+class Dark(Segmenter):
+    """Dark pixels; learns how dark, and takes its time if told to."""
+
+    tags = Tags(requires_fit=True)
+
+    def __init__(self, *, seconds=0.0):
+        self.seconds = seconds
+
+    def _fit(self, images, masks, *, groups, validation, progress):
+        self.level_ = float(np.mean([image[mask].mean() for image, mask in zip(images, masks) if mask.any()]))
+
+    def _predict_proba(self, image):
+        time.sleep(self.seconds)
+        return (image < self.level_).astype(np.float32)
+
+
+class Nothing(Segmenter):
+    """No lesion anywhere."""
+
+    def _predict_proba(self, image):
+        return np.zeros(image.shape, np.float32)
+
+
+class Sulky(Segmenter):
+    """Fails on every other image."""
+
+    def _predict_proba(self, image):
+        if image.sum() % 2:
+            raise RuntimeError("an odd\\nimage")
+        return np.zeros(image.shape, np.float32)
+
+
+class Broken(Segmenter):
+    """Can't be fitted."""
+
+    tags = Tags(requires_fit=True)
+
+    def _fit(self, images, masks, **rest):
+        raise ValueError("no idea how")
+
+    def _predict_proba(self, image):
+        raise AssertionError("never reached")
+
+
+class Fatal(Segmenter):
+    """Takes its process with it."""
+
+    def _predict_proba(self, image):
+        os._exit(7)
+'''
+DATA = "phantoms[n=12,seed=0]"
+TIMES = {"predict_ms"}
+
+
+@pytest.fixture
+def methods(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.py"
+    path.write_text(METHODS)
+    return path
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "cases.csv").open() as stream:
+        return [{k: v for k, v in row.items() if k not in TIMES} for row in csv.DictReader(stream)]
+
+
+def bench(*arguments: object):
+    return CliRunner().invoke(main, ["bench", "--data", DATA, "--no-cost", *map(str, arguments)], prog_name="hybridseg")
+
+
+def test_table_is_recomputable_from_the_rows(methods: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    result = bench("-m", f"{methods}:Dark", "-m", f"{methods}:Nothing", "--folds", 3, "-o", out, "--format", "json")
+    assert result.exit_code == 0, result.output
+    table = {each["method"]: each for each in json.loads(result.stdout)["methods"]}
+    by_hand: dict[str, list[float]] = {}
+    for row in rows(out):
+        tp, fp, fn = (int(row[name]) for name in ("tp", "fp", "fn"))
+        if tp + fn:
+            by_hand.setdefault(row["method"], []).append(tp / (tp + fp + fn))
+    assert set(by_hand) == set(table)
+    for method, values in by_hand.items():
+        assert table[method]["iou"] == pytest.approx(np.mean(values))
+        assert table[method]["lesion_images"] == len(values)
+    nothing = table[f"{methods}:Nothing"]
+    assert (nothing["iou"], nothing["missed"], nothing["false_positive_rate"]) == (0.0, 1.0, 0.0)
+    assert len(rows(out)) == 24
+    assert {(row["method"], row["case_id"]) for row in rows(out)} == {
+        (method, case.case_id) for method in table for case in load_dataset(DATA)
+    }
+
+
+def test_run_folder_says_what_made_it(methods: Path, tmp_path: Path) -> None:
+    bench("-m", f"{methods}:Nothing", "--folds", 3, "-o", tmp_path / "run")
+    description = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert description["plan"]["seed"] == 0
+    assert len(description["plan"]["data"]) == 64
+    session = description["sessions"][0]
+    assert session["command"][0] == "hybridseg"
+    assert session["end"] >= session["start"]
+    assert "numpy" in json.dumps(session)
+
+
+@pytest.mark.parametrize("form", ["text", "md", "csv", "json"])
+def test_every_format_says_the_same(methods: Path, tmp_path: Path, form: str) -> None:
+    out = tmp_path / "run"
+    bench("-m", f"{methods}:Dark", "--folds", 3, "-o", out)
+    summary = summarize(out)
+    text = render(summary, form)
+    if form == "csv":
+        (row,) = csv.DictReader(text.splitlines())
+        assert float(row["iou"]) == pytest.approx(summary.methods[0].iou)
+    elif form == "json":
+        assert json.loads(text)["methods"][0]["iou"] == summary.methods[0].iou
+    else:
+        assert f"{summary.methods[0].iou:.3f}" in text
+        assert "Empty masks:" in text
+    if form == "text":
+        assert max(map(len, text.splitlines())) <= 100
+
+
+def test_killed_run_goes_on_and_gives_the_same_rows(methods: Path, tmp_path: Path) -> None:
+    arguments = ["--data", DATA, "--no-cost", "--folds", "3", "-m", f"{methods}:Dark[seconds=0.15]"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    command = [sys.executable, "-m", "hybridseg", "bench", *arguments, "-o"]
+    subprocess.run([*command, whole], check=True, capture_output=True)
+    process = subprocess.Popen([*command, killed], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    cells = killed / "cells"
+    while time.monotonic() < deadline and sum(f.read_bytes().count(b"\n") for f in cells.glob("*.jsonl")) < 6:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = sum(f.read_bytes().count(b"\n") for f in cells.glob("*.jsonl"))
+    assert 6 <= before < 15, "the kill came too late to show anything"
+    done = subprocess.run([*command, killed], check=True, capture_output=True)
+    assert rows(killed) == rows(whole)
+    assert done.stderr.decode().strip() == f"run folder: {killed}"  # quiet in a pipe
+
+
+def test_torn_last_line_is_done_again(methods: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    bench("-m", f"{methods}:Nothing", "--folds", 3, "-o", out)
+    complete = rows(out)
+    cell = sorted((out / "cells").glob("*.jsonl"))[0]
+    cell.write_bytes(cell.read_bytes()[:-20])
+    assert bench("-m", f"{methods}:Nothing", "--folds", 3, "-o", out).exit_code == 0
+    assert rows(out) == complete
+
+
+def test_failures_are_rows_scored_as_the_worst_mask(methods: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    result = bench("-m", f"{methods}:Sulky", "-m", f"{methods}:Broken", "--folds", 3, "-o", out)
+    assert result.exit_code == 1
+    assert "predictions failed" in result.stderr
+    failed = [row for row in rows(out) if row["error"]]
+    sulky = [row for row in failed if row["method"].endswith("Sulky")]
+    odd = [case.case_id for case in load_dataset(DATA) if case.image.sum() % 2]
+    assert sorted(row["case_id"] for row in sulky) == sorted(odd)
+    assert sulky[0]["error"] == "RuntimeError: an odd image"
+    assert len(failed) - len(sulky) == 12
+    for row in failed:
+        lesion = int(row["tp"]) + int(row["fn"])
+        pixels = int(row["height"]) * int(row["width"])
+        assert (int(row["tp"]), int(row["fp"])) == (0, 0 if lesion else pixels)
+
+
+def test_process_that_dies_is_recorded_and_the_rest_goes_on(methods: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    plan = make_plan(
+        load_dataset("phantoms[n=4,seed=0]"), grouped_folds(load_dataset("phantoms[n=4,seed=0]"), 2),
+        [f"{methods}:Fatal", f"{methods}:Nothing"], "hybridseg.registry:create", split_name="two",
+    )  # fmt: skip
+    records = run_plan(plan, out, jobs=2)
+    fatal = [record for record in records if record.method.endswith("Fatal")]
+    assert len(fatal) == 4
+    assert all("died twice (exit code 7)" in record.error for record in fatal)
+    assert not any(record.error for record in records if record.method.endswith("Nothing"))
+
+
+def test_several_processes_give_the_same_rows(methods: Path, tmp_path: Path) -> None:
+    for jobs, name in ((1, "one"), (2, "two")):
+        assert bench("-m", f"{methods}:Dark", "--folds", 3, "-j", jobs, "-o", tmp_path / name).exit_code == 0
+    assert rows(tmp_path / "one") == rows(tmp_path / "two")
+
+
+def test_folder_of_another_plan_is_refused_and_left_alone(methods: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    bench("-m", f"{methods}:Nothing", "--folds", 3, "-o", out)
+    before = (out / "run.json").read_bytes()
+    result = bench("-m", f"{methods}:Dark", "--folds", 3, "-o", out)
+    assert result.exit_code == 2
+    assert "belongs to another plan" in result.stderr
+    assert (out / "run.json").read_bytes() == before
+
+
+def test_folder_with_other_files_is_refused(methods: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.png").write_bytes(b"")
+    result = bench("-m", f"{methods}:Nothing", "-o", tmp_path / "photos")
+    assert result.exit_code == 2
+    assert "holds other files (cat.png)" in result.stderr
+
+
+def test_second_process_on_one_folder_is_refused(methods: Path, tmp_path: Path) -> None:
+    from hybridseg.bench.records import RunFolder
+
+    out = tmp_path / "run"
+    dataset = load_dataset("phantoms[n=4,seed=0]")
+    plan = make_plan(
+        dataset, grouped_folds(dataset, 2), [f"{methods}:Nothing"], "hybridseg.registry:create", split_name="two"
+    )
+    run_plan(plan, out)
+    with RunFolder(out).locked(), pytest.raises(RunError, match="in use|another process"):
+        run_plan(plan, out)
+
+
+def test_read_run_refuses_what_is_none(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="run"):
+        read_run(tmp_path)
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(RunError):
+        read_run(tmp_path)
+
+
+def test_cost_is_measured_in_a_process_of_its_own(methods: Path, tmp_path: Path) -> None:
+    from hybridseg.bench import measure_cost
+
+    image = np.full((60, 80), 90, np.uint8)
+    os.environ.pop("HYBRIDSEG_DEBUG", None)
+    cost = measure_cost("hybridseg.registry:create", f"{methods}:Nothing", [image] * 3)
+    assert cost.get("error", "") == ""
+    assert 0 < cost["warm_ms_median"] <= cost["warm_ms_p95"]
+    assert cost["cold_ms"] > cost["warm_ms_median"]
+    assert cost["peak_mib"] > 10
+    assert cost["threads"] == 1

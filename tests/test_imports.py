@@ -1,0 +1,135 @@
+"""Who may know whom, and what a light import is allowed to cost."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import importlib.metadata
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "hybridseg"
+HEAVY = ("tensorflow", "keras", "sklearn", "skimage", "scipy", "onnxruntime", "onnx", "spox", "matplotlib", "cv2", "numpy")
+
+# Room -> rooms that it may import. `validation` and `modelfile` are tools of everybody.
+TOOLS = {"validation", "modelfile"}
+MAY = {
+    "images": set(),
+    "metrics": set(),
+    "postprocess": set(),
+    "validation": set(),
+    "modelfile": {"postprocess"},
+    # A mask is a thresholded probability, so the contract knows post-processing; `to_onnx` asks the onnx room when
+    # it is called, and not before.
+    "segmenter": {"postprocess", "onnx"},
+    "data": {"images"},
+    "unet": {"segmenter", "postprocess", "images", "onnx"},
+    "onnx": {"segmenter", "postprocess", "images", "data"},
+    "bench": {"segmenter", "data", "metrics", "images"},
+    "registry": {"segmenter", "onnx"},
+    "conformance": {"segmenter", "postprocess", "data"},
+    "checks": {"segmenter", "conformance"},
+    "cli": None,  # everything
+    "__main__": {"cli"},
+}
+LAZILY = {("segmenter", "onnx"), ("registry", "onnx"), ("registry", "segmenter")}
+
+
+def room(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+def imports(path: Path):
+    """Yield (imported room, at module level) of every import of our own in a file."""
+    inside = list(path.relative_to(ROOT).with_suffix("").parts)
+    package = inside[:-1]
+    tree = ast.parse(path.read_text("utf-8"))
+    guarded = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    top = {id(node) for node in tree.body}
+    for node in ast.walk(tree):
+        if id(node) in guarded:
+            continue
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            names = [module] if module.count(".") else [f"{module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            if name.split(".")[0] in ("hybridseg", "hybridseg_baselines"):
+                yield name, id(node) in top
+
+
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_room_imports_only_whom_it_may(path: Path) -> None:
+    here = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    assert here in MAY or here == "zoo", f"{here} is a new room: say in MAY whom it may know"
+    for name, at_top in imports(path):
+        assert not name.startswith("hybridseg_baselines"), f"{path.name} imports a plug-in"
+        there = room(name)
+        allowed = MAY.get(here, set())
+        if allowed is None or there in {here, "__version__", *TOOLS}:
+            continue
+        assert there in allowed, f"{here} imports {name}"
+        if (here, there) in LAZILY:
+            assert not at_top, f"{here} must import {there} inside the function that needs it"
+
+
+def test_nobody_imports_the_command_line() -> None:
+    for path in FILES:
+        here = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if here not in ("cli", "__main__"):
+            assert all(room(name) != "cli" for name, _ in imports(path)), path
+
+
+def test_baselines_use_public_names() -> None:
+    import hybridseg
+
+    for path in (ROOT / "baselines" / "hybridseg_baselines").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module == "hybridseg":
+                assert {alias.name for alias in node.names} <= set(hybridseg.__all__), path
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hybridseg."):
+                # The graph pieces are public for plug-in authors.
+                assert node.module.startswith("hybridseg.onnx."), f"{path.name} imports {node.module}"
+
+
+@pytest.mark.parametrize("statement", [
+    "import hybridseg",
+    "from hybridseg.cli import main\ntry: main(['--help'], prog_name='hybridseg')\nexcept SystemExit: pass",
+    "import hybridseg; hybridseg.available()",
+])
+def test_light_things_import_nothing_heavy(statement: str) -> None:
+    code = f"{statement}\nimport sys\nprint('LOADED', sorted(set({HEAVY!r}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().splitlines()[-1] == "LOADED []"
+
+
+def test_entry_points_are_installed_as_written() -> None:
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    written = dict(
+        line.replace(" ", "").split("=")
+        for line in config["options.entry_points"]["hybridseg.segmenters"].strip().splitlines()
+    )
+    installed = {
+        entry.name: entry.value for entry in importlib.metadata.entry_points(group="hybridseg.segmenters")
+        if entry.dist is not None and entry.dist.name == "hybridseg"
+    }
+    assert installed == written
+    assert importlib.metadata.version("hybridseg") == config["metadata"]["version"]
