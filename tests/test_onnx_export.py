@@ -290,3 +290,10 @@ def test_describe_refuses_what_is_not_onnx(tmp_path: Path) -> None:
     (tmp_path / "x.onnx").write_bytes(b"nothing of the kind")
     with pytest.raises(ModelFormatError, match="not an ONNX file"):
         describe(tmp_path / "x.onnx")
+
+
+def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "spox", None)
+    with pytest.raises(ImportError, match=r"pip install 'hybridseg\[export\]'"):
+        Darkness().to_onnx(tmp_path / "x.onnx")
+    assert not list(tmp_path.iterdir())

@@ -49,7 +49,12 @@ def export(
         If mask and probability disagree by more than ``segmenter.tags`` allows, or a batch of images with the
         same images one by one. No file is left.
     """
-    import onnx
+    try:
+        import onnx
+        import spox
+    except ImportError as error:
+        raise ImportError(f"exporting needs onnx and spox ({error}): pip install 'hybridseg[export]'") from None
+    del spox  # what `_to_onnx` writes graphs with
 
     path = Path(path)
     model = segmenter._to_onnx()
