@@ -17,14 +17,18 @@ _LAZY = {
     "ParityReport": "parity",
     "Preprocessing": "network",
     "wrap_network": "network",
+    "Foreign": "foreign",
+    "adopt": "foreign",
     "assemble": "batch",
     "describe": "inspect",
 }
 __all__ = [
+    "Foreign",
     "OnnxSegmenter",
     "ParityError",
     "ParityReport",
     "Preprocessing",
+    "adopt",
     "assemble",
     "describe",
     "export",
@@ -34,6 +38,7 @@ __all__ = [
 if TYPE_CHECKING:
     from .batch import assemble
     from .export import export
+    from .foreign import Foreign, adopt
     from .inspect import describe
     from .network import Preprocessing, wrap_network
     from .parity import ParityError, ParityReport

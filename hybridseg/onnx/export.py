@@ -48,6 +48,8 @@ def export(
     ParityError
         If mask and probability disagree by more than ``segmenter.tags`` allows, or a batch of images with the
         same images one by one. No file is left.
+    ImportError
+        If the extra ``export`` isn't installed.
     """
     try:
         import onnx

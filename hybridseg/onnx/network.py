@@ -22,14 +22,14 @@ class Preprocessing:
 
     Attributes
     ----------
-    mean, std : float
-        The network sees ``(grey - mean) / std``, in float32.
+    mean, std : float or tuple of float
+        The network sees ``(grey - mean) / std``, in float32; a tuple has one number for each of its channels.
     flip : bool
         Average the probability with that of the mirrored image, mirrored back.
     """
 
-    mean: float = 127.0
-    std: float = 128.0
+    mean: float | tuple[float, ...] = 127.0
+    std: float | tuple[float, ...] = 128.0
     flip: bool = False
 
 
@@ -74,10 +74,8 @@ def wrap_network(
 
     def single(image: Var) -> tuple[Var, Var]:
         small = resize(op.cast(image, to=np.float32), const([height, width]))
-        scaled = op.div(
-            op.sub(small, const(preprocessing.mean, np.float32)), const(preprocessing.std, np.float32)
-        )
-        view = op.expand(op.unsqueeze(scaled, const([2])), const([height, width, channels]))
+        grey = op.expand(op.unsqueeze(small, const([2])), const([height, width, channels]))
+        view = op.div(op.sub(grey, const(preprocessing.mean, np.float32)), const(preprocessing.std, np.float32))
         probability = _with_mirror_image(run, view) if preprocessing.flip else run(view)
         full = resize(op.reshape(probability, const([height, width])), op.shape(image))
         clipped = op.clip(full, const(0.0, np.float32), const(1.0, np.float32))

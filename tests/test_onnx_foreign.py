@@ -1,0 +1,99 @@
+"""Networks with other signatures, described in a few words, against numpy around the network run alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("spox")
+
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+from hybridseg import ModelFormatError, OperatingPoint
+from hybridseg.onnx.foreign import Foreign, adopt, read_description
+
+
+def network(channels: int, classes: int, *, size: Any = (16, 20), layout: str = "nchw") -> Any:
+    """A random 1x1 convolution, as a network of opset 13."""
+    weights = np.random.default_rng(0).normal(0, 2, (classes, channels, 1, 1)).astype(np.float32)
+    nodes = [helper.make_node("Conv", ["x", "w"], ["y"])]
+    shapes = [["N", channels, *size], ["N", classes, *size]]
+    if layout == "nhwc":
+        nodes = [
+            helper.make_node("Transpose", ["image"], ["x"], perm=[0, 3, 1, 2]),
+            *nodes,
+            helper.make_node("Transpose", ["y"], ["out"], perm=[0, 2, 3, 1]),
+        ]
+        shapes = [["N", *size, channels], ["N", *size, classes]]
+    names = ("image", "out") if layout == "nhwc" else ("x", "y")
+    graph = helper.make_graph(
+        nodes,
+        "foreign",
+        [helper.make_tensor_value_info(names[0], TensorProto.FLOAT, shapes[0])],
+        [helper.make_tensor_value_info(names[1], TensorProto.FLOAT, shapes[1])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
+
+
+def probability(model: Any, image: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(["probability"], {"image": image[np.newaxis, :, :, np.newaxis]})[0][0, :, :, 0])
+
+
+IMAGE = np.random.default_rng(1).integers(0, 256, (16, 20), dtype=np.uint8)
+
+
+def weights(model: Any) -> np.ndarray:
+    return numpy_helper.to_array(model.graph.initializer[0])[:, :, 0, 0]
+
+
+@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
+def test_logits_of_grey_levels_in_0_1(layout: str) -> None:
+    model = network(1, 1, layout=layout)
+    found = probability(adopt(model, Foreign(layout=layout), OperatingPoint()), IMAGE)
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-weights(model)[0, 0] * (IMAGE / 255.0))), atol=1e-5)
+
+
+def test_softmax_over_classes_of_three_normalised_channels() -> None:
+    model = network(3, 2, size=("H", "W"))
+    mean, std = (120.0, 110.0, 100.0), (50.0, 60.0, 70.0)
+    foreign = Foreign(output="softmax", channel=1, size=(16, 20), mean=mean, std=std)
+    found = probability(adopt(model, foreign, OperatingPoint()), IMAGE)
+    seen = (IMAGE[:, :, np.newaxis] - np.array(mean)) / np.array(std)
+    scores = seen @ weights(model).T
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(scores[..., 0] - scores[..., 1])), atol=1e-5)
+
+
+def test_a_description_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "net.toml"
+    path.write_text('output = "softmax"\nchannel = 1\nsize = [224, 256]\n[operating_point]\nthreshold = 0.3\n')
+    foreign, point = read_description(path)
+    assert foreign == Foreign(output="softmax", channel=1, size=(224, 256))
+    assert point == OperatingPoint(threshold=0.3)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("layout = ", "not a description"),
+        ('layout = "hwc"', "`layout` must be one of nchw, nhwc, got 'hwc'"),
+        ("colour = 1", "unknown entries colour"),
+        ("[operating_point]\nthreshold = 3", r"`threshold` must lie in \[0, 1\]"),
+    ],
+)
+def test_a_bad_description_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "net.toml").write_text(text)
+    with pytest.raises(ModelFormatError, match=message):
+        read_description(tmp_path / "net.toml")
+
+
+def test_a_network_that_is_not_as_described_is_refused() -> None:
+    with pytest.raises(ValueError, match="`size` must be given"):
+        adopt(network(1, 1, size=("H", "W")), Foreign(), OperatingPoint())
+    with pytest.raises(ValueError, match="must take nhwc with 1 or 3 channels"):
+        adopt(network(1, 1), Foreign(layout="nhwc"), OperatingPoint())
