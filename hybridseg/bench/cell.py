@@ -50,9 +50,7 @@ class CaseReader:
         return pair[0].copy(), pair[1].copy()
 
 
-def run_cell(
-    folder: RunFolder, plan: Plan, cell: Cell, reader: CaseReader, tell: Callable[[int, str], None]
-) -> None:
+def run_cell(folder: RunFolder, plan: Plan, cell: Cell, reader: CaseReader, tell: Callable[[int, str], None]) -> None:
     """Do what is left to do of a cell. ``tell(rows_done, text)`` hears of it.
 
     Whatever the method raises becomes rows with a reason; what the data raise ends the run.
@@ -161,9 +159,7 @@ def learns(model: Segmenter) -> bool:
     return type(model)._fit is not Segmenter._fit
 
 
-def _boundary(
-    mask_true: NDArray[np.bool_], mask_pred: NDArray[np.bool_]
-) -> tuple[float | None, float | None]:
+def _boundary(mask_true: NDArray[np.bool_], mask_pred: NDArray[np.bool_]) -> tuple[float | None, float | None]:
     if not mask_true.any():
         return None, None
     if not mask_pred.any():

@@ -52,8 +52,8 @@ def measure_cost(
     dict
         ``cold_ms``: from starting the process to its first mask. ``warm_ms_median``, ``warm_ms_p95``: per image,
         decoded pixels to mask, each image twice. ``cores_used``: processor time over wall time, so that taking more
-        threads than were given is seen. ``peak_mib``: resident memory of the process. ``saved_bytes``: size of the
-        saved method. ``threads``, ``images``. ``error``: why the rest is missing.
+        threads than were given is seen. ``peak_mib``: resident memory of the process.
+        ``saved_bytes``: size of the saved method. ``threads``, ``images``. ``error``: why the rest is missing.
     """
     import numpy as np
 

@@ -37,14 +37,10 @@ def measure_costs(
     return costs
 
 
-def _measure(
-    plan: Plan, folder: RunFolder, method: Method, images: list[Any], threads: int
-) -> dict[str, Any]:
+def _measure(plan: Plan, folder: RunFolder, method: Method, images: list[Any], threads: int) -> dict[str, Any]:
     cell = next(cell for cell in plan.cells if cell.method == method)
     path = folder.model(cell.file_stem)
-    return measure_cost(
-        plan.factory, method.spec, images, model_path=path if path.is_file() else None, threads=threads
-    )
+    return measure_cost(plan.factory, method.spec, images, model_path=path if path.is_file() else None, threads=threads)
 
 
 def _sample(plan: Plan) -> list[Case]:

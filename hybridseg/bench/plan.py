@@ -163,9 +163,7 @@ def make_plan(
             raise PlanError(f"fold {fold} has no test case")
         missing = [c for c in (*split.folds[fold].train, *split.folds[fold].test) if c not in known]
         if missing:
-            raise PlanError(
-                f"fold {fold} names `{missing[0]}`, which the data lack ({len(missing)} such cases)"
-            )
+            raise PlanError(f"fold {fold} names `{missing[0]}`, which the data lack ({len(missing)} such cases)")
     data_hash = dataset.content_hash()
     split_hash = _hash([[fold.train, fold.test] for fold in split.folds])
     methods = tuple(_describe(factory, spec, seed, spec in as_given) for spec in specs)
@@ -173,9 +171,7 @@ def make_plan(
         Cell(
             method,
             fold,
-            _hash(
-                [__version__, method.key, data_hash, split.folds[fold].train, split.folds[fold].test, seed]
-            ),
+            _hash([__version__, method.key, data_hash, split.folds[fold].train, split.folds[fold].test, seed]),
             split.folds[fold].train,
             split.folds[fold].test,
         )

@@ -219,9 +219,7 @@ def read_description(folder: RunFolder) -> dict[str, Any]:
         raise RunError(f"{shown(folder.description)} is damaged: {error}") from None
     if not isinstance(description, dict) or description.get("format_version") != FORMAT_VERSION:
         version = description.get("format_version") if isinstance(description, dict) else None
-        raise RunError(
-            f"{shown(folder.root)}: run folder of format {version}, this version reads {FORMAT_VERSION}"
-        )
+        raise RunError(f"{shown(folder.root)}: run folder of format {version}, this version reads {FORMAT_VERSION}")
     return description
 
 

@@ -95,9 +95,7 @@ def run_plan(
             if jobs == 1:
                 reader = CaseReader()
                 for cell in left:
-                    run_cell(
-                        folder, plan, cell, reader, tell.for_cell(count_rows(folder.cell(cell.file_stem)))
-                    )
+                    run_cell(folder, plan, cell, reader, tell.for_cell(count_rows(folder.cell(cell.file_stem))))
             else:
                 _run_in_processes(folder, plan, left, jobs, tell)
             session["end"] = _now()
@@ -135,17 +133,13 @@ def _check_folder(folder: RunFolder, plan: Plan) -> None:
     if not folder.description.exists():
         strangers = sorted(path.name for path in folder.root.iterdir() if path.name not in _OURS)
         if strangers:
-            raise RunError(
-                f"{shown(folder.root)} holds other files ({shown(strangers[0])}), expected a run folder"
-            )
+            raise RunError(f"{shown(folder.root)} holds other files ({shown(strangers[0])}), expected a run folder")
         return
     there, here = read_description(folder).get("plan", {}), plan.identity()
     for name, value in here.items():
         if there.get(name) != value:
             how = _differ(there.get(name), value)
-            raise RunError(
-                f"{shown(folder.root)} belongs to another plan ({name}: {how}); give another folder"
-            )
+            raise RunError(f"{shown(folder.root)} belongs to another plan ({name}: {how}); give another folder")
 
 
 _OURS = (".lock", "cells", "models", "costs")
@@ -208,9 +202,7 @@ def _run_in_processes(folder: RunFolder, plan: Plan, cells: list[Cell], jobs: in
             while waiting and len(running) < jobs:
                 cell = waiting.pop(0)
                 receiver, sender = context.Pipe(duplex=False)
-                process = context.Process(
-                    target=_work, args=(folder, plan, cell, sender), name=cell.file_stem
-                )
+                process = context.Process(target=_work, args=(folder, plan, cell, sender), name=cell.file_stem)
                 with _threads_per_process(max(1, usable_cores() // jobs)):
                     process.start()
                 sender.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..metrics import HD95_DEFINITION, Counts, f1, group_means, holm, image_mean, iou, paired_difference
 from .records import Record, RunFolder, parse_lines, read_run
@@ -94,7 +95,10 @@ class MethodSummary:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two methods on the same lesion images: mean IoU of ``first`` minus that of ``second``."""
+    """Two methods on the same lesion images: mean IoU of ``first`` minus that of ``second``.
+
+    ``better`` names the better one where the corrected p-value is below `SIGNIFICANT`; else it is empty.
+    """
 
     first: str
     second: str
@@ -102,7 +106,7 @@ class Comparison:
     low: float
     high: float
     p_holm: float
-    verdict: str
+    better: str
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ class RunSummary:
     test: str
 
 
-def _mean(values: Sequence[float]) -> float | None:
+def _mean(values: Sequence[float] | NDArray[np.float64]) -> float | None:
     return float(np.mean(values)) if len(values) else None
 
 
@@ -136,15 +140,23 @@ def _compare(ranked: dict[str, list[Record]]) -> tuple[list[Comparison], str]:
         )
         shared = [key for key in ours if key in theirs]
         if shared:
-            scores = [[_iou(rows[key]) for key in shared] for rows in (ours, theirs)]
-            found.append((first, second, paired_difference(*scores, [ours[key].group for key in shared])))
+            scores_a, scores_b = ([_iou(rows[key]) for key in shared] for rows in (ours, theirs))
+            groups = [ours[key].group for key in shared]
+            found.append((first, second, paired_difference(scores_a, scores_b, groups)))
     comparisons = []
     for (first, second, result), p_value in zip(found, holm([result.p_value for *_, result in found]), strict=True):
         difference = result.difference
-        better = first if difference.value > 0 else second
-        verdict = f"{better} is better" if p_value < SIGNIFICANT else "no detectable difference"
+        ahead = first if difference.value > 0 else second
         comparisons.append(
-            Comparison(first, second, difference.value, difference.low, difference.high, p_value, verdict)
+            Comparison(
+                first,
+                second,
+                difference.value,
+                difference.low,
+                difference.high,
+                p_value,
+                ahead if p_value < SIGNIFICANT else "",
+            )
         )
     return comparisons, COMPARISON_TEST
 
@@ -167,15 +179,12 @@ def summarize(out: str | os.PathLike[str]) -> RunSummary:
     for record in records:
         by_method[record.method].append(record)
     methods = [
-        _summarize_method(folder, description, method, by_method[method["spec"]])
-        for method in description["methods"]
+        _summarize_method(folder, description, method, by_method[method["spec"]]) for method in description["methods"]
     ]
     methods.sort(key=lambda method: -1.0 if method.iou is None else -method.iou - 1.0)
     ranked = {method.method: by_method[method.method] for method in methods}
     comparisons, test = _compare(ranked)
-    return RunSummary(
-        _title(description), tuple(methods), _notes(description, methods), tuple(comparisons), test
-    )
+    return RunSummary(_title(description), tuple(methods), _notes(description, methods), tuple(comparisons), test)
 
 
 def _summarize_method(

@@ -17,6 +17,7 @@ from .text import aligned, shortened
 FORMATS = ("text", "md", "csv", "json")
 FILES = {"text": "table.txt", "md": "table.md", "csv": "table.csv", "json": "table.json"}
 _NAME_WIDTH = 28
+_COMPARED_NAME_WIDTH = 18
 
 Column = tuple[str, Callable[[MethodSummary], str]]
 
@@ -93,7 +94,8 @@ def _text(summary: RunSummary) -> str:
     ]
     blocks += ["\n".join(_wrapped(note) for note in summary.notes)]
     if summary.comparisons:
-        short = dict(zip([m.method for m in summary.methods], names, strict=True))
+        every = [method.method for method in summary.methods]
+        short = dict(zip(every, shortened(every, _COMPARED_NAME_WIDTH), strict=True))
         rows = [[short[c.first], short[c.second], *_comparison(c)] for c in summary.comparisons]
         blocks.append(aligned(_COMPARED, rows))
         blocks.append(_wrapped(summary.test))
@@ -105,13 +107,16 @@ _COMPARED = ("method", "against", "IoU difference [95 % CI]", "p (Holm)", "verdi
 
 def _comparison(c: Comparison) -> list[str]:
     p = "< 0.001" if c.p_holm < 0.001 else f"{c.p_holm:.3f}"
-    return [f"{c.difference:+.3f} [{c.low:+.3f}, {c.high:+.3f}]", p, c.verdict]
+    verdict = "no detectable difference"
+    if c.better:
+        verdict = "better" if c.better == c.first else "worse"
+    return [f"{c.difference:+.3f} [{c.low:+.3f}, {c.high:+.3f}]", p, verdict]
 
 
 def _wrapped(text: str) -> str:
     import textwrap
 
-    return textwrap.fill(text, 98, subsequent_indent="  ")
+    return textwrap.fill(text, 98, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _marked(method: MethodSummary) -> str:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def aligned(
-    header: Sequence[str], rows: Sequence[Sequence[str]], *, indent: str = "", numbers: bool = False
-) -> str:
+def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], *, indent: str = "", numbers: bool = False) -> str:
     """Return header and rows with each column as wide as its widest cell.
 
     With ``numbers``, every column but the first is set flush right.

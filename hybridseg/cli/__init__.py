@@ -24,6 +24,9 @@ VERBS = {
 }
 """Each verb lives in the module of its name, as a command of its name."""
 
+DEBUG = "HYBRIDSEG_DEBUG"
+"""Set it to see tracebacks."""
+
 
 class LazyGroup(click.Group):
     """A group that knows its verbs by name, and turns what goes wrong into one line and an exit code."""
@@ -46,6 +49,21 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a verb; an interrupt or a reader that has left ends it, quietly."""
+        if os.environ.get(DEBUG):
+            return super().invoke(ctx)
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(_fail("hybridseg: interrupted", 130)) from None
+        except BrokenPipeError:
+            # Python would complain once more when it closes stdout.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(141) from None
+
     def main(
         self,
         args: Sequence[str] | None = None,
@@ -54,28 +72,21 @@ class LazyGroup(click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        """Run. Exit codes: 0 done, 1 done with failures, 2 wrong input, 130 interrupted."""
-        if not standalone_mode or os.environ.get("HYBRIDSEG_DEBUG"):
+        """Run. Exit codes: 0 done, 1 done with failures, 2 wrong input, 130 interrupted, 141 nobody reads."""
+        if not standalone_mode or os.environ.get(DEBUG):
             return super().main(args, prog_name, complete_var, standalone_mode, **extra)
         try:
             code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
-            sys.stdout.flush()
         except click.ClickException as error:
             context = getattr(error, "ctx", None)
             where = context.command_path if context else "hybridseg"
             code = _fail(f"{where}: {error.format_message()}")
-        except (click.Abort, KeyboardInterrupt):
+        except click.Abort:
             code = _fail("hybridseg: interrupted", 130)
-        except BrokenPipeError:
-            # Whoever read our output has left; Python would complain once more when it closes stdout.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = 141
         except OSError as error:
             code = _fail(f"hybridseg: {_os_error(error)}")
         except (ValueError, KeyError, ImportError, NotImplementedError, RuntimeError, TypeError) as error:
-            code = _fail(
-                f"hybridseg: {error.args[0] if isinstance(error, KeyError) and error.args else error}"
-            )
+            code = _fail(f"hybridseg: {error.args[0] if isinstance(error, KeyError) and error.args else error}")
         except MemoryError:
             code = _fail("hybridseg: out of memory")
         sys.exit(code if isinstance(code, int) else 0)
@@ -92,9 +103,7 @@ def _os_error(error: OSError) -> str:
     return str(error)
 
 
-@click.group(
-    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
-)
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, "-V", "--version", prog_name="hybridseg")
 def main() -> None:
     """Find lesions in breast-ultrasound images: segment, train, compare, export.

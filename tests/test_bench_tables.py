@@ -1,0 +1,137 @@
+"""From rows typed by hand to the numbers and the look of the tables."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from hybridseg.bench import Record, RunError, summarize
+from hybridseg.bench.records import CellFile, FitRecord, RunFolder, write_json
+from hybridseg.bench.tables import render
+from hybridseg.bench.text import aligned, shortened
+
+FIRST = "random-forest[n_trees=200,max_depth=12,criterion=entropy]"
+SECOND = "random-forest[n_trees=200,max_depth=12,criterion=gini]"
+
+
+def row(method: str, case: str, group: str, counts: tuple[int, int, int, int], **more: object) -> Record:
+    tp, fp, fn, tn = counts
+    rest = {"hd95_px": None, "nsd": 0.0 if tp + fn else None, "predict_ms": 10.0, **more}
+    return Record(method, 0, case, group, "", 10, 10, tp, fp, fn, tn, **rest)  # type: ignore[arg-type]
+
+
+def write_run(root: Path, rows: dict[str, list[Record]], expected: int) -> RunFolder:
+    folder = RunFolder(root)
+    (root / "cells").mkdir(parents=True)
+    methods = list(rows)
+    write_json(folder.description, {
+        "format_version": 1, "plan": {}, "dataset": "a | b", "cases": expected, "split": "one fold", "n_folds": 1,
+        "empty_masks": "as ever", "nsd_tolerance_px": 3.0, "sessions": [{"cpu": "A"}, {"cpu": "B"}],
+        "methods": [{"spec": method, "as_given": False, "key": f"key{i}"} for i, method in enumerate(methods)],
+        "cells": [
+            {"method": method, "fold": 0, "file": f"cell{i}", "cases": expected}
+            for i, method in enumerate(methods)
+        ],
+    })  # fmt: skip
+    for i, records in enumerate(rows.values()):
+        with CellFile(folder.cell(f"cell{i}")) as file:
+            file.append(FitRecord(2.5, {}))
+            for record in records:
+                file.append(record)
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """Two copies of a scene found by half, another scene missed, two lesion-free images of which one is marked."""
+    half, missed = (10, 5, 5, 80), (0, 10, 20, 70)
+    first = [
+        row(FIRST, "a", "s1", half, nsd=0.6, hd95_px=4.0, predict_ms=10.0),
+        row(FIRST, "b", "s1", half, nsd=0.3, hd95_px=6.0, predict_ms=20.0),
+        row(FIRST, "c", "s2", missed, predict_ms=30.0),
+        row(FIRST, "d", "s3", (0, 25, 0, 75), predict_ms=40.0),
+        row(FIRST, "e", "s4", (0, 0, 0, 100), predict_ms=None, error="RuntimeError: no"),
+    ]
+    second = [row(SECOND, each.case_id, each.group, (each.tp, each.fp, each.fn, each.tn)) for each in first[:4]]
+    write_run(tmp_path / "run", {FIRST: first, SECOND: second}, expected=5)
+    return tmp_path / "run"
+
+
+def test_numbers_by_hand(run: Path) -> None:
+    method = {each.method: each for each in summarize(run).methods}[FIRST]
+    assert method.iou == pytest.approx((0.5 + 0.5 + 0) / 3)
+    assert method.f1 == pytest.approx((20 / 30 + 20 / 30 + 0) / 3)
+    assert method.scene_iou == pytest.approx((0.5 + 0) / 2)
+    assert method.scene_f1 == pytest.approx((20 / 30 + 0) / 2)
+    assert method.pooled_iou == pytest.approx(20 / (20 + 20 + 30))
+    assert method.pooled_f1 == pytest.approx(40 / (40 + 20 + 30))
+    assert (method.hd95_px, method.hd95_images) == (5.0, 2)
+    assert method.nsd == pytest.approx((0.6 + 0.3 + 0) / 3)
+    assert method.missed == pytest.approx(1 / 3)
+    assert method.missed_scenes == pytest.approx(1 / 2)
+    assert (method.false_positive_rate, method.false_positive_area) == (0.5, 0.125)
+    assert (method.lesion_images, method.scenes, method.lesion_free_images) == (3, 2, 2)
+    assert (method.cases, method.expected, method.failed) == (5, 5, 1)
+    assert (method.fit_seconds, method.ms_median, method.threads) == (2.5, 25.0, None)
+    assert method.iou_low is not None and method.iou_high is not None
+    assert 0.0 <= method.iou_low <= method.iou <= method.iou_high <= 0.5
+
+
+def test_notes_say_what_is_missing_and_failed(run: Path) -> None:
+    notes = summarize(run).notes
+    assert f"INCOMPLETE: {SECOND} has 4 of 5 rows." in notes
+    assert f"{FIRST}: 1 predictions failed, scored as the worst mask." in notes
+    assert any("of the run itself" in note and "A and B" in note for note in notes)
+
+
+def test_equal_methods_show_no_difference(run: Path) -> None:
+    (comparison,) = summarize(run).comparisons
+    assert (comparison.difference, comparison.p_holm, comparison.better) == (0.0, 1.0, "")
+
+
+def test_text_fits_a_terminal_and_tells_long_names_apart(run: Path) -> None:
+    lines = render(summarize(run), "text").splitlines()
+    assert max(map(len, lines)) <= 100
+    header = next(i for i, line in enumerate(lines) if line.startswith("method"))
+    assert lines[header + 1].split("  ")[0] != lines[header + 2].split("  ")[0]
+
+
+def test_markdown_escapes_names_from_data(run: Path) -> None:
+    text = render(summarize(run), "md")
+    assert "a \\| b" in text
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    columns = {line.replace("\\|", "").count("|") for line in table[:4]}
+    assert len(columns) == 1
+
+
+def test_json_holds_the_whole_summary(run: Path) -> None:
+    summary = summarize(run)
+    assert json.loads(render(summary, "json")) == json.loads(json.dumps(asdict(summary)))
+
+
+def test_unknown_format_is_refused(run: Path) -> None:
+    with pytest.raises(ValueError, match="`form` must be one of text, md, csv, json, got `html`"):
+        render(summarize(run), "html")
+
+
+def test_damaged_line_is_named(run: Path) -> None:
+    cell = run / "cells" / "cell0.jsonl"
+    lines = cell.read_bytes().splitlines(keepends=True)
+    cell.write_bytes(b"".join([*lines[:2], b'{"method": 1}\n', *lines[3:]]))
+    with pytest.raises(RunError, match=r"cell0.jsonl line 3 is damaged"):
+        summarize(run)
+
+
+def test_aligned() -> None:
+    text = aligned(["name", "n"], [["a", "10"], ["long", "5"]], numbers=True)
+    assert text == "name   n\na     10\nlong   5"
+
+
+def test_shortened_keeps_names_apart() -> None:
+    assert shortened(["abc", "x" * 30], 20) == ["abc", "x" * 11 + "…" + "x" * 8]
+    alike = ["a" * 20 + "1" + "b" * 20, "a" * 20 + "2" + "b" * 20]
+    assert len(set(shortened(alike, 20))) == 2
+    assert max(map(len, shortened(alike, 20))) <= 20

@@ -1,0 +1,161 @@
+"""`hybridseg segment`: what it writes, where, and what it refuses before it writes anything."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from hybridseg.cli import main
+from hybridseg.cli.segment import plan_jobs
+from hybridseg.images import read_image, read_mask, write_image
+
+METHODS = '''
+import numpy as np
+from hybridseg import Segmenter, Tags
+
+
+class Dark(Segmenter):
+    """Pixels below 50."""
+
+    def _predict_proba(self, image):
+        return (image < 50).astype(np.float32)
+
+
+class Untrained(Segmenter):
+    """Has to learn first."""
+
+    tags = Tags(requires_fit=True)
+
+    def _predict_proba(self, image):
+        raise AssertionError("never reached")
+'''
+
+
+@pytest.fixture
+def dark(tmp_path: Path) -> str:
+    (tmp_path / "mine.py").write_text(METHODS)
+    return f"{tmp_path / 'mine.py'}:Dark"
+
+
+@pytest.fixture
+def image() -> np.ndarray:
+    """A grey 40 x 60 image with a dark square of 10 x 20 pixels: a twelfth of it."""
+    image = np.full((40, 60), 120, np.uint8)
+    image[10:20, 20:40] = 10
+    return image
+
+
+def segment(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["segment", *map(str, arguments)], prog_name="hybridseg")
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_mask_beside_its_image(tmp_path: Path, dark: str, image: np.ndarray) -> None:
+    write_image(tmp_path / "scan.png", image)
+    result = segment("-m", dark, tmp_path / "scan.png", "--overlay")
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"{tmp_path / 'scan.png'}: lesion 8.3 % -> {tmp_path / 'scan_mask.png'}\n"
+    assert np.array_equal(read_mask(tmp_path / "scan_mask.png"), image < 50)
+    assert read_image(tmp_path / "scan_overlay.png").shape == (40, 60)
+    assert np.array_equal(read_image(tmp_path / "scan.png"), image)
+
+
+def test_folder_is_mirrored_and_its_masks_are_left_out(tmp_path: Path, dark: str, image: np.ndarray) -> None:
+    source, out = tmp_path / "scans", tmp_path / "out"
+    (source / "deep").mkdir(parents=True)
+    for name in ("a.png", "deep/a.png", "a_mask.png", "deep/b_overlay.png", "deep/.hidden.png"):
+        write_image(source / name, image)
+    result = segment("-m", dark, source, "-o", out, "--quiet")
+    assert (result.exit_code, result.output) == (0, "")
+    assert sorted(everything(out)) == ["a_mask.png", "deep/a_mask.png"]
+
+
+def test_stdin_to_stdout(tmp_path: Path, dark: str, image: np.ndarray) -> None:
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, format="PNG")
+    done = subprocess.run(
+        [sys.executable, "-m", "hybridseg", "segment", "-m", dark, "-"],
+        input=stream.getvalue(), capture_output=True, check=True,
+    )  # fmt: skip
+    mask = np.asarray(Image.open(io.BytesIO(done.stdout)))
+    assert np.array_equal(mask, np.where(image < 50, 255, 0))
+    assert done.stderr == b""
+
+
+def test_one_bad_file_does_not_stop_the_others(tmp_path: Path, dark: str, image: np.ndarray) -> None:
+    write_image(tmp_path / "good.png", image)
+    (tmp_path / "bad.png").write_bytes((tmp_path / "good.png").read_bytes()[:-30])
+    result = segment("-m", dark, tmp_path / "bad.png", tmp_path / "good.png", "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    first, last = result.stderr.splitlines()
+    assert first.startswith(f"{tmp_path / 'bad.png'}: ")
+    assert last == "hybridseg segment: 1 of 2 images failed"
+    assert sorted(everything(tmp_path / "out")) == ["good_mask.png"]
+
+
+@pytest.mark.parametrize(
+    ("names", "arguments", "message"),
+    [
+        (["a.png", "a.jpg"], ["a.png", "a.jpg", "-o", "out"], "would both be written to out/a_mask.png"),
+        (["x/a.png", "y/a.png"], ["x", "y", "-o", "out"], "would both be written to out/a_mask.png"),
+        (["a.png", "a_mask.png"], ["a.png", "a_mask.png"], "a_mask.png would be written over an input image"),
+        (["a.png", "a_mask.png"], ["a.png"], "a_mask.png exists; give -o DIR"),
+        (["a.png"], ["a.png", "-o", "masks.png"], "`-o` must be a folder, got masks.png"),
+        (["a.png"], ["a.png", "missing.png"], "missing.png: no such file or folder"),
+        (["a.png", "notes/readme.txt"], ["a.png", "notes"], "notes: holds no image"),
+        (["a.png"], ["a.png", "-"], "`-` stands alone"),
+        (["a.png"], ["a.png", "-m", "nothing-of-this-name"], "unknown method `nothing-of-this-name`; known: "),
+        (["a.png"], ["a.png", "-m", "mine.py:Untrained"], "must be trained first"),
+        (["a.png"], ["a.png", "-m", "mine.py:Missing"], "mine.py has no `Missing`"),
+        (["a.png"], ["a.png", "-m", "missing.onnx"], "missing.onnx: no such file"),
+        (["a.png"], ["a.png", "-m", "otsu[colour=3]"], "`colour` is not a parameter of OtsuSegmenter; known: "),
+    ],
+)
+def test_refused_in_one_line_before_anything_is_written(
+    *, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, image: np.ndarray,
+    names: list[str], arguments: list[str], message: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(METHODS)
+    for name in names:
+        Path(name).parent.mkdir(exist_ok=True)
+        Image.fromarray(image).save(name) if name.endswith(("png", "jpg")) else Path(name).write_text("")
+    before = everything(tmp_path)
+    result = segment(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    after = {name: data for name, data in everything(tmp_path).items() if "__pycache__" not in name}
+    assert after == before
+
+
+def test_existing_masks_are_skipped_or_replaced_when_told_so(tmp_path: Path, dark: str, image: np.ndarray) -> None:
+    write_image(tmp_path / "a.png", image)
+    mask = tmp_path / "a_mask.png"
+    mask.write_bytes(b"old")
+    assert segment("-m", dark, tmp_path / "a.png", "--existing", "skip").stdout.startswith("nothing to do")
+    assert mask.read_bytes() == b"old"
+    assert segment("-m", dark, tmp_path / "a.png", "--existing", "overwrite").exit_code == 0
+    assert np.array_equal(read_mask(mask), image < 50)
+
+
+def test_an_image_named_twice_is_done_once(tmp_path: Path, image: np.ndarray) -> None:
+    write_image(tmp_path / "a.png", image)
+    inputs = (str(tmp_path / "a.png"), str(tmp_path), str(tmp_path / "." / "a.png"))
+    jobs = plan_jobs(inputs, None, overlay=False, existing="error")
+    assert [job.mask.name for job in jobs] == ["a_mask.png"]
+
+
+def test_help_says_what_it_is_not_for() -> None:
+    assert "not for diagnosis" in segment("--help").output

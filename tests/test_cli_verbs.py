@@ -1,0 +1,231 @@
+"""The other verbs, and the promise that wrong input gives one line and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+import hybridseg
+from hybridseg.cli import VERBS, main
+from hybridseg.cli.bench import choose_split, default_methods
+from hybridseg.data import load_dataset
+from hybridseg.images import write_image
+
+METHODS = '''
+import time
+
+import numpy as np
+from hybridseg import Segmenter, Tags
+
+
+class Level(Segmenter):
+    """Dark pixels; learns how dark.
+
+    More text that a list has no room for.
+    """
+
+    tags = Tags(requires_fit=True, exportable=False, export_reason="it is a test")
+
+    def __init__(self, *, share=1.0):
+        self.share = share
+
+    def _fit(self, images, masks, *, groups, validation, progress):
+        self.level_ = self.share * float(np.mean([image.mean() for image in images]))
+
+    def _predict_proba(self, image):
+        return (image < self.level_).astype(np.float32)
+
+
+class Slow(Segmenter):
+    """Takes its time."""
+
+    def _predict_proba(self, image):
+        time.sleep(30)
+        return np.zeros(image.shape, np.float32)
+'''
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder with a plug-in file, an image, a text file and an empty folder in it."""
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(METHODS)
+    write_image("grey.png", np.full((40, 60), 7, np.uint8))
+    Path("text.onnx").write_text("not a graph")
+    Path("text.hybridseg").write_text("not a model")
+    Path("cut.png").write_bytes(Path("grey.png").read_bytes()[:40])
+    Path("empty").mkdir()
+    return tmp_path
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, list(map(str, arguments)), prog_name="hybridseg")
+
+
+def test_help_lists_every_verb_as_the_verb_describes_itself() -> None:
+    listed = run("--help").output
+    for name in VERBS:
+        assert f"  {name} " in listed
+        result = run(name, "--help")
+        assert result.exit_code == 0, result.output
+        assert f"Usage: hybridseg {name}" in result.output
+
+
+def test_version() -> None:
+    assert run("--version").output == f"hybridseg, version {hybridseg.__version__}\n"
+
+
+def test_fit_then_segment_and_info(here: Path) -> None:
+    result = run("fit", "mine.py:Level", "--data", "phantoms[n=4]", "-p", "share=0.5", "-o", "level.hybridseg")
+    assert result.exit_code == 0, result.output
+    assert result.stdout == "level.hybridseg: Level(share=0.5) fitted on 4 cases of phantoms\n"
+    shown = run("info", "level.hybridseg").output
+    assert "Level" in shown
+    assert "share      0.5" in shown
+    assert "level_" in shown
+    done = run("segment", "grey.png", "-m", "level.hybridseg")
+    assert done.stdout == "grey.png: lesion 100.0 % -> grey_mask.png\n"
+    again = run("fit", "mine.py:Level", "--data", "phantoms[n=4]", "-o", "level.hybridseg")
+    assert (again.exit_code, again.stderr) == (
+        2, "hybridseg: level.hybridseg exists; give --overwrite to replace it\n"
+    )  # fmt: skip
+
+
+def test_methods_lists_what_is_installed() -> None:
+    names = run("methods", "--names").output.split()
+    assert {"otsu", "watershed", "random-forest", "unet"} <= set(names)
+    table = run("methods").output
+    assert all(name in table for name in names)
+
+
+def test_default_methods_leave_out_what_needs_tensorflow() -> None:
+    assert "otsu" in default_methods()
+    assert "unet" not in default_methods()
+
+
+def test_info_about_a_method_an_image_and_a_run(here: Path) -> None:
+    method = run("info", "mine.py:Level[share=0.25]").output
+    assert "Dark pixels; learns how dark." in method
+    assert "no: it is a test" in method
+    assert "share      0.25   default 1.0" in method
+    image = run("info", "grey.png").output
+    assert "40 rows x 60 columns" in image
+    assert "7 to 7, mean 7.0" in image
+    arguments = ("--data", "phantoms[n=4]", "--folds", 2, "--no-cost", "-m", "mine.py:Level", "-o", "run")
+    assert run("bench", *arguments).exit_code == 0
+    folder = run("info", "run").output
+    assert "4 of 4" in folder
+    assert "mine.py:Level" in folder
+
+
+def test_models_lists_cards(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from hybridseg.cli import _models
+
+    monkeypatch.setattr(_models, "ZOO", tmp_path)
+    assert "no trained model ships" in run("models").output
+    (tmp_path / "small.json").write_text('{"scores": {"iou": 0.7123}, "license": "Apache-2.0"}')
+    (tmp_path / "small.onnx").write_bytes(b"0" * 1_500_000)
+    row = run("models").output.splitlines()[1]
+    assert row.split() == ["small", "0.712", "-", "-", "1.5", "Apache-2.0"]
+    assert _models.shipped("small") == _models.shipped("small.onnx") == tmp_path / "small.onnx"
+    assert _models.shipped("other") is None
+
+
+BAD = [
+    (["nonsense"], "No such command 'nonsense'"),
+    (["bench", "--nonsense"], "No such option"),
+    (["bench", "-m", "ostu"], "did you mean `otsu`?"),
+    (["bench", "-m", "otsu[deepth=3]"], "`deepth` is not a parameter of OtsuSegmenter; known: "),
+    (["bench", "-m", "otsu", "-m", "otsu"], "method `otsu` is named twice"),
+    (["bench", "-m", "otsu[depth"], "a method is written"),
+    (["bench", "--data", "nowhere"], "nowhere: no such folder or manifest"),
+    (["bench", "--data", "empty"], "empty: holds no image"),
+    (["bench", "--data", "phantoms[n=3]", "--folds", "4"], "at most the number of groups (3), got 4"),
+    (["bench", "--data", "phantoms[n=3]", "--folds", "3", "--fold", "3"], "`fold` must be 0 to 2"),
+    (["bench", "--data", "phantoms[n=3]", "--split", "nowhere.csv"], "nowhere.csv"),
+    (["bench", "--data", "phantoms[n=3]", "--split", "busi"], "lacks 619 of the 619 files"),
+    (["bench", "--data", "phantoms[n=3]", "--test-part"], "lacks 619 of the 619 files"),
+    (["bench", "--data", "phantoms[n=3]", "--test-part", "--folds", "5"], "no other --split or --folds"),
+    (["bench", "--data", "phantoms[n=3]", "--folds", "3", "-m", "otsu", "-o", "empty/../grey.png"], "is a file"),
+    (["fit", "otsu", "--data", "phantoms[n=3]", "-o", "no/where.hybridseg"], "no: no such folder"),
+    (["fit", "otsu", "--data", "phantoms[n=3]", "-p", "depth", "-o", "x.hybridseg"], "written `name=value`"),
+    (["fit", "otsu", "--data", "empty", "-o", "x.hybridseg"], "empty: holds no image"),
+    (["fit", "mine.py:Nobody", "--data", "phantoms[n=3]", "-o", "x.hybridseg"], "mine.py has no `Nobody`"),
+    (["export", "mine.py:Level", "-o", "x.onnx"], "must be trained first"),
+    (["export", "text.hybridseg", "-o", "x.onnx"], "not a saved hybridseg model"),
+    (["export", "otsu", "-o", "no/x.onnx"], "no: no such folder"),
+    (["info", "text.onnx"], "text.onnx: not an ONNX file"),
+    (["info", "text.hybridseg"], "not a saved hybridseg model"),
+    (["info", "cut.png"], "cut.png"),
+    (["info", "empty"], "empty: not a run folder"),
+    (["info", "missing.png"], "missing.png: no such file"),
+    (["info", "mehtod"], "unknown method `mehtod`; known: "),
+    (["segment", "-m", "text.onnx", "grey.png"], "text.onnx: not an ONNX file"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD, ids=[" ".join(arguments) for arguments, _ in BAD])
+def test_wrong_input_is_one_line_and_leaves_nothing(here: Path, arguments: list[str], message: str) -> None:
+    def files() -> set[str]:
+        return {str(path) for path in here.rglob("*") if "__pycache__" not in path.parts}
+
+    before = files()
+    result = run(*arguments)
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert files() == before
+
+
+def test_debug_variable_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYBRIDSEG_DEBUG", "1")
+    assert isinstance(run("info", "mehtod").exception, hybridseg.registry.UnknownMethodError)
+
+
+def test_ctrl_c_ends_with_one_line_and_130(here: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hybridseg", "bench", "--data", "phantoms[n=2]", "--folds", "2", "-m", "mine.py:Slow",
+         "-o", "run", "--no-cost"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not any(path.stat().st_size for path in here.glob("run/cells/*.jsonl")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1.0)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (130, "", "hybridseg: interrupted\n")
+
+
+def test_reader_that_leaves_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = subprocess.run(
+        [sys.executable, "-m", "hybridseg", "methods", "--names"], stdout=writing, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writing)
+    assert (process.returncode, process.stderr) == (141, b"")
+
+
+def test_split_by_request() -> None:
+    dataset = load_dataset("phantoms[n=12]")
+    split, name = choose_split(dataset, None, 3, 7, False)
+    assert (len(split.folds), name) == (3, "3 grouped, class-stratified folds dealt from seed 7")
+    assert len(choose_split(dataset, "grouped", None, 0, False)[0].folds) == 5
+
+
+@pytest.mark.busi
+def test_busi_gets_its_published_split(busi_dir: Path) -> None:
+    split, name = choose_split(load_dataset(busi_dir), None, None, 0, False)
+    assert "published" in name
+    assert len(split.folds) == 5
+    assert len(choose_split(load_dataset(busi_dir), None, 3, 0, False)[0].folds) == 3
