@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -85,11 +86,25 @@ def train(
 ) -> tuple[Any, list[dict[str, float]]]:
     """Return the trained `keras.Model`, holding the averaged weights of its best epoch, and the history.
 
+    Python's and numpy's global generators, which Keras seeds and draws from, come back as they were.
+
     Raises
     ------
     TrainingError
         If the loss stops being a number, or the checkpoint belongs to another training.
     """
+    state = random.getstate(), np.random.get_state()
+    try:
+        return _train(recipe, data, validation, progress, checkpoint_dir)
+    finally:
+        random.setstate(state[0])
+        np.random.set_state(state[1])
+
+
+def _train(
+    recipe: Recipe, data: TrainingData, validation: TrainingData,
+    progress: Callable[[int, int, str], None], checkpoint_dir: Path | None,
+) -> tuple[Any, list[dict[str, float]]]:
     import keras
 
     from .imagenet import load_lite0
@@ -248,7 +263,7 @@ def read_checkpoint(path: Path, identity: str, model: Any, optimizer: Any) -> Ru
         If the checkpoint is of another recipe, another architecture or other data, or is no checkpoint.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             header = json.loads(stored["header"].tobytes())
             groups = {
                 name: [stored[key] for key in sorted(stored.files) if key.startswith(f"{name}_")]

@@ -1,0 +1,139 @@
+"""Training for real, on phantoms: a fit learns, repeats, survives a kill, and refuses what isn't its own."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hybridseg.data.phantoms import phantom
+from hybridseg.unet.segmenter import UNetSegmenter
+
+pytest.importorskip("keras")
+pytest.importorskip("tensorflow")
+from hybridseg.unet import training
+
+TINY = {"encoder": "none", "size": 32, "width": 4, "epochs": 3, "batch_size": 4, "flip_averaging": False}
+
+
+@pytest.fixture(scope="module")
+def cases() -> tuple[list, list]:
+    made = [phantom(seed, kind="normal" if seed % 5 == 4 else None, shape=(80, 96)) for seed in range(20)]
+    return [each.image for each in made], [each.mask for each in made]
+
+
+@pytest.fixture(scope="module")
+def fitted(cases, tmp_path_factory) -> UNetSegmenter:
+    folder = tmp_path_factory.mktemp("checkpoint")
+    return UNetSegmenter(**TINY, checkpoint_dir=str(folder)).fit(*cases)
+
+
+def test_learns_to_tell_dark_discs() -> None:
+    rng = np.random.default_rng(0)
+    images, masks = [], []
+    y, x = np.mgrid[:64, :64]
+    for _ in range(48):
+        row, column = rng.uniform(16, 48, 2)
+        mask = (y - row) ** 2 + (x - column) ** 2 < 100
+        images.append(np.where(mask, rng.uniform(0, 80, mask.shape), rng.uniform(100, 255, mask.shape)).astype(np.uint8))
+        masks.append(mask)
+    model = UNetSegmenter(**{**TINY, "epochs": 15, "learning_rate": 5e-3, "ema_decay": 0.9}).fit(images, masks)
+    assert model.score(images, masks) > 0.5
+    assert model.history_[-1]["loss"] < model.history_[0]["loss"]
+
+
+def test_fitted_model_predicts_without_keras_and_survives_saving(fitted, cases, tmp_path: Path) -> None:
+    path = tmp_path / "unet.hybridseg"
+    fitted.save(path)
+    np.save(tmp_path / "image.npy", cases[0][0])
+    code = (
+        "import sys, numpy as np, hybridseg\n"
+        f"model = hybridseg.load({str(path)!r})\n"
+        f"np.save({str(tmp_path / 'p.npy')!r}, model.predict_proba(np.load({str(tmp_path / 'image.npy')!r})))\n"
+        "assert not {'keras', 'tensorflow', 'sklearn', 'skimage'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    np.testing.assert_array_equal(np.load(tmp_path / "p.npy"), fitted.predict_proba(cases[0][0]))
+
+
+def test_finished_training_is_not_done_again(fitted, cases, monkeypatch) -> None:
+    monkeypatch.setattr(training, "_one_epoch", lambda *a: pytest.fail("an epoch was trained again"))
+    again = UNetSegmenter(**TINY, checkpoint_dir=fitted.checkpoint_dir).fit(*cases)
+    np.testing.assert_array_equal(again.predict_proba(cases[0][1]), fitted.predict_proba(cases[0][1]))
+
+
+def test_same_seed_same_model_whatever_the_checkpoints(fitted, cases) -> None:
+    again = UNetSegmenter(**TINY).fit(*cases)
+    np.testing.assert_array_equal(again.predict_proba(cases[0][1]), fitted.predict_proba(cases[0][1]))
+    assert again.operating_point_ == fitted.operating_point_
+
+
+def test_checkpoint_of_another_training_is_refused(fitted, cases) -> None:
+    other = UNetSegmenter(**{**TINY, "width": 5}, checkpoint_dir=fitted.checkpoint_dir)
+    with pytest.raises(training.TrainingError, match="other parameters, architecture or data"):
+        other.fit(*cases)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 torn"])
+def test_damaged_checkpoint_is_refused_in_one_line(cases, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / training.CHECKPOINT).write_bytes(content)
+    with pytest.raises(training.TrainingError, match="not a training checkpoint") as caught:
+        UNetSegmenter(**TINY, checkpoint_dir=str(tmp_path)).fit(*cases)
+    assert "\n" not in str(caught.value)
+
+
+def test_loss_that_is_no_number_stops_with_advice(cases, monkeypatch) -> None:
+    import keras
+
+    monkeypatch.setattr(keras.Model, "train_on_batch", lambda *a, **k: float("nan"))
+    with pytest.raises(training.TrainingError, match=r"became nan in epoch 1, step 1; lower learning_rate"):
+        UNetSegmenter(**TINY).fit(*cases)
+
+
+def test_killed_training_ends_with_the_same_model(fitted, cases, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import sys\n"
+        "from hybridseg.data.phantoms import phantom\n"
+        "from hybridseg.unet.segmenter import UNetSegmenter\n"
+        "made = [phantom(s, kind='normal' if s % 5 == 4 else None, shape=(80, 96)) for s in range(20)]\n"
+        f"model = UNetSegmenter(**{TINY!r}, checkpoint_dir=sys.argv[1])\n"
+        "model.fit([m.image for m in made], [m.mask for m in made]).save(sys.argv[2])\n"
+    )
+    folder, saved = tmp_path / "checkpoint", tmp_path / "model.hybridseg"
+    command = [sys.executable, script, folder, saved]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not (folder / training.CHECKPOINT).exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not saved.exists(), "the kill came too late to show anything"
+    assert (folder / training.CHECKPOINT).exists()
+    subprocess.run(command, check=True, capture_output=True)
+    resumed = UNetSegmenter.load(saved)
+    assert len(resumed.history_) == 3
+    np.testing.assert_array_equal(resumed.predict_proba(cases[0][1]), fitted.predict_proba(cases[0][1]))
+    assert resumed.operating_point_ == fitted.operating_point_
+
+
+def test_exported_file_agrees(fitted, cases, tmp_path: Path) -> None:
+    import hybridseg
+
+    fitted.to_onnx(tmp_path / "unet.onnx")
+    exported = hybridseg.load(tmp_path / "unet.onnx")
+    for image in cases[0][:4]:
+        assert (exported.predict(image) != fitted.predict(image)).mean() <= 1e-4
+
+
+@pytest.mark.parametrize(("encoder", "size"), [("resnet", 64), ("none", 50), ("none", 0)])
+def test_impossible_networks_are_refused(encoder: str, size: int) -> None:
+    from hybridseg.unet.network import build_network
+
+    with pytest.raises(ValueError, match="must be"):
+        build_network(encoder, size)
