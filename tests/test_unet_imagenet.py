@@ -136,3 +136,18 @@ def test_feature_maps_agree_with_pytorch() -> None:
         wanted = [expected[key] for key in ("mean", "std", "first", "middle", "last")]
         # Values reach tens; float32 sums in another order differ by parts in a hundred thousand.
         np.testing.assert_allclose(got, wanted, rtol=1e-3, atol=1e-3)
+
+
+def test_short_encoder_gets_the_same_weights_as_the_whole_one() -> None:
+    pytest.importorskip("keras")
+    pytest.importorskip("tensorflow")
+    from hybridseg.unet.network import build_network
+
+    whole, short = build_network("efficientnet-lite0", 32), build_network("efficientnet-lite0-short", 32)
+    imagenet.load_lite0(whole)
+    imagenet.load_lite0(short)
+    encoder = [layer for layer in short.layers if layer.name.startswith("encoder_") and layer.weights]
+    assert len(encoder) == 54  # the stem's two, and two, four or six of each of the 9 blocks
+    for layer in encoder:
+        for got, expected in zip(layer.get_weights(), whole.get_layer(layer.name).get_weights(), strict=True):
+            np.testing.assert_array_equal(got, expected)

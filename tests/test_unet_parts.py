@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -174,3 +176,18 @@ def test_missing_tensorflow_gives_the_pip_line(monkeypatch) -> None:
 
 def test_default_operating_point_is_a_plain_threshold() -> None:
     assert UNetSegmenter().current_operating_point == OperatingPoint()
+
+
+def test_teacher_is_mixed_into_the_target_at_its_share() -> None:
+    data = TrainingData(np.full((4, 32, 32), 90, np.uint8), np.zeros((4, 32, 32), np.uint8))
+    seen = []
+
+    def teacher(image: np.ndarray) -> np.ndarray:
+        seen.append(image)
+        return np.full(image.shape, 0.8, np.float32)
+
+    recipe = dataclasses.replace(RECIPE, teacher_share=0.25)
+    ((images, masks),) = batches(recipe, data, 0, teacher)
+    np.testing.assert_allclose(masks, 0.2, atol=1e-6)
+    assert seen[0].dtype == np.uint8
+    np.testing.assert_array_equal(seen[0], np.rint(images[0, ..., 0]))  # it sees what the student sees

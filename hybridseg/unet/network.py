@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-ENCODERS = ("efficientnet-lite0", "none")
+ENCODERS = ("efficientnet-lite0", "efficientnet-lite0-short", "none")
 
 # (filters, kernel, stride, expansion, repeats): EfficientNet-Lite0, after M. Tan and Q. Le, EfficientNet (ICML 2019,
 # arXiv:1905.11946) without squeeze-and-excitation and with ReLU6, as published with the Lite variants.
@@ -23,6 +23,10 @@ LITE0_STAGES = (
     (320, 3, 1, 6, 1),
 )
 LITE0_DECODER = ((128, 2), (64, 2), (32, 1), (16, 1))  # (filters, convolutions), from 1/16 of the input's size to 1/2
+# The short one ends at 1/16 of the input's size after one block of the fifth stage, and decodes with separable
+# convolutions: an eighth of the parameters.
+SHORT_STAGES = (*LITE0_STAGES[:4], (112, 5, 1, 6, 1))
+SHORT_DECODER = ((48, 1), (24, 1), (16, 1))
 
 
 def build_network(encoder: str, size: int, width: int = 16) -> Any:
@@ -30,13 +34,13 @@ def build_network(encoder: str, size: int, width: int = 16) -> Any:
 
     Parameters
     ----------
-    encoder : {"efficientnet-lite0", "none"}
+    encoder : {"efficientnet-lite0", "efficientnet-lite0-short", "none"}
         ``none`` is the plain U-Net of O. Ronneberger et al. (MICCAI 2015, doi 10.1007/978-3-319-24574-4_28) with
         batch normalisation and bilinear up-sampling.
     size : int
         Side of the square input, in pixels; a multiple of 32.
     width : int
-        Filters of the plain U-Net's first level; the pretrained encoder ignores it.
+        Filters of the plain U-Net's first level; the pretrained encoders ignore it.
     """
     import keras
 
@@ -49,13 +53,18 @@ def build_network(encoder: str, size: int, width: int = 16) -> Any:
     image = keras.Input((size, size, 1), name="image")
     # EfficientNet-Lite0's own normalisation, (x - 127) / 128, is part of the network.
     x = keras.layers.Rescaling(1 / 128, offset=-127 / 128, name="normalise")(image)
-    x, skips = _lite0(x) if encoder == "efficientnet-lite0" else _plain_encoder(x, width)
-    levels = LITE0_DECODER if encoder == "efficientnet-lite0" else tuple((width * 2**k, 1) for k in (3, 2, 1, 0))
+    block = _conv
+    if encoder == "efficientnet-lite0":
+        (x, skips), levels = _lite0(x, LITE0_STAGES), LITE0_DECODER
+    elif encoder == "efficientnet-lite0-short":
+        (x, skips), levels, block = _lite0(x, SHORT_STAGES), SHORT_DECODER, _separable_conv
+    else:
+        (x, skips), levels = _plain_encoder(x, width), tuple((width * 2**k, 1) for k in (3, 2, 1, 0))
     for level, ((filters, convolutions), skip) in enumerate(zip(levels, reversed(skips), strict=True)):
         x = keras.layers.UpSampling2D(2, interpolation="bilinear", name=f"decoder_{level}_up")(x)
         x = keras.layers.Concatenate(name=f"decoder_{level}_join")([x, skip])
         for k in range(convolutions):
-            x = _conv(x, filters, 3, f"decoder_{level}_{k}", f"decoder_{level}_{k}_bn", relu=keras.layers.ReLU)
+            x = block(x, filters, 3, f"decoder_{level}_{k}", f"decoder_{level}_{k}_bn", relu=keras.layers.ReLU)
     x = keras.layers.Conv2D(1, 3, padding="same", name="logit")(x)
     x = keras.layers.UpSampling2D(2, interpolation="bilinear", name="logit_up")(x)
     x = keras.layers.Activation("sigmoid", name="probability", dtype="float32")(x)
@@ -71,8 +80,16 @@ def _conv(x: Any, filters: int, kernel: int, name: str, bn_name: str, *, stride:
     return relu(name=f"{name}_relu")(x) if relu else x
 
 
-def _lite0(x: Any) -> tuple[Any, list[Any]]:
-    """EfficientNet-Lite0 without its head; skips at 1/2, 1/4, 1/8 and 1/16 of the input's size.
+def _separable_conv(x: Any, filters: int, kernel: int, name: str, bn_name: str, *, relu: Any = None) -> Any:
+    """Depthwise, then pointwise convolution, batch normalisation, and an activation layer if given."""
+    import keras
+
+    x = keras.layers.DepthwiseConv2D(kernel, padding="same", use_bias=False, name=f"{name}_depthwise")(x)
+    return _conv(x, filters, 1, name, bn_name, relu=relu)
+
+
+def _lite0(x: Any, stages: tuple[tuple[int, int, int, int, int], ...]) -> tuple[Any, list[Any]]:
+    """EfficientNet-Lite0 without its head, or its first stages; the skips are what each halving starts from.
 
     Layers are named after the published weights' tensors, which is what `imagenet.load_lite0` goes by.
     """
@@ -83,7 +100,7 @@ def _lite0(x: Any) -> tuple[Any, list[Any]]:
 
     x = _conv(x, 32, 3, "encoder__conv_stem", "encoder__bn0", stride=2, relu=relu6)
     skips, block = [], 0
-    for filters, kernel, first_stride, expansion, repeats in LITE0_STAGES:
+    for filters, kernel, first_stride, expansion, repeats in stages:
         for repeat in range(repeats):
             stride = first_stride if repeat == 0 else 1
             if stride == 2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 from dataclasses import fields
@@ -27,14 +28,15 @@ class UNetSegmenter(Segmenter):
 
     Parameters
     ----------
-    encoder : {"efficientnet-lite0", "none"}
-        ``none`` is a plain U-Net, ``width`` filters wide at its first level.
+    encoder : {"efficientnet-lite0", "efficientnet-lite0-short", "none"}
+        ``efficientnet-lite0-short`` has an eighth of the parameters; ``none`` is a plain U-Net, ``width`` filters
+        wide at its first level.
     size : int
         Side of the working square in pixels; a multiple of 32.
     width : int
         Filters of the plain U-Net's first level.
     pretrained : bool
-        Start the encoder from ImageNet weights (``efficientnet-lite0`` only).
+        Start the encoder from ImageNet weights (a plain U-Net has none).
     epochs, batch_size, learning_rate, weight_decay
         AdamW with one epoch of warm-up, then a cosine down to a hundredth.
     ema_decay : float
@@ -47,6 +49,10 @@ class UNetSegmenter(Segmenter):
         Share of the groups held out for validation where ``fit`` is given none.
     flip_averaging : bool
         Average the probability with that of the mirrored image; doubles the time.
+    teacher : str, optional
+        An exported model (``.onnx``) to learn from besides the masks: it answers on every augmented picture.
+    teacher_share : float
+        Weight of the teacher's answer in the target, in [0, 1]; the mask has the rest.
     random_state : int
     threads : int
         Threads of onnxruntime in ``predict``.
@@ -72,6 +78,8 @@ class UNetSegmenter(Segmenter):
         patience: int = 20,
         validation_share: float = 0.1,
         flip_averaging: bool = True,
+        teacher: str | None = None,
+        teacher_share: float = 0.5,
         random_state: int = 0,
         threads: int = 1,
         checkpoint_dir: str | None = None,
@@ -89,6 +97,8 @@ class UNetSegmenter(Segmenter):
         self.patience = patience
         self.validation_share = validation_share
         self.flip_averaging = flip_averaging
+        self.teacher = teacher
+        self.teacher_share = teacher_share
         self.random_state = random_state
         self.threads = threads
         self.checkpoint_dir = checkpoint_dir
@@ -124,7 +134,11 @@ class UNetSegmenter(Segmenter):
             for some_images, some_masks in ((images, masks), validation)
         )
         folder = Path(self.checkpoint_dir) if self.checkpoint_dir is not None else None
-        model, history = train(recipe, data, validation_data, progress=progress, checkpoint_dir=folder)
+        teacher, teacher_hash = self._teacher()
+        model, history = train(
+            recipe, data, validation_data, progress=progress, checkpoint_dir=folder, teacher=teacher,
+            teacher_hash=teacher_hash,
+        )
         from .convert import convert_weights
 
         self._forget()
@@ -138,6 +152,15 @@ class UNetSegmenter(Segmenter):
 
         return choose_operating_point(masks, [self._predict_proba(image) for image in images])
 
+    def _teacher(self) -> tuple[Any, str]:
+        """Return the teacher's ``predict_proba`` and the SHA-256 (hex) of its file."""
+        if self.teacher is None:
+            return None, ""
+        from ..onnx import OnnxSegmenter
+
+        content = Path(self.teacher).read_bytes()
+        return OnnxSegmenter.load(self.teacher).predict_proba, hashlib.sha256(content).hexdigest()
+
     def _recipe(self) -> Any:
         from .training import Recipe
 
@@ -148,11 +171,14 @@ class UNetSegmenter(Segmenter):
         for name, low, high in (("validation_share", 0, 1), ("lesion_free_share", 0, 1), ("ema_decay", 0, 1)):
             if not low <= getattr(self, name) < high:
                 raise ValueError(f"`{name}` must lie in [{low}, {high}), got {getattr(self, name)}")
+        if not 0 <= self.teacher_share <= 1:
+            raise ValueError(f"`teacher_share` must lie in [0, 1], got {self.teacher_share}")
         for name in ("epochs", "batch_size", "patience"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}")
         values = {field.name: getattr(self, field.name) for field in fields(Recipe)}
-        return Recipe(**{**values, "pretrained": recipe_pretrained})
+        teacher_share = self.teacher_share if self.teacher is not None else 0.0
+        return Recipe(**{**values, "pretrained": recipe_pretrained, "teacher_share": teacher_share})
 
     def _predict_proba(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         working = to_working(image, self.size)[None, :, :, None]

@@ -26,6 +26,9 @@ from .operating import THRESHOLDS, f1_per_image
 
 CHECKPOINT = "checkpoint.npz"
 
+Teacher = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+"""From an image (S, S), uint8, to a probability (S, S), float32: `Segmenter.predict_proba`."""
+
 
 class TrainingError(RuntimeError):
     """Training can't go on; the message says why and what to do."""
@@ -47,6 +50,7 @@ class Recipe:
     lesion_free_share: float
     patience: int
     random_state: int
+    teacher_share: float = 0.0
 
 
 @dataclass
@@ -83,10 +87,14 @@ def train(
     *,
     progress: Callable[[int, int, str], None],
     checkpoint_dir: Path | None = None,
+    teacher: Teacher | None = None,
+    teacher_hash: str = "",
 ) -> tuple[Any, list[dict[str, float]]]:
     """Return the trained `keras.Model`, holding the averaged weights of its best epoch, and the history.
 
-    Python's and numpy's global generators, which Keras seeds and draws from, come back as they were.
+    Python's and numpy's global generators, which Keras seeds and draws from, come back as they were. A teacher sees
+    the augmented pictures, and its answer, at the recipe's share, is mixed into the target (consistent teaching:
+    L. Beyer et al., CVPR 2022, doi 10.1109/CVPR52688.2022.01065).
 
     Raises
     ------
@@ -95,7 +103,7 @@ def train(
     """
     state = random.getstate(), np.random.get_state()
     try:
-        return _train(recipe, data, validation, progress, checkpoint_dir)
+        return _train(recipe, data, validation, progress, checkpoint_dir, teacher, teacher_hash)
     finally:
         random.setstate(state[0])
         np.random.set_state(state[1])
@@ -104,6 +112,7 @@ def train(
 def _train(
     recipe: Recipe, data: TrainingData, validation: TrainingData,
     progress: Callable[[int, int, str], None], checkpoint_dir: Path | None,
+    teacher: Teacher | None, teacher_hash: str,
 ) -> tuple[Any, list[dict[str, float]]]:
     import keras
 
@@ -130,7 +139,7 @@ def _train(
     optimizer.build(model.trainable_variables)
 
     identity = hashlib.sha256(
-        json.dumps([asdict(recipe), data.content_hash(), validation.content_hash()]).encode()
+        json.dumps([asdict(recipe), data.content_hash(), validation.content_hash(), teacher_hash]).encode()
     ).hexdigest()
     run = Run(0, model.get_weights(), model.get_weights(), -1.0, 0, [])
     if checkpoint_dir is not None:
@@ -138,7 +147,7 @@ def _train(
         if (checkpoint_dir / CHECKPOINT).exists():
             run = read_checkpoint(checkpoint_dir / CHECKPOINT, identity, model, optimizer)
     while run.epoch < recipe.epochs and run.epoch - run.best_epoch <= recipe.patience:
-        _one_epoch(recipe, data, validation, run, model, judge, steps, progress)
+        _one_epoch(recipe, data, validation, run, model, judge, steps, progress, teacher)
         if checkpoint_dir is not None:
             write_checkpoint(checkpoint_dir / CHECKPOINT, identity, run, model, optimizer)
     judge.set_weights(run.best)
@@ -147,12 +156,12 @@ def _train(
 
 def _one_epoch(
     recipe: Recipe, data: TrainingData, validation: TrainingData, run: Run,
-    model: Any, judge: Any, steps: int, progress: Callable[[int, int, str], None],
+    model: Any, judge: Any, steps: int, progress: Callable[[int, int, str], None], teacher: Teacher | None,
 ) -> None:
     start = time.monotonic()
     model.reset_metrics()
     loss = float("nan")
-    for step, (images, masks) in enumerate(batches(recipe, data, run.epoch)):
+    for step, (images, masks) in enumerate(batches(recipe, data, run.epoch, teacher)):
         loss = float(model.train_on_batch(images, masks))
         done = run.epoch * steps + step + 1
         if not np.isfinite(loss):
@@ -191,7 +200,7 @@ def epoch_order(recipe: Recipe, data: TrainingData, epoch: int) -> NDArray[np.in
 
 
 def batches(
-    recipe: Recipe, data: TrainingData, epoch: int
+    recipe: Recipe, data: TrainingData, epoch: int, teacher: Teacher | None = None
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Yield augmented batches (n, S, S, 1) of an epoch; the next one is prepared while one is used."""
     order = epoch_order(recipe, data, epoch)
@@ -202,9 +211,13 @@ def batches(
         for position in range(first, first + size):
             rng = np.random.default_rng([recipe.random_state, epoch, position])
             case = order[position]
-            pairs.append(augment(
+            image, mask = augment(
                 data.images[case].astype(np.float32), data.masks[case].astype(np.float32) / 255, rng
-            ))
+            )
+            if teacher is not None:
+                answer = teacher(np.rint(image).astype(np.uint8))
+                mask = mask + np.float32(recipe.teacher_share) * (answer - mask)
+            pairs.append((image, mask))
         return np.stack([p[0] for p in pairs])[..., None], np.stack([p[1] for p in pairs])[..., None]
 
     starts = range(0, len(order) - size + 1, size)
