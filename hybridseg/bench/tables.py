@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..validation import write_atomically
 from .summary import Comparison, MethodSummary, RunSummary
-from .text import aligned, shortened
+from .text import aligned, escaped, markdown_table, shortened, wrapped
 
 FORMATS = ("text", "md", "csv", "json")
 FILES = {"text": "table.txt", "md": "table.md", "csv": "table.csv", "json": "table.json"}
@@ -92,14 +92,14 @@ def _text(summary: RunSummary) -> str:
         )
         for columns in (_ACCURACY, _DETAIL, _COST)
     ]
-    blocks += ["\n".join(_wrapped(note) for note in summary.notes)]
+    blocks += ["\n".join(wrapped(note) for note in summary.notes)]
     if summary.comparisons:
         every = [method.method for method in summary.methods]
         short = dict(zip(every, shortened(every, _COMPARED_NAME_WIDTH), strict=True))
         rows = [[short[c.first], short[c.second], *_comparison(c)] for c in summary.comparisons]
         blocks.append(aligned(_COMPARED, rows))
-        blocks.append(_wrapped(summary.test))
-    return "\n\n".join([_wrapped(summary.title), *blocks])
+        blocks.append(wrapped(summary.test))
+    return "\n\n".join([wrapped(summary.title), *blocks])
 
 
 _COMPARED = ("method", "against", "IoU difference [95 % CI]", "p (Holm)", "verdict")
@@ -113,40 +113,22 @@ def _comparison(c: Comparison) -> list[str]:
     return [f"{c.difference:+.3f} [{c.low:+.3f}, {c.high:+.3f}]", p, verdict]
 
 
-def _wrapped(text: str) -> str:
-    import textwrap
-
-    return textwrap.fill(text, 98, subsequent_indent="  ", break_on_hyphens=False)
-
-
 def _marked(method: MethodSummary) -> str:
     return f"{method.method} †" if method.as_given else method.method
 
 
 def _markdown(summary: RunSummary) -> str:
     columns = (*_ACCURACY, *_DETAIL, *_COST)
-    lines = [f"**{_escaped(summary.title)}**", ""]
-    lines += _markdown_table(
+    lines = [f"**{escaped(summary.title)}**", ""]
+    lines += markdown_table(
         ["method", *(title for title, _ in columns)],
         [[_marked(method), *(cell(method) for _, cell in columns)] for method in summary.methods],
     )
-    lines += ["", *(f"{_escaped(note)}  " for note in summary.notes)]
+    lines += ["", *(f"{escaped(note)}  " for note in summary.notes)]
     if summary.comparisons:
         rows = [[c.first, c.second, *_comparison(c)] for c in summary.comparisons]
-        lines += ["", *_markdown_table(list(_COMPARED), rows), "", _escaped(summary.test)]
+        lines += ["", *markdown_table(list(_COMPARED), rows), "", escaped(summary.test)]
     return "\n".join(lines)
-
-
-def _markdown_table(header: list[str], rows: list[list[str]]) -> list[str]:
-    rule = ["---", *["---:"] * (len(header) - 1)]
-    return ["| " + " | ".join(map(_escaped, row)) + " |" for row in (header, rule, *rows)]
-
-
-def _escaped(text: str) -> str:
-    """Keep names that come from outside from being read as markup."""
-    for mark in "\\|<>*_`[]":
-        text = text.replace(mark, f"\\{mark}")
-    return text
 
 
 def _csv(summary: RunSummary) -> str:

@@ -1,4 +1,4 @@
-"""Aligned columns of text, for terminals and pipes alike."""
+"""Text for terminals and pipes, and Markdown: aligned columns, wrapped lines, escaped names."""
 
 from __future__ import annotations
 
@@ -35,3 +35,28 @@ def shortened(names: Sequence[str], width: int) -> list[str]:
     if len(set(short)) == len(set(names)):
         return short
     return [f"{i + 1}: {name[: width - 4]}" for i, name in enumerate(names)]
+
+
+def wrapped(text: str) -> str:
+    """Return text in lines that fit a terminal, those after the first indented."""
+    import textwrap
+
+    return textwrap.fill(text, 98, subsequent_indent="  ", break_on_hyphens=False)
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a Markdown table; every column but the first is set flush right."""
+    rule = ["---", *["---:"] * (len(header) - 1)]
+    return ["| " + " | ".join(map(escaped, row)) + " |" for row in (header, rule, *rows)]
+
+
+def escaped(text: str) -> str:
+    """Keep names that come from outside from being read as Markdown."""
+    for mark in "\\|<>*_`[]":
+        text = text.replace(mark, f"\\{mark}")
+    return text
+
+
+def p_text(p: float) -> str:
+    """Return ``p = 0.012``, or ``p < 0.001`` below that."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
