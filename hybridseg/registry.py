@@ -89,7 +89,7 @@ def create(spec: str, **params: Any) -> Segmenter:
     direct = {key: value for key, value in wanted.items() if key in segmenter_class._param_names()}
     try:
         model = segmenter_class(**direct)
-    except (ImportError, TypeError) as error:
+    except Exception as error:  # an author's __init__ may raise anything; it is reported
         raise MethodLoadError(f"method `{name}` can't be created: {error}") from error
     return model.set_params(**wanted)
 
@@ -122,13 +122,16 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
 
 def is_model_path(name: str) -> bool:
     """Whether a spec means a file on disk rather than a method's name."""
-    return name.endswith((".onnx", ".hybridseg")) or (os.sep in name and ".py:" not in name)
+    is_python = name.endswith(".py") or ".py:" in name
+    return name.endswith((".onnx", ".hybridseg")) or (os.sep in name and not is_python)
 
 
 def find_class(name: str) -> type[Segmenter]:
     """Return the class behind a method's name or ``file.py:Class``, importing it now."""
     if ".py:" in name:
         return _class_from_file(name)
+    if name.endswith(".py"):
+        raise UnknownMethodError(f"`{name}` must name its class too: `{name}:CLASS`")
     methods = available()
     if name not in methods:
         close = difflib.get_close_matches(name, methods, n=1)
@@ -174,8 +177,8 @@ def load(path: str | os.PathLike[str]) -> Segmenter:
     for candidate in _subclasses(Segmenter):  # type: ignore[type-abstract]
         if _class_id(candidate) == wanted:
             return candidate.load(path)
-    for name, info in methods.items():  # an entry point may name a package that re-exports the class
-        if info.value.partition(":")[0] == wanted.partition(".")[0]:
+    for name, info in methods.items():  # an entry point may name a module that re-exports the class
+        if _package(info.value) == _package(wanted):
             candidate = find_class(name)
             if _class_id(candidate) == wanted:
                 return candidate.load(path)
@@ -187,6 +190,10 @@ def load(path: str | os.PathLike[str]) -> Segmenter:
 
 def _class_id(segmenter_class: type[Segmenter]) -> str:
     return f"{segmenter_class.__module__}:{segmenter_class.__qualname__}"
+
+
+def _package(class_id: str) -> str:
+    return class_id.partition(":")[0].partition(".")[0]
 
 
 def _subclasses(parent: type[Segmenter]) -> list[type[Segmenter]]:
@@ -219,8 +226,10 @@ def _class_from_file(name: str) -> type[Segmenter]:
 
 
 def _require_segmenter(loaded: Any, name: str) -> type[Segmenter]:
-    from .segmenter import Segmenter
+    from .segmenter import Segmenter, Tags
 
     if not (isinstance(loaded, type) and issubclass(loaded, Segmenter)):
         raise MethodLoadError(f"method `{name}` must be a subclass of hybridseg.Segmenter, got {loaded!r}")
+    if not isinstance(loaded.tags, Tags):
+        raise MethodLoadError(f"method `{name}` must have hybridseg.Tags as its `tags`, got {loaded.tags!r}")
     return loaded

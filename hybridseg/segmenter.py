@@ -7,6 +7,7 @@ method that learns, ``_fit``; for one that exports, ``_to_onnx``); everything el
 from __future__ import annotations
 
 import copy
+import difflib
 import inspect
 import os
 from abc import ABC, abstractmethod
@@ -105,14 +106,16 @@ class Segmenter(ABC):
         Raises
         ------
         ValueError
-            If a name isn't a parameter; the message lists the known ones.
+            If a name isn't a parameter; the message lists the known ones and the nearest.
         """
         known = self._param_names()
         for name in params:
             outer = name.partition("__")[0]
             if outer not in known:
+                close = difflib.get_close_matches(outer, known, n=1)
+                hint = f"; did you mean `{close[0]}`?" if close else ""
                 mine = ", ".join(known) or "none"
-                raise ValueError(f"`{outer}` is not a parameter of {type(self).__name__}; known: {mine}")
+                raise ValueError(f"`{outer}` is not a parameter of {type(self).__name__}; known: {mine}{hint}")
         nested: dict[str, dict[str, Any]] = {}
         for name, value in params.items():
             outer, _, inner = name.partition("__")

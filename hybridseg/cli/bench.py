@@ -150,13 +150,23 @@ def _run(plan: Plan, folder: Path, jobs: int, form: str, *, cost: bool) -> list[
 
 
 def default_methods() -> list[str]:
-    """Return the installed methods that need no TensorFlow, by name; nothing is imported."""
-    from ..registry import available
+    """Return the installed methods that need no TensorFlow, by name.
 
-    return [
-        name for name, info in available().items()
-        if not info.problem and not info.value.startswith(_NEEDS_TENSORFLOW)
-    ]  # fmt: skip
+    One that can't be loaded is left out, with the reason on stderr: a broken plug-in stops nobody else.
+    """
+    from ..registry import MethodLoadError, available, find_class
+
+    chosen = []
+    for name, info in available().items():
+        if info.value.startswith(_NEEDS_TENSORFLOW):
+            continue
+        try:
+            find_class(name)
+        except MethodLoadError as error:
+            click.echo(f"hybridseg bench: left out: {error}", err=True)
+            continue
+        chosen.append(name)
+    return chosen
 
 
 def choose_split(
