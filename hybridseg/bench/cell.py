@@ -99,11 +99,23 @@ def predict_case(
         mask_pred = check_mask(mask_pred, mask_true.shape, "the mask of predict")
     except Exception as error:  # whatever a method does wrong is its result, with the reason
         return failure(cell, case, mask_true, reason(error))
+    return score_case(cell, case, mask_true, mask_pred, predict_ms=round(predict_ms, 3))
+
+
+def score_case(
+    cell: Cell,
+    case: Case,
+    mask_true: NDArray[np.bool_],
+    mask_pred: NDArray[np.bool_],
+    *,
+    predict_ms: float | None = None,
+) -> Record:
+    """Return the row of one case from its mask, (H, W) bool like the truth."""
     counts = count_pixels(mask_true, mask_pred)
     hd95_px, nsd = _boundary(mask_true, mask_pred)
     return _record(
         cell, case, mask_true, (counts.tp, counts.fp, counts.fn, counts.tn),
-        hd95_px=hd95_px, nsd=nsd, predict_ms=round(predict_ms, 3),
+        hd95_px=hd95_px, nsd=nsd, predict_ms=predict_ms,
     )  # fmt: skip
 
 

@@ -103,7 +103,7 @@ class CellFile:
 
     def append(self, row: Record | FitRecord) -> None:
         """Add one line with one write."""
-        line = json.dumps(asdict(row), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        line = json_line(row)
         written = self._stream.write(line)
         if written != len(line):
             raise OSError(f"{self.path}: disk full? {written} of {len(line)} bytes were written")
@@ -117,6 +117,11 @@ class CellFile:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def json_line(row: Record | FitRecord) -> bytes:
+    """Return a row as it stands in a cell's file."""
+    return json.dumps(asdict(row), ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
 def parse_lines(data: bytes, path: Path) -> tuple[FitRecord | None, list[Record]]:

@@ -74,12 +74,12 @@ def run_plan(
     if jobs < 1:
         raise ValueError(f"`jobs` must be at least 1, got {jobs}")
     folder = RunFolder(Path(out))
-    _check_folder(folder, plan)
+    _check_plan(folder, plan)
     for path in (folder.root, folder.root / "cells", folder.root / "models", folder.root / "costs"):
         path.mkdir(parents=True, exist_ok=True)
     with folder.locked():
         left = [cell for cell in plan.cells if count_rows(folder.cell(cell.file_stem)) < len(cell.test)]
-        description = _describe(folder, plan)
+        description = read_description(folder) if folder.description.exists() else describe_plan(plan)
         if left:
             session = {
                 "command": list(command),
@@ -125,15 +125,22 @@ class _Teller:
             self.progress(self.done, self.total, text)
 
 
-def _check_folder(folder: RunFolder, plan: Plan) -> None:
+def check_folder(folder: RunFolder) -> bool:
+    """Return whether a folder holds a run by now; raise `RunError` if it holds something else."""
     if not folder.root.exists():
-        return
+        return False
     if not folder.root.is_dir():
         raise RunError(f"{shown(folder.root)} is a file, expected a run folder")
-    if not folder.description.exists():
-        strangers = sorted(path.name for path in folder.root.iterdir() if path.name not in _OURS)
-        if strangers:
-            raise RunError(f"{shown(folder.root)} holds other files ({shown(strangers[0])}), expected a run folder")
+    if folder.description.exists():
+        return True
+    strangers = sorted(path.name for path in folder.root.iterdir() if path.name not in _OURS)
+    if strangers:
+        raise RunError(f"{shown(folder.root)} holds other files ({shown(strangers[0])}), expected a run folder")
+    return False
+
+
+def _check_plan(folder: RunFolder, plan: Plan) -> None:
+    if not check_folder(folder):
         return
     there, here = read_description(folder).get("plan", {}), plan.identity()
     for name, value in here.items():
@@ -155,9 +162,8 @@ def _differ(there: Any, here: Any) -> str:
     return f"there {text[0]}, now {text[1]}"
 
 
-def _describe(folder: RunFolder, plan: Plan) -> dict[str, Any]:
-    if folder.description.exists():
-        return read_description(folder)
+def describe_plan(plan: Plan) -> dict[str, Any]:
+    """Return what ``run.json`` says of a plan before anything is run."""
     return {
         "format_version": FORMAT_VERSION,
         "plan": plan.identity(),

@@ -252,7 +252,7 @@ def _notes(description: dict[str, Any], methods: list[MethodSummary]) -> tuple[s
         "the lesion.",
     ]
     measured = any(method.threads is not None for method in methods)
-    cpus = sorted({session["cpu"] for session in description["sessions"]})
+    cpus = sorted({session["cpu"] for session in description["sessions"] if "cpu" in session})
     notes.append(
         "Time per image, peak memory and start: measured in a process of its own, decoded pixels to mask"
         if measured
@@ -260,7 +260,7 @@ def _notes(description: dict[str, Any], methods: list[MethodSummary]) -> tuple[s
     )
     notes[-1] += f"; {' and '.join(cpus) or 'unknown processor'}."
     if any(method.as_given for method in methods):
-        notes.append("† a trained model, scored as given: its training data may hold these very images.")
+        notes.append("† a trained model or masks from elsewhere, scored as given: may have seen these very images.")
     for method in methods:
         if method.cases < method.expected:
             notes.append(f"INCOMPLETE: {method.method} has {method.cases} of {method.expected} rows.")

@@ -14,6 +14,7 @@ from .. import __version__
 
 VERBS = {
     "bench": "Score methods on data, fold by fold, and print the table.",
+    "score": "Score masks made by anybody: another tool's output, a second reader's.",
     "segment": "Write lesion masks for images. Not for diagnosis.",
     "fit": "Train a method on a data set and save it.",
     "methods": "List the installed methods.",

@@ -10,7 +10,11 @@ _LAZY = {
     "DataError": "cases",
     "Dataset": "cases",
     "FileCase": "files",
+    "Matches": "predictions",
     "load_dataset": "readers",
+    "load_truth": "predictions",
+    "match_predictions": "predictions",
+    "read_prediction": "predictions",
     "Inventory": "inventory",
     "take_inventory": "inventory",
     "Fold": "splits",
@@ -30,11 +34,15 @@ __all__ = [
     "Fold",
     "Inventory",
     "LeakReport",
+    "Matches",
     "Split",
     "busi_split",
     "check_split",
     "grouped_folds",
     "load_dataset",
+    "load_truth",
+    "match_predictions",
+    "read_prediction",
     "read_split",
     "take_inventory",
     "write_split",
@@ -44,6 +52,7 @@ if TYPE_CHECKING:
     from .cases import Case, DataError, Dataset
     from .files import FileCase
     from .inventory import Inventory, take_inventory
+    from .predictions import Matches, load_truth, match_predictions, read_prediction
     from .readers import load_dataset
     from .splits import (
         Fold,

@@ -1,0 +1,174 @@
+"""Scoring masks made by anybody: the same rows as a method's, in a run folder of their own or in one that is there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ..data import Dataset, Matches, match_predictions, read_prediction
+from ..images import shown
+from ..validation import write_atomically
+from .cell import Progress, failure, score_case
+from .plan import Cell, Method, Plan
+from .records import (
+    FitRecord,
+    Record,
+    RunError,
+    RunFolder,
+    json_line,
+    read_description,
+    read_run,
+    records_csv,
+    write_json,
+)
+from .run import check_folder, describe_plan
+
+NO_PREDICTION = "no prediction"
+MASKS = "masks"
+"""The class of a method of which only the masks are known."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The rows of the scored masks, and what matched (see `hybridseg.data.Matches`)."""
+
+    records: tuple[Record, ...]
+    matches: Matches
+
+
+def score_masks(
+    truth: Dataset,
+    folder: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    name: str = "",
+    command: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Scored:
+    """Score the masks in a folder against a dataset's, into a run folder.
+
+    Everything is read and scored before anything is written. A case without a mask is scored as the worst one.
+
+    Parameters
+    ----------
+    truth : Dataset
+    folder : path
+        The masks; see `hybridseg.data.predictions` for how files are matched with cases.
+    out : path
+        New or empty, or a whole run over cases of ``truth``, which the masks then join as a line of their own.
+    name : str
+        What the line is called; the masks' folder's name if not given.
+    command : sequence of str
+        The command line, for the record.
+    progress : callable, optional
+
+    Raises
+    ------
+    RunError
+        If ``out`` is something else, of other data, unfinished, or has a method of this name.
+    DataError, ImageError
+        If nothing matches, sizes differ, or a file can't be read.
+    """
+    run = RunFolder(Path(out))
+    name = name or Path(folder).resolve().name
+    there = _rows_there(run)
+    if there is not None:
+        truth = truth.select([row.case_id for row in there if row.case_id in {case.case_id for case in truth}])
+        _refuse_other_data(there, truth, run)
+    if not len(truth):
+        raise RunError(f"dataset {shown(truth.name)} has no case to score")
+    matches = match_predictions(truth, folder)
+    plan = _plan(truth, matches, name, str(folder), {row.case_id: row.fold for row in there or ()})
+    rows = _score(plan, matches, {row.case_id: row for row in there or ()}, progress)
+    _write(run, plan, rows, command)
+    return Scored(tuple(row for cell in plan.cells for row in rows[cell.fold]), matches)
+
+
+def _rows_there(run: RunFolder) -> list[Record] | None:
+    """Return one row per case of the run that the masks shall join, or None where the folder is new."""
+    if not check_folder(run):
+        return None
+    description, records = read_run(run.root)
+    whole = sum(cell["cases"] for cell in description["cells"])
+    if len(records) < whole:
+        raise RunError(f"{shown(run.root)} has {len(records)} of {whole} rows: finish that run first")
+    return list({row.case_id: row for row in records}.values())
+
+
+def _refuse_other_data(there: list[Record], truth: Dataset, run: RunFolder) -> None:
+    missing = len(there) - len(truth)
+    if missing:
+        raise RunError(
+            f"{shown(run.root)} is a run over other data: {missing} of its {len(there)} cases aren't in {truth.name}"
+        )
+
+
+def _plan(truth: Dataset, matches: Matches, name: str, source: str, folds: dict[str, int]) -> Plan:
+    """Return what a run of these masks is: nothing is fitted, and folds are those of the run that they join."""
+    digest = hashlib.sha256(name.encode())
+    for case_id, paths in matches.files.items():
+        digest.update(case_id.encode() + b"".join(hashlib.sha256(path.read_bytes()).digest() for path in paths))
+    method = Method(name, digest.hexdigest(), MASKS, {"folder": source}, as_given=True)
+    data_hash = truth.content_hash()
+    tested: dict[int, list[str]] = defaultdict(list)
+    for case in truth:
+        tested[folds.get(case.case_id, 0)].append(case.case_id)
+    cells = tuple(
+        Cell(method, fold, hashlib.sha256(f"{method.key} {data_hash} {fold}".encode()).hexdigest(), (), tuple(ids))
+        for fold, ids in sorted(tested.items())
+    )
+    return Plan(truth, "no split, masks from elsewhere", "", 0, (method,), cells, data_hash, "", len(cells))
+
+
+def _score(
+    plan: Plan, matches: Matches, there: dict[str, Record], progress: Progress | None
+) -> dict[int, list[Record]]:
+    rows: dict[int, list[Record]] = defaultdict(list)
+    done = 0
+    for cell in plan.cells:
+        for case in plan.dataset.select(cell.test):
+            mask_true = case.mask
+            known = there.get(case.case_id)
+            if known is not None and not same_truth(known, mask_true.shape, int(mask_true.sum())):
+                raise RunError(f"case `{shown(case.case_id)}` has another ground truth in the run than in the data")
+            paths = matches.files.get(case.case_id)
+            if paths is None:
+                rows[cell.fold].append(failure(cell, case, mask_true, NO_PREDICTION))
+            else:
+                mask_pred = read_prediction(paths, case.case_id, mask_true.shape)
+                rows[cell.fold].append(score_case(cell, case, mask_true, mask_pred))
+            done += 1
+            if progress is not None:
+                progress(done, len(plan.dataset), cell.method.spec)
+    return rows
+
+
+def same_truth(row: Record, shape: tuple[int, ...], lesion_px: int) -> bool:
+    """Whether a row is of a ground truth of this size with this many lesion pixels."""
+    return (row.height, row.width) == tuple(shape) and row.tp + row.fn == lesion_px
+
+
+def _write(run: RunFolder, plan: Plan, rows: dict[int, list[Record]], command: Sequence[str]) -> None:
+    for path in (run.root, run.root / "cells"):
+        path.mkdir(parents=True, exist_ok=True)
+    with run.locked():
+        method, fresh = plan.methods[0], describe_plan(plan)
+        description = read_description(run) if run.description.exists() else {**fresh, "methods": [], "cells": []}
+        there = {each["spec"]: each["key"] for each in description["methods"]}
+        if there.get(method.spec, method.key) != method.key:
+            raise RunError(f"{shown(run.root)} has a line called `{shown(method.spec)}`: give the masks another --name")
+        if method.spec not in there:
+            description["methods"] += fresh["methods"]
+            description["cells"] += fresh["cells"]
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        description["sessions"].append({"command": list(command), "scored": method.spec, "start": now, "end": now})
+        for cell in plan.cells:
+            lines = [json_line(FitRecord(None, {})), *map(json_line, rows[cell.fold])]
+            write_atomically(run.cell(cell.file_stem), b"".join(lines))
+        write_json(run.description, description)
+        write_atomically(run.root / "cases.csv", records_csv(read_run(run.root)[1]).encode())

@@ -1,0 +1,62 @@
+"""``hybridseg score``: score masks made by anybody."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from ._progress import progress_line
+
+LISTED = 10
+
+
+@click.command()
+@click.option(
+    "--truth", required=True, metavar="DIR", help="Ground truth: a data set as for bench, or a folder of masks."
+)
+@click.option("--pred", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Masks to score.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="RUN",
+    help="A new run folder, or one of the same data, which the masks join as a line of its table.",
+)  # fmt: skip
+@click.option("--name", default="", help="What the line is called [default: the folder's name].")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "md", "csv", "json"]), default="text", show_default=True
+)
+def score(*, truth: str, pred: Path, output: Path | None, name: str, form: str) -> None:
+    """Score masks made by anybody: another tool's output folder, a second reader's outlines.
+
+    Files are matched with cases by name; `_mask`, `_pred`, `_seg` and the like don't count. A case without a
+    file counts as a miss and is listed. Exit code 1: some predictions are missing.
+    """
+    from ..bench.score import NO_PREDICTION, score_masks
+    from ..bench.summary import summarize
+    from ..bench.tables import render, write_tables
+    from ..data import load_truth
+
+    dataset = load_truth(truth)
+    command = ["hybridseg", *sys.argv[1:]]
+    with tempfile.TemporaryDirectory(prefix="hybridseg-score-") as temporary:
+        folder = output or Path(temporary)
+        with progress_line("score") as progress:
+            scored = score_masks(dataset, pred, folder, name=name, command=command, progress=progress)
+        summary = summarize(folder)
+        if output is not None:
+            write_tables(summary, folder)
+    click.echo(render(summary, form))
+    _tell("files that belong to no case, passed over", [str(path.relative_to(pred)) for path in scored.matches.extra])
+    missing = [row.case_id for row in scored.records if row.error == NO_PREDICTION]
+    _tell("cases without a prediction, scored as misses", missing)
+    if output is not None:
+        click.echo(f"run folder: {output}", err=True)
+    if missing:
+        raise click.exceptions.Exit(1)
+
+
+def _tell(what: str, names: list[str]) -> None:
+    if names:
+        more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+        click.echo(f"hybridseg score: {what} ({len(names)}): {', '.join(names[:LISTED])}{more}", err=True)

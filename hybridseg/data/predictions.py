@@ -1,0 +1,226 @@
+"""Masks made by anybody, found by file name: another tool's output folder, a second reader's outlines.
+
+- Below the folder, a file belongs to the case of the same name, or of that name less what marks a mask: `_mask`,
+  `_seg`, `_pred`, `_prediction`, `_output`, `_0000` and the like at its end (a number may follow), `mask_`, `pred_`,
+  `seg_` and the like at its start. Class folders count where names repeat.
+- Where a case has marked files and a bare one, the bare one is taken for the image. Marked files that differ in a
+  number (`_mask`, `_mask_1`) are joined by OR; other doubles are refused.
+- Folders called like `IMAGE_FOLDERS` and files that aren't images are passed over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..images import MAX_LABEL, SUFFIXES, ImageError, read_bytes, read_pixels, shown
+from .cases import Case, DataError, Dataset, natural_key
+from .files import FileCase
+from .readers import IMAGE_FOLDERS, MASK_FOLDERS, _unmarked, _walk, load_dataset
+
+GREY_SHARE = 0.05
+"""A file of which more than this share of pixels is neither dark nor bright is a picture, not a mask."""
+
+_END = re.compile(r"[_-](?:pred|prediction|predicted|out|output|result|0000)(?:_?[0-9]{1,2})?$", re.IGNORECASE)
+_START = re.compile(r"^(?:pred|prediction|predicted|out|output|result)[_-]", re.IGNORECASE)
+_NUMBER = re.compile(r"_?[0-9]{1,2}$")
+_BUS_START = re.compile(r"^(?:(?:test_)?image|img|bus)[_-]", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Which files hold the masks of which cases.
+
+    Attributes
+    ----------
+    files : dict of str to tuple of Path
+        By ``case_id``, in the dataset's order; several are joined by OR.
+    missing : tuple of str
+        Cases without a file.
+    extra : tuple of Path
+        Images that belong to no case.
+    """
+
+    files: dict[str, tuple[Path, ...]]
+    missing: tuple[str, ...]
+    extra: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class MaskCase(Case):
+    """A case of which only the ground truth is there; its image reads as black."""
+
+    mask_paths: tuple[Path, ...]
+
+    def read(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Return a black image and the OR of the masks, (H, W)."""
+        shape = read_plain_mask(self.mask_paths[0]).shape
+        return np.zeros(shape, np.uint8), read_prediction(self.mask_paths, self.case_id, shape)
+
+    def content_hash(self) -> str:
+        """Return a SHA-256 (hex) over the bytes of the files."""
+        digest = hashlib.sha256()
+        for path in self.mask_paths:
+            digest.update(hashlib.sha256(read_bytes(path)).digest())
+        return digest.hexdigest()
+
+
+def load_truth(source: str | os.PathLike[str]) -> Dataset:
+    """Return a dataset as `load_dataset` does; a folder of nothing but masks is taken too.
+
+    Raises
+    ------
+    DataError
+        As `load_dataset`; what it says of a folder that is no dataset and holds no masks either.
+    """
+    try:
+        return load_dataset(source)
+    except DataError:
+        root = Path(source)
+        files = [path for path in _walk(root) if path.suffix.lower() in SUFFIXES] if root.is_dir() else []
+        if not files or not all(_is_mask(path, root) for path in files):
+            raise
+    masks: dict[str, list[Path]] = defaultdict(list)
+    for path in files:
+        masks["/".join((*path.relative_to(root).parts[:-1], _stem(path.stem)))].append(path)
+    cases = tuple(MaskCase(name, name, "", tuple(masks[name])) for name in sorted(masks, key=natural_key))
+    return Dataset(root.resolve().name, cases)
+
+
+def _is_mask(path: Path, root: Path) -> bool:
+    """Whether a file says that it is a mask, by its name or its folder's, and looks like one."""
+    folders = (root.resolve().name, *path.relative_to(root).parts[:-1])
+    named = _stem(path.stem) != path.stem or any(folder.lower() in (*MASK_FOLDERS, "labelsts") for folder in folders)
+    if not named:
+        return False
+    try:
+        read_plain_mask(path)
+    except ImageError:
+        return False
+    return True
+
+
+def match_predictions(dataset: Dataset, folder: str | os.PathLike[str]) -> Matches:
+    """Return which files below a folder hold masks of a dataset's cases, by the rules of this module.
+
+    Raises
+    ------
+    DataError
+        If there is no such folder, no file fits a case, or two files that can't be told apart fit one.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise DataError(f"{shown(root)}: no such folder")
+    names = _names(dataset)
+    found: dict[str, list[tuple[Path, str]]] = defaultdict(list)
+    extra = []
+    for path in _walk(root):
+        parts = path.relative_to(root).parts[:-1]
+        if path.suffix.lower() not in SUFFIXES or any(part.lower() in IMAGE_FOLDERS for part in parts):
+            continue
+        case_id, mark = _case_of(path, parts, names)
+        if case_id is None:
+            extra.append(path)
+        else:
+            found[case_id].append((path, mark))
+    files = {}
+    for case in dataset:
+        candidates = found.get(case.case_id, [])
+        chosen = [each for each in candidates if each[1]] or candidates
+        extra += [path for path, _ in candidates if path not in {each[0] for each in chosen}]
+        if len({_NUMBER.sub("", mark) for _, mark in chosen}) > 1 or (len(chosen) > 1 and not chosen[0][1]):
+            both = " and ".join(shown(path.relative_to(root)) for path, _ in chosen[:2])
+            raise DataError(f"{shown(root)}: {both} are both called like case `{shown(case.case_id)}`")
+        if chosen:
+            files[case.case_id] = tuple(path for path, _ in chosen)
+    if not files:
+        theirs = f"`{shown(extra[0].name)}`" if extra else f"none ({', '.join(SUFFIXES)})"
+        ours = f"`{shown(dataset[0].case_id)}`" if len(dataset) else "none"
+        raise DataError(f"{shown(root)}: no file is called like a case; cases: {ours}..., files: {theirs}...")
+    missing = tuple(case.case_id for case in dataset if case.case_id not in files)
+    return Matches(files, missing, tuple(sorted(extra, key=lambda path: natural_key(str(path)))))
+
+
+def read_prediction(paths: tuple[Path, ...], case_id: str, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return the OR of masks in files, bool (H, W).
+
+    Raises
+    ------
+    ImageError
+        If a file can't be read, or is a picture.
+    DataError
+        If its size isn't the case's.
+    """
+    mask = np.zeros(shape, np.bool_)
+    for path in paths:
+        part = read_plain_mask(path)
+        if part.shape != shape:
+            raise DataError(
+                f"case `{shown(case_id)}`: the truth has {shape[0]} x {shape[1]} pixels (rows x columns), "
+                f"{shown(path)} {part.shape[0]} x {part.shape[1]}"
+            )
+        mask |= part
+    return mask
+
+
+def read_plain_mask(path: Path) -> NDArray[np.bool_]:
+    """Read a mask as `read_mask` does; raise `ImageError` for a grey picture, which would pass for one."""
+    pixels = read_pixels(path)
+    values = pixels.to_values()
+    grey = np.count_nonzero((values > 32) & (values < 223)) / values.size
+    if values.max() > MAX_LABEL and grey > GREY_SHARE:
+        raise ImageError(f"{shown(path)}: {100 * grey:.0f} % of its pixels are grey: a picture, expected a mask")
+    try:
+        return pixels.to_mask()
+    except ValueError as error:
+        raise ImageError(f"{shown(path)}: {error}") from error
+
+
+def _stem(name: str) -> str:
+    """Return a file's name less every mark of a mask."""
+    while True:
+        less = _START.sub("", _END.sub("", _unmarked(name)))
+        if less == name:
+            return name
+        name = less
+
+
+def _keys(case: Case) -> Iterator[str]:
+    """Yield the names under which a case may be asked for, the surest first."""
+    yield case.case_id
+    yield case.case_id.rpartition("/")[2]
+    if isinstance(case, FileCase):
+        yield case.image_path.stem
+        yield from (_stem(path.stem) for path in case.mask_paths)
+    yield _BUS_START.sub("", case.case_id.rpartition("/")[2])
+
+
+def _names(dataset: Dataset) -> dict[str, str]:
+    """Return case_id by name; a name that several cases have is nobody's, unless it is one's case_id."""
+    owners: dict[str, set[str]] = defaultdict(set)
+    for case in dataset:
+        for key in _keys(case):
+            owners[key.casefold()].add(case.case_id)
+    names = {key: next(iter(ids)) for key, ids in owners.items() if len(ids) == 1}
+    return {**names, **{case.case_id.casefold(): case.case_id for case in dataset}}
+
+
+def _case_of(path: Path, folders: tuple[str, ...], names: dict[str, str]) -> tuple[str | None, str]:
+    """Return the case that a file belongs to, and what in its name marks it as a mask."""
+    stem = path.stem
+    place = [folder for folder in folders if folder.lower() not in MASK_FOLDERS]
+    in_mask_folder = len(place) < len(folders)
+    for name in (stem, _stem(stem)):
+        for key in ("/".join((*place, name)), name):
+            if key.casefold() in names:
+                mark = stem.replace(name, "*", 1) if name != stem else ""
+                return names[key.casefold()], mark or ("*" if in_mask_folder else "")
+    return None, ""
