@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -40,7 +41,8 @@ def test_learns_to_tell_dark_discs() -> None:
     for _ in range(48):
         row, column = rng.uniform(16, 48, 2)
         mask = (y - row) ** 2 + (x - column) ** 2 < 100
-        images.append(np.where(mask, rng.uniform(0, 80, mask.shape), rng.uniform(100, 255, mask.shape)).astype(np.uint8))
+        inside, outside = rng.uniform(0, 80, mask.shape), rng.uniform(100, 255, mask.shape)
+        images.append(np.where(mask, inside, outside).astype(np.uint8))
         masks.append(mask)
     model = UNetSegmenter(**{**TINY, "epochs": 15, "learning_rate": 5e-3, "ema_decay": 0.9}).fit(images, masks)
     assert model.score(images, masks) > 0.5
@@ -137,3 +139,21 @@ def test_impossible_networks_are_refused(encoder: str, size: int) -> None:
 
     with pytest.raises(ValueError, match="must be"):
         build_network(encoder, size)
+
+
+def test_command_line_leaves_card_and_curves_and_takes_its_checkpoint_away(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hybridseg", "fit", "unet", "--data", "phantoms[n=12]", "-o", "u.hybridseg"]
+    for name, value in {**TINY, "epochs": 2}.items():
+        command += ["-p", f"{name}={value}"]
+    result = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert result.stdout.startswith("u.hybridseg: UNetSegmenter(")
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["u.hybridseg", "u.hybridseg.history.csv", "u.hybridseg.history.png", "u.hybridseg.json"]
+    card = json.loads((tmp_path / "u.hybridseg.json").read_text())
+    assert card["data"]["images"] == 12
+    assert card["params"]["epochs"] == 2
+    assert "not for diagnosis" in card["intended_use"]
+    rows = (tmp_path / "u.hybridseg.history.csv").read_text().splitlines()
+    assert rows[0].startswith("epoch,loss,validation_f1")
+    assert len(rows) == 3
+    assert UNetSegmenter.load(tmp_path / "u.hybridseg").checkpoint_dir is None

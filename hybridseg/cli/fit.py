@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import time
 from pathlib import Path
 
 import click
@@ -30,16 +32,24 @@ from ._progress import progress_line
 def fit(method: str, data: str, output: Path, params: tuple[str, ...], overwrite: bool) -> None:
     """Train METHOD on every case of a data set and save it.
 
-    METHOD is a name from `hybridseg methods` or file.py:Class, with parameters in brackets or through -p.
+    METHOD is a name from `hybridseg methods` or file.py:Class, with parameters in brackets or through -p. Beside FILE
+    comes FILE.json, the card: what it was trained on and how. A method that trains in epochs leaves its curves as
+    FILE.history.csv and .png; while it trains, checkpoints in FILE.checkpoint, from which the same command goes on.
     """
     from .. import registry
     from ..data import load_dataset
+    from ._training_record import write_card, write_curves
 
     _check_output(output, overwrite)
     model = registry.create(method)
     for text in params:  # the grammar of the brackets, so that both ways mean the same
         model.set_params(**registry.parse_spec(f"method[{text}]")[1])
+    checkpoint = output.with_name(f"{output.name}.checkpoint")
+    own_checkpoint = "checkpoint_dir" in model.get_params() and model.get_params()["checkpoint_dir"] is None
+    if own_checkpoint:
+        model.set_params(checkpoint_dir=str(checkpoint))
     dataset = load_dataset(data)
+    start = time.monotonic()
     with progress_line("fit") as progress:
         pairs = []
         for number, case in enumerate(dataset):
@@ -49,7 +59,16 @@ def fit(method: str, data: str, output: Path, params: tuple[str, ...], overwrite
         images = [image for image, _ in pairs]
         masks = [mask for _, mask in pairs]
         model.fit(images, masks, groups=dataset.groups, progress=progress)
+    if own_checkpoint:
+        model.set_params(checkpoint_dir=None)
     model.save(output)
+    seconds, lesion_images = time.monotonic() - start, sum(bool(mask.any()) for mask in masks)
+    write_card(output.with_name(f"{output.name}.json"), model, dataset, lesion_images, seconds)
+    history = getattr(model, "history_", None)
+    if history:
+        write_curves(output, history)
+    if own_checkpoint:  # last: whatever fails before this can be had again without training
+        shutil.rmtree(checkpoint, ignore_errors=True)
     click.echo(f"{output}: {model} fitted on {len(dataset)} cases of {dataset.name}")
 
 

@@ -164,10 +164,7 @@ class UNetSegmenter(Segmenter):
     def _recipe(self) -> Any:
         from .training import Recipe
 
-        if self.pretrained and self.encoder == "none":
-            recipe_pretrained = False  # a plain encoder has no ImageNet weights to start from
-        else:
-            recipe_pretrained = self.pretrained
+        pretrained = self.pretrained and self.encoder != "none"  # a plain encoder has no weights to start from
         for name, low, high in (("validation_share", 0, 1), ("lesion_free_share", 0, 1), ("ema_decay", 0, 1)):
             if not low <= getattr(self, name) < high:
                 raise ValueError(f"`{name}` must lie in [{low}, {high}), got {getattr(self, name)}")
@@ -178,7 +175,7 @@ class UNetSegmenter(Segmenter):
                 raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}")
         values = {field.name: getattr(self, field.name) for field in fields(Recipe)}
         teacher_share = self.teacher_share if self.teacher is not None else 0.0
-        return Recipe(**{**values, "pretrained": recipe_pretrained, "teacher_share": teacher_share})
+        return Recipe(**{**values, "pretrained": pretrained, "teacher_share": teacher_share})
 
     def _predict_proba(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         working = to_working(image, self.size)[None, :, :, None]
@@ -261,6 +258,8 @@ def hold_out(
 
 
 def _require_keras() -> None:
+    """Refuse early where training can't work, and keep TensorFlow's start-up notes off the terminal."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     for module in ("keras", backend):
         if importlib.util.find_spec(module) is None:

@@ -160,7 +160,7 @@ def _one_epoch(
 ) -> None:
     start = time.monotonic()
     model.reset_metrics()
-    loss = float("nan")
+    losses = []
     for step, (images, masks) in enumerate(batches(recipe, data, run.epoch, teacher)):
         loss = float(model.train_on_batch(images, masks))
         done = run.epoch * steps + step + 1
@@ -171,9 +171,9 @@ def _one_epoch(
             )
         # The average starts short and grows to its full memory, so that it forgets the untrained weights.
         decay = min(recipe.ema_decay, (1 + done) / (10 + done))
-        for average, current in zip(run.averaged, model.get_weights(), strict=True):
-            average *= decay
-            average += (1 - decay) * current
+        for k, current in enumerate(model.get_weights()):
+            run.averaged[k] = decay * run.averaged[k] + (1 - decay) * current
+        losses.append(loss)
         progress(done, recipe.epochs * steps, f"epoch {run.epoch + 1}/{recipe.epochs} loss {loss:.3f}")
     judge.set_weights(run.averaged)
     f1, threshold = validation_f1(judge, validation)
@@ -182,7 +182,7 @@ def _one_epoch(
     if f1 >= run.best_f1:
         run.best, run.best_f1, run.best_epoch = [w.copy() for w in run.averaged], f1, run.epoch
     run.history.append({
-        "epoch": run.epoch, "loss": loss, "validation_f1": f1, "threshold": threshold,
+        "epoch": run.epoch, "loss": float(np.mean(losses)), "validation_f1": f1, "threshold": threshold,
         "seconds": round(time.monotonic() - start, 3),
     })
 

@@ -1,0 +1,89 @@
+"""What a training leaves beside its model: a card of what it was trained on, and its curves."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..validation import write_atomically
+
+if TYPE_CHECKING:
+    from ..data import Dataset
+    from ..segmenter import Segmenter
+
+History = Sequence[dict[str, float]]
+_SIZE = (960, 540)
+_MARGIN = 60
+_COLOURS = ((31, 119, 180), (214, 100, 20))
+
+
+def write_card(path: Path, model: Segmenter, dataset: Dataset, lesion_images: int, seconds: float) -> None:
+    """Write ``path``: method, parameters, operating point, data with its hash, versions, as JSON."""
+    from ..bench.machine import describe_machine
+
+    labels = [case.label for case in dataset]
+    card = {
+        "method": type(model).__name__,
+        "params": model.get_params(deep=False),
+        "operating_point": vars(model.current_operating_point),
+        "data": {
+            "name": dataset.name,
+            "content_sha256": dataset.content_hash(),
+            "images": len(dataset),
+            "lesion_images": lesion_images,
+            "groups": len(set(dataset.groups)),
+            "labels": {label: labels.count(label) for label in sorted(set(labels))},
+        },
+        "fit_seconds": round(seconds, 1),
+        "machine": describe_machine(),
+        "intended_use": "Research. Not a medical device: not for diagnosis.",
+    }
+    write_atomically(path, (json.dumps(card, indent=2, default=str) + "\n").encode())
+
+
+def write_curves(stem: Path, history: History) -> list[Path]:
+    """Write a training's history as STEM.history.csv and STEM.history.png, and return both paths."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    table, picture = stem.with_name(f"{stem.name}.history.csv"), stem.with_name(f"{stem.name}.history.png")
+    write_atomically(table, text.getvalue().encode())
+    write_atomically(picture, draw_curves(history))
+    return [table, picture]
+
+
+def draw_curves(history: History) -> bytes:
+    """Return a PNG of loss and validation F1 over epochs, both from 0 to 1 or the largest loss."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    width, height = _SIZE
+    picture = Image.new("RGB", _SIZE, "white")
+    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(16)
+    series = [("loss", [row["loss"] for row in history]), ("validation F1", [row["validation_f1"] for row in history])]
+    top = max(1.0, *(value for _, values in series for value in values))
+
+    def place(epoch: float, value: float) -> tuple[float, float]:
+        across = (epoch - 1) / max(1, len(history) - 1)
+        return _MARGIN + across * (width - 2 * _MARGIN), height - _MARGIN - value / top * (height - 2 * _MARGIN)
+
+    for tick in range(6):
+        value = top * tick / 5
+        pen.line([place(1, value), (width - _MARGIN, place(1, value)[1])], fill=(220, 220, 220))
+        pen.text((_MARGIN - 8, place(1, value)[1]), f"{value:.2f}", fill="black", font=font, anchor="rm")
+    for epoch in sorted({1, len(history) // 2, len(history)} - {0}):
+        pen.text((place(epoch, 0)[0], height - _MARGIN + 8), str(epoch), fill="black", font=font, anchor="ma")
+    pen.text((width / 2, height - 14), "epoch", fill="black", font=font, anchor="mm")
+    for number, ((name, values), colour) in enumerate(zip(series, _COLOURS, strict=True)):
+        points: list[Any] = [place(epoch, value) for epoch, value in enumerate(values, 1)]
+        pen.line(points, fill=colour, width=3)
+        for x, y in points:
+            pen.ellipse((x - 3, y - 3, x + 3, y + 3), fill=colour)
+        pen.text((_MARGIN + 20 + 160 * number, 24), name, fill=colour, font=font, anchor="lm")
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
