@@ -55,6 +55,11 @@ class Case(ABC):
         """Ground truth of shape (H, W), bool; all false for a lesion-free image."""
         return self.read()[1]
 
+    @property
+    def spacing_mm(self) -> tuple[float, float] | None:
+        """Distance between neighbouring pixels (row, column) in mm; None where it isn't known."""
+        return None
+
     @abstractmethod
     def read(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Return image and mask, of one shape."""

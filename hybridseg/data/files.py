@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..images import read_bytes, read_image, read_mask, shown, write_image, write_mask
+from ..images import read_bytes, read_facts, read_image, read_mask, shown, write_image, write_mask
 from .cases import Case, DataError, Dataset, Progress
 
 
@@ -42,6 +42,11 @@ class FileCase(Case):
                 )
             mask |= part
         return image, mask
+
+    @property
+    def spacing_mm(self) -> tuple[float, float] | None:
+        """Distance between neighbouring pixels (row, column) in mm, if the image is DICOM and tells."""
+        return read_facts(self.image_path).spacing_mm
 
     def content_hash(self) -> str:
         """Return a SHA-256 (hex) over the bytes of the files."""

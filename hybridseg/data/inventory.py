@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..images import ImageError, Pixels, read_pixels, shown
 from .cases import GROUPS_ALONE, Case, DataError, Dataset, Progress
 from .files import FileCase
@@ -235,5 +233,5 @@ def _kind(pixels: Pixels) -> str:
 
 def _is_grey(mask: Pixels) -> bool:
     """Whether a mask holds anything but black and white."""
-    counts = np.bincount(mask.to_values().ravel(), minlength=256)
-    return bool(counts[1:255].any())
+    values = mask.to_values()
+    return bool(((values != 0) & (values != mask.white)).any())

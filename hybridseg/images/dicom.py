@@ -1,0 +1,212 @@
+"""DICOM to `Pixels`, through pydicom (``pip install "hybridseg[dicom]"``). Messages here don't name the file.
+
+- Taken: MONOCHROME1 (inverted) and MONOCHROME2, RGB, YBR and palettes, one frame or many, uncompressed, RLE, and
+  JPEG, JPEG-LS and JPEG 2000 where pydicom finds a decoder (Pillow brings two; plug-ins bring the others).
+- Grey values go through rescale and the first window, as a viewer shows them at first; else through the VOI
+  look-up table; else the upper eight bits of the declared range (`BitsStored`) are taken.
+- Distances between pixels come from the ultrasound regions in the picture, if they agree, else from PixelSpacing.
+- Overlay planes, presentation states and the windows of enhanced multi-frame objects aren't looked at.
+
+Rules after DICOM PS3.3 2024e: C.11.1, C.11.2 (modality and VOI), C.8.5.5 (ultrasound regions).
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from .pixels import ImageError, Pixels, quiet
+from .raster import check_size, choose_frame
+
+MAX_RLE_BYTES = 2**23
+"""Longer RLE frames are refused: each byte may unpack to 64, and an ultrasound frame has two million."""
+
+_NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
+_RLE = "1.2.840.10008.1.2.5"
+_JPEG_AND_KIN = "1.2.840.10008.1.2.4."
+_CENTIMETRES, _TWO_DIMENSIONAL = 3, 1
+
+
+def decode(data: bytes, frame: int | None) -> Pixels:
+    """Decode a file, or one frame of it."""
+    with quiet():
+        dataset = read_dataset(data)
+        chosen = choose_frame(frame, _frames(dataset))
+        array, photometric = _stored(dataset, chosen)
+        mode = f"{dataset.PhotometricInterpretation} {dataset.BitsStored}-bit"
+        if photometric.startswith("MONOCHROME"):
+            return _grey_pixels(dataset, array, mode, inverted=photometric == "MONOCHROME1")
+        if photometric == "PALETTE COLOR":
+            from pydicom.pixels import apply_color_lut
+
+            array = apply_color_lut(array, dataset)[..., :3]
+            bits = 8 * array.dtype.itemsize
+        elif photometric == "RGB":
+            bits = int(dataset.BitsStored)
+        else:
+            raise ImageError(f"has colours of a kind that isn't read ({photometric})")
+    if bits > 8:
+        array = array >> (bits - 8)
+    return Pixels(array.astype(np.uint8), None, "DICOM", mode, shortened=bits > 8)
+
+
+def find_facts(data: bytes) -> tuple[int, tuple[float, float] | None, bool]:
+    """Return frames, spacing in mm and whether patient text may be in the pixels; see `Facts`."""
+    with quiet():
+        dataset = read_dataset(data, pixels=False)
+        return _frames(dataset), _spacing_mm(dataset), _may_name_patient(dataset)
+
+
+def read_dataset(data: bytes, *, pixels: bool = True) -> Any:
+    """Return the pydicom dataset in the bytes of a file; a deflated one is refused, since it may be a bomb."""
+    try:
+        import pydicom
+        from pydicom.filereader import read_dataset as read_elements
+    except ImportError:
+        raise ImageError('is DICOM, which needs pydicom: pip install "hybridseg[dicom]"') from None
+    stream = io.BytesIO(data)
+    stream.seek(132)
+    meta = read_elements(stream, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
+    syntax = str(meta.get("TransferSyntaxUID", ""))
+    if syntax not in (*_NATIVE, _RLE) and not syntax.startswith(_JPEG_AND_KIN):
+        raise ImageError(f"has a DICOM transfer syntax that isn't read ({syntax[:64] or 'none'})")
+    return pydicom.dcmread(io.BytesIO(data), stop_before_pixels=not pixels)
+
+
+def _frames(dataset: Any) -> int:
+    if "Rows" not in dataset or "Columns" not in dataset:
+        raise ImageError("is DICOM, but holds no picture")
+    check_size(int(dataset.Rows), int(dataset.Columns))
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    if frames < 1:
+        raise ImageError(f"says that it holds {frames} frames")
+    return frames
+
+
+def _stored(dataset: Any, frame: int) -> tuple[NDArray[Any], str]:
+    """Return the stored values of one frame, (H, W) or (H, W, 3), and what they mean."""
+    from pydicom.pixels import get_decoder
+
+    if "PixelData" not in dataset:
+        raise ImageError("is DICOM, but holds no picture in integers")
+    bits, stored = int(dataset.BitsAllocated), int(dataset.BitsStored)
+    if bits not in (1, 8, 16) or not 1 <= stored <= bits:
+        raise ImageError(f"has {stored} bits stored in {bits}, at most 16 are read")
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if str(syntax) not in _NATIVE:
+        _check_compressed(dataset, str(syntax), frame)
+    array, meta = get_decoder(syntax).as_array(dataset, index=frame, raw=False)
+    shape = (int(dataset.Rows), int(dataset.Columns))
+    if array.shape not in (shape, (*shape, 3)):
+        raise ImageError(f"has a picture of shape {array.shape}, its header says {shape}")
+    return array, str(meta["photometric_interpretation"])
+
+
+def _check_compressed(dataset: Any, syntax: str, frame: int) -> None:
+    """Refuse what would unpack to far more than the header says, before it does."""
+    from pydicom.encaps import get_frame
+
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    packed = get_frame(dataset.PixelData, frame, number_of_frames=frames)
+    if syntax == _RLE:
+        if len(packed) > MAX_RLE_BYTES:
+            raise ImageError(f"has an RLE frame of {len(packed)} bytes, at most {MAX_RLE_BYTES} are read")
+        return
+    height, width = _packed_size(packed)
+    if (height, width) != (int(dataset.Rows), int(dataset.Columns)):
+        raise ImageError(f"holds a frame of {height} x {width}, its header says {dataset.Rows} x {dataset.Columns}")
+
+
+def _packed_size(packed: bytes) -> tuple[int, int]:
+    """Return height and width as a JPEG, JPEG-LS or JPEG 2000 stream states them."""
+    if packed[:4] == b"\xff\x4f\xff\x51":  # JPEG 2000: extent less offset
+        right, bottom, left, top = (int.from_bytes(packed[at : at + 4], "big") for at in (8, 12, 16, 20))
+        return bottom - top, right - left
+    if packed[4:8] == b"jP  ":  # JPEG 2000 in boxes
+        with Image.open(io.BytesIO(packed), formats=("JPEG2000",)) as picture:
+            return picture.height, picture.width
+    at = 2
+    while packed[:2] == b"\xff\xd8" and at + 9 <= len(packed):
+        kind, length = packed[at + 1], int.from_bytes(packed[at + 2 : at + 4], "big")
+        if packed[at] != 0xFF or kind == 0xDA:
+            break
+        if kind == 0xFF:  # fill
+            at += 1
+        elif kind == 0xF7 or (0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC)):  # a start of frame
+            return int.from_bytes(packed[at + 5 : at + 7], "big"), int.from_bytes(packed[at + 7 : at + 9], "big")
+        else:
+            at += 2 + length
+    raise ImageError("holds a compressed frame of a kind that isn't known")
+
+
+def _grey_pixels(dataset: Any, stored: NDArray[Any], mode: str, *, inverted: bool) -> Pixels:
+    shown = _windowed(dataset, stored)
+    bits = int(dataset.BitsStored)
+    if shown is not None:
+        grey, bits = np.rint(shown * 255).astype(np.uint8), 8
+    else:
+        low = -(2 ** (bits - 1)) if int(dataset.get("PixelRepresentation", 0)) else 0
+        grey = np.clip(stored.astype(np.int32) - low, 0, 2**bits - 1).astype(np.uint16)
+        if bits <= 8:
+            grey, bits = (grey * 255 // (2**bits - 1)).astype(np.uint8), 8
+    pixels = Pixels(grey, None, "DICOM", mode, bits=bits)
+    return Pixels((pixels.white - grey).astype(grey.dtype), None, "DICOM", mode, bits=bits) if inverted else pixels
+
+
+def _windowed(dataset: Any, stored: NDArray[Any]) -> NDArray[np.float64] | None:
+    """Return rescaled and windowed values in [0, 1], None where the file gives neither window nor VOI table."""
+    from pydicom.pixels import apply_modality_lut, apply_voi
+
+    if dataset.get("WindowCenter") is not None and dataset.get("WindowWidth") is not None:
+        centre, width = (_first(dataset[name].value) for name in ("WindowCenter", "WindowWidth"))
+        function = str(dataset.get("VOILUTFunction") or "LINEAR")
+        values = np.asarray(apply_modality_lut(stored, dataset), dtype=np.float64)
+        least = 1.0 if function == "LINEAR" else np.finfo(np.float64).tiny
+        if not (np.isfinite([centre, width]).all() and width >= least and np.isfinite(values).all()):
+            raise ImageError(f"has a window that means nothing (centre {centre:g}, width {width:g})")
+        if function == "LINEAR":
+            # PS3.3 C.11.2.1.2.1: a width of 256 has 256 values, 255 steps; of width 1, one step from black to white
+            return np.asarray(np.clip((values - (centre - 0.5)) / max(width - 1, 1e-9) + 0.5, 0, 1))
+        if function == "LINEAR_EXACT":
+            return np.asarray(np.clip((values - centre) / width + 0.5, 0, 1))
+        if function == "SIGMOID":
+            steep = np.exp(np.clip(-4 * (values - centre) / width, -700, 700))
+            return np.asarray(1 / (1 + steep))
+        raise ImageError(f"has a window of a kind that isn't known ({function[:40]})")
+    if "VOILUTSequence" in dataset:
+        values = np.asarray(apply_voi(np.asarray(apply_modality_lut(stored, dataset)).astype(np.int32), dataset))
+        white = 2 ** int(dataset.VOILUTSequence[0].LUTDescriptor[2]) - 1
+        return np.asarray(np.clip(values.astype(np.float64) / white, 0, 1))
+    return None
+
+
+def _first(value: Any) -> float:
+    """Return the first of several windows: the one that a viewer shows at first."""
+    return float(value if isinstance(value, str | int | float) or not hasattr(value, "__getitem__") else value[0])
+
+
+def _spacing_mm(dataset: Any) -> tuple[float, float] | None:
+    """Return (row, column) distances in mm, None where they aren't known or differ between regions."""
+    spacings = set()
+    for region in dataset.get("SequenceOfUltrasoundRegions") or ():
+        units = (region.get("PhysicalUnitsYDirection"), region.get("PhysicalUnitsXDirection"))
+        if region.get("RegionSpatialFormat") == _TWO_DIMENSIONAL and units == (_CENTIMETRES, _CENTIMETRES):
+            # in cm, negative where the region counts from below or from the right
+            row, column = (10 * abs(float(region.get(f"PhysicalDelta{axis}"))) for axis in "YX")
+            spacings.add((round(row, 7), round(column, 7)))
+    if not spacings and dataset.get("PixelSpacing"):
+        row, column = map(float, dataset.PixelSpacing)
+        spacings.add((row, column))
+    if len(spacings) != 1:
+        return None
+    row, column = spacings.pop()
+    return (row, column) if all(1e-4 < side < 100 for side in (row, column)) else None
+
+
+def _may_name_patient(dataset: Any) -> bool:
+    answer = str(dataset.get("BurnedInAnnotation") or "").upper()
+    return answer == "YES" or (answer != "NO" and dataset.get("Modality") == "US")

@@ -1,0 +1,159 @@
+"""PNG, JPEG, BMP and TIFF to `Pixels`, through Pillow. Messages here don't name the file: the caller does."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from typing import Any
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from ..validation import MAX_PIXELS
+from .pixels import ImageError, Pixels, quiet
+
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+MAX_FRAMES = 10_000
+
+_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_MINIMUM_IS_WHITE = 0
+_UNSIGNED = 1
+_SAMPLE_FORMAT, _PHOTOMETRIC, _ORIENTATION = 339, 262, 0x0112
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # what undoes each EXIF orientation; 1 is upright
+
+
+def decode(data: bytes, frame: int | None) -> Pixels:
+    """Decode a file, or one frame of it."""
+    picture = _open(data)
+    with quiet():
+        chosen = choose_frame(frame, _frames(picture))
+        if chosen:
+            picture.seek(chosen)
+    _check_size(picture)
+    raw_modes = {_raw_mode(tile) for tile in picture.tile}
+    picture.load()
+    if picture.format == "PNG":
+        _check_png(data)
+    with quiet():  # after load, where Pillow has turned TIFF itself
+        turn = _TURNS.get(picture.getexif().get(_ORIENTATION, 1))
+    return _to_pixels(picture, turn, raw_modes)
+
+
+def count_frames(data: bytes) -> int:
+    """Return how many pages or frames a file has."""
+    picture = _open(data)
+    with quiet():
+        return _frames(picture)
+
+
+def choose_frame(frame: int | None, frames: int) -> int:
+    """Return which frame is meant."""
+    if frames > MAX_FRAMES:
+        raise ImageError(f"holds {frames} pages or frames, at most {MAX_FRAMES} are read")
+    if frame is None:
+        if frames > 1:
+            raise ImageError(f"holds {frames} pages or frames, expected one")
+        return 0
+    if not 0 <= frame < frames:
+        raise ImageError(f"has no frame {frame}: it holds {frames}, counted from 0")
+    return frame
+
+
+def check_size(height: int, width: int) -> None:
+    """Raise `ImageError` for a picture without pixels or with too many, before any is decoded."""
+    if width < 1 or height < 1:
+        raise ImageError(f"has no pixels ({height} x {width})")
+    if width * height > MAX_PIXELS:
+        raise ImageError(f"has {height} x {width} pixels, at most {MAX_PIXELS} are read")
+
+
+def _open(data: bytes) -> Any:
+    """Read the header and refuse what the header already rules out, before any pixel is decoded."""
+    with quiet():
+        try:
+            picture = Image.open(io.BytesIO(data), formats=FORMATS)
+        except UnidentifiedImageError:
+            if data.startswith(_TIFF_STARTS):
+                raise ImageError("is a damaged TIFF, or of a kind that isn't read, such as 64-bit floats") from None
+            known = f"{', '.join(FORMATS)} or DICOM"
+            raise ImageError(f"is not a {known} image") from None
+        except Image.DecompressionBombError:
+            raise ImageError(f"has more than {MAX_PIXELS} pixels") from None
+    _check_size(picture)
+    return picture
+
+
+def _check_size(picture: Any) -> None:
+    width, height = picture.size
+    check_size(height, width)
+
+
+def _frames(picture: Any) -> int:
+    # MPO is a phone's JPEG with a preview
+    return 1 if picture.format == "MPO" else int(getattr(picture, "n_frames", 1))
+
+
+def _raw_mode(tile: Any) -> str:
+    """Return how samples lie in the file: Pillow reads 16-bit colour as its upper 8 bits and says nothing."""
+    arguments = tile[3]
+    return str(arguments[0] if isinstance(arguments, tuple) and arguments else arguments)
+
+
+def _check_png(data: bytes) -> None:
+    """Raise `ImageError` unless every chunk is whole; Pillow lets a damaged or missing last part pass."""
+    at = 8
+    while at < len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        kind, end = data[at + 4 : at + 8], at + 12 + length
+        if end > len(data):
+            break
+        if zlib.crc32(data[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
+            raise ImageError(f"is damaged (checksum of PNG chunk {kind!r})")
+        if kind == b"IEND":
+            return
+        at = end
+    raise ImageError("is truncated (the PNG's end is missing)")
+
+
+def _to_pixels(picture: Any, turn: Image.Transpose | None, raw_modes: set[str]) -> Pixels:
+    mode = str(picture.mode)
+    file_format = "JPEG" if picture.format == "MPO" else str(picture.format)
+    tags = getattr(picture, "tag_v2", {})  # of a TIFF
+    if turn is not None:
+        picture = picture.transpose(turn)
+    if mode == "F" or mode.startswith("I;16") or (mode == "I" and file_format == "PNG"):
+        return _deep_pixels(picture, file_format, raw_modes, inverted=tags.get(_PHOTOMETRIC) == _MINIMUM_IS_WHITE)
+    if mode[0] == "I" or set(tags.get(_SAMPLE_FORMAT, (_UNSIGNED,))) != {_UNSIGNED}:
+        raise ImageError(f"holds signed or 32-bit integers (mode {mode}); 8 and 16 bits without sign are read")
+    # A BMP's 16 bits are five a channel.
+    shortened = file_format in ("PNG", "TIFF") and any(f";{bits}" in raw for raw in raw_modes for bits in (12, 16, 32))
+    opaque = None
+    if mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+        opaque = np.asarray(picture)[..., 3] > 127
+        picture = picture.convert("RGB")
+    to_mode = "L" if mode in ("1", "L", "LA") else "RGB"
+    return Pixels(np.array(picture.convert(to_mode)), opaque, file_format, mode, shortened=shortened)
+
+
+def _deep_pixels(picture: Any, file_format: str, raw_modes: set[str], *, inverted: bool) -> Pixels:
+    """Return grey of more than 8 bits as it is stored."""
+    mode = str(picture.mode)
+    if mode == "F":
+        if not all(raw.startswith("F;32") for raw in raw_modes):
+            raise ImageError("holds floating-point values of another kind than 32-bit ones")
+        values = np.array(picture, dtype=np.float32)
+        return Pixels(1 - values if inverted else values, None, file_format, mode, bits=32)
+    bits = 12 if "I;12" in raw_modes else 16
+    deep = np.array(picture).astype(np.uint16)
+    opaque = deep != picture.info["transparency"] if "transparency" in picture.info else None
+    return Pixels(2**bits - 1 - deep if inverted else deep, opaque, file_format, mode, bits=bits)

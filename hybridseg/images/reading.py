@@ -1,0 +1,166 @@
+"""Opening a file, finding out what it is, and handing it to who can decode it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..validation import MAX_PIXELS
+from . import raster
+from .pixels import ImageError, Pixels, one_line, shown
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".dcm", ".dicom")
+"""Endings that a folder reader takes for images (case ignored). The content decides what a file is."""
+
+MAX_FILE_BYTES = 5 * MAX_PIXELS
+"""Files above this size are refused unread: four bytes a pixel at the largest size, and room for metadata."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a file tells beside its pixels.
+
+    Attributes
+    ----------
+    frames : int
+        Pages or frames, each an image of its own.
+    spacing_mm : tuple of (row, column), or None
+        Distance between neighbouring pixels. From DICOM only: the dots per inch of other formats are a printer's.
+    burnt_in_text : bool
+        The pixels may name the patient: a DICOM file says so, or is ultrasound and doesn't deny it.
+    """
+
+    frames: int = 1
+    spacing_mm: tuple[float, float] | None = None
+    burnt_in_text: bool = False
+
+
+def read_image(path: str | os.PathLike[str], frame: int | None = None) -> NDArray[np.uint8]:
+    """Read a file as a grey image.
+
+    Parameters
+    ----------
+    path : str or path
+    frame : int, optional
+        Which page or frame, from 0. A file of several is refused where it isn't given.
+
+    Returns
+    -------
+    ndarray of shape (H, W), uint8
+
+    Raises
+    ------
+    ImageError
+        If it is missing, unreadable, empty, truncated, too large or not an image of a kind that is taken.
+    """
+    pixels = read_pixels(path, frame)
+    try:
+        return pixels.to_grey()
+    except ValueError as error:
+        raise ImageError(f"{shown(path)}: {error}") from error
+
+
+def read_mask(path: str | os.PathLike[str], frame: int | None = None) -> NDArray[np.bool_]:
+    """Read a file as a mask: see the package's text for the rule.
+
+    Returns
+    -------
+    ndarray of shape (H, W), bool
+
+    Raises
+    ------
+    ImageError
+        As `read_image`, and for values that are neither labels nor black and white.
+    """
+    pixels = read_pixels(path, frame)
+    try:
+        return pixels.to_mask()
+    except ValueError as error:
+        raise ImageError(f"{shown(path)}: {error}") from error
+
+
+def read_pixels(path: str | os.PathLike[str], frame: int | None = None) -> Pixels:
+    """Read and decode a file; see `read_image` for what is raised."""
+    return decode(read_bytes(path), shown(path), frame)
+
+
+def read_facts(path: str | os.PathLike[str]) -> Facts:
+    """Read what a file tells beside its pixels; see `read_image` for what is raised."""
+    return find_facts(read_bytes(path), shown(path))
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """Return the bytes of a regular file of at most `MAX_FILE_BYTES`; raise `ImageError` otherwise."""
+    try:
+        status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            raise ImageError(f"{shown(path)}: is a folder, expected an image file")
+        if not stat.S_ISREG(status.st_mode):  # a pipe or a device would hang or never end
+            raise ImageError(f"{shown(path)}: is not a regular file")
+        if status.st_size > MAX_FILE_BYTES:
+            raise ImageError(f"{shown(path)}: has {status.st_size} bytes, at most {MAX_FILE_BYTES} are read")
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise ImageError(f"{shown(path)}: no such file") from None
+    except (OSError, ValueError) as error:
+        if isinstance(error, ImageError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"{shown(path)}: can't be read: {reason}") from error
+
+
+def decode(data: bytes, name: str, frame: int | None = None) -> Pixels:
+    """Decode the bytes of an image file.
+
+    Parameters
+    ----------
+    data : bytes
+    name : str
+        What error messages call it.
+    frame : int, optional
+        Which page or frame, from 0.
+
+    Raises
+    ------
+    ImageError
+        See `read_image`.
+    """
+    try:
+        if _is_dicom(data):
+            from . import dicom
+
+            return dicom.decode(data, frame)
+        return raster.decode(data, frame)
+    except Exception as error:  # decoders fail on hostile bytes with almost any type
+        raise _as_image_error(error, name) from error
+
+
+def find_facts(data: bytes, name: str) -> Facts:
+    """Return what the bytes of an image file tell beside its pixels; see `read_image` for what is raised."""
+    try:
+        if _is_dicom(data):
+            from . import dicom
+
+            return Facts(*dicom.find_facts(data))
+        return Facts(frames=raster.count_frames(data))
+    except Exception as error:  # as in decode
+        raise _as_image_error(error, name) from error
+
+
+def _is_dicom(data: bytes) -> bool:
+    if not data:
+        raise ImageError("is empty (0 bytes)")
+    return data[128:132] == b"DICM"
+
+
+def _as_image_error(error: Exception, name: str) -> ImageError:
+    if isinstance(error, ImageError):
+        return ImageError(f"{name}: {error}")
+    if isinstance(error, MemoryError):
+        return ImageError(f"{name}: doesn't fit into memory")
+    return ImageError(f"{name}: can't be decoded: {one_line(error)}")

@@ -1,0 +1,45 @@
+"""Masks and pictures as PNG, whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..validation import check_image, check_mask, write_atomically
+from .pixels import ImageError, shown
+
+
+def write_mask(path: str | os.PathLike[str], mask: Any) -> None:
+    """Write a mask, bool (H, W), as an 8-bit PNG of 0 and 255, whole or not at all.
+
+    Raises
+    ------
+    ValueError
+        If ``mask`` isn't a mask.
+    ImageError
+        If the file can't be written.
+    """
+    _write_png(path, np.where(check_mask(mask), np.uint8(255), np.uint8(0)))
+
+
+def write_image(path: str | os.PathLike[str], image: Any) -> None:
+    """Write uint8 of shape (H, W) or (H, W, 3) as PNG; see `write_mask`."""
+    if not isinstance(image, np.ndarray) or image.ndim != 3:
+        check_image(image)
+    elif image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+        raise ValueError(f"`image` must be uint8 (H, W) or (H, W, 3), got {image.dtype} {image.shape}")
+    _write_png(path, image)
+
+
+def _write_png(path: str | os.PathLike[str], array: NDArray[np.uint8]) -> None:
+    stream = io.BytesIO()
+    Image.fromarray(array).save(stream, format="PNG")
+    try:
+        write_atomically(path, stream.getvalue())
+    except OSError as error:
+        raise ImageError(f"{shown(path)}: can't be written: {error.strerror or error}") from error
