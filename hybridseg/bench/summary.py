@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..metrics import HD95_DEFINITION, Counts, f1, group_means, holm, image_mean, iou, paired_difference
+from .costs import method_cost, run_cpus, time_note, timed_on
+from .pairing import SIGNIFICANT
 from .records import Record, RunFolder, parse_lines, read_run
 
-SIGNIFICANT = 0.05
 COMPARISON_TEST = (
     "Mean difference in per-image IoU with its 95 % bootstrap interval over scenes; p: two-sided sign-flip "
     "permutation test over scenes, Holm-corrected for the number of pairs."
@@ -55,6 +55,13 @@ class MethodSummary:
         See `hybridseg.bench.measure_cost`. Without it, ``ms_*`` come from the run's own rows.
     cost_error : str
         Why the cost couldn't be measured.
+    cpu : str
+        Where the cost was measured; empty if it wasn't.
+    parameters, multiply_adds : int or None
+        Of the network inside, counted from its graph; None where there is none, or nobody counted.
+    sweep : tuple of dict
+        ``threads``, ``warm_ms_median``, ``warm_ms_p95``, ``cores_used``, ``peak_mib``, ``error`` of every number of
+        threads that was tried.
     """
 
     method: str
@@ -91,6 +98,10 @@ class MethodSummary:
     threads: int | None
     cores_used: float | None
     cost_error: str
+    cpu: str = ""
+    parameters: int | None = None
+    multiply_adds: int | None = None
+    sweep: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -228,7 +239,7 @@ def _summarize_method(
         false_positive_rate=_mean([float(record.fp > 0) for record in free]),
         false_positive_area=_mean([record.fp / (record.height * record.width) for record in free]),
         fit_seconds=_fit_seconds(folder, cells),
-        **_cost(folder, method["key"], records),
+        **method_cost(folder, method["key"], records),
     )
 
 
@@ -251,14 +262,14 @@ def _notes(description: dict[str, Any], methods: list[MethodSummary]) -> tuple[s
         f"{description['nsd_tolerance_px']:g} px, 0 for an empty prediction. missed: no predicted pixel in "
         "the lesion.",
     ]
-    measured = any(method.threads is not None for method in methods)
-    cpus = sorted({session["cpu"] for session in description["sessions"] if "cpu" in session})
-    notes.append(
-        "Time per image, peak memory and start: measured in a process of its own, decoded pixels to mask"
-        if measured
-        else "Time per image: of the run itself, beside whatever else it did; memory was not measured"
-    )
-    notes[-1] += f"; {' and '.join(cpus) or 'unknown processor'}."
+    places = timed_on(((method.method, asdict(method)) for method in methods), run_cpus(description))
+    if places:
+        notes.append(
+            "Time per image, peak memory and start: measured in a process of its own, decoded pixels to mask; "
+            if any(method.threads is not None for method in methods)
+            else "Time per image: of the run itself, beside whatever else it did; memory was not measured; "
+        )
+        notes[-1] += time_note(places)
     if any(method.as_given for method in methods):
         notes.append("† a trained model or masks from elsewhere, scored as given: may have seen these very images.")
     for method in methods:
@@ -281,18 +292,3 @@ def _fit_seconds(folder: RunFolder, cells: list[dict[str, Any]]) -> float | None
             if fit is not None and fit.seconds is not None:
                 seconds.append(fit.seconds)
     return float(np.median(seconds)) if seconds else None
-
-
-def _cost(folder: RunFolder, key: str, records: list[Record]) -> dict[str, Any]:
-    """Return the cost measured apart, or the time from the rows where it wasn't measured."""
-    names = ("cold_ms", "peak_mib", "saved_bytes", "threads", "cores_used")
-    path = folder.cost(key)
-    cost: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    found = {name: cost.get(name) for name in names}
-    if path.is_file():
-        median, p95 = cost.get("warm_ms_median"), cost.get("warm_ms_p95")
-    else:
-        times = [record.predict_ms for record in records if record.predict_ms is not None]
-        median = float(np.median(times)) if times else None
-        p95 = float(np.percentile(times, 95)) if times else None
-    return {**found, "ms_median": median, "ms_p95": p95, "cost_error": cost.get("error", "")}

@@ -15,6 +15,8 @@ from .. import __version__
 VERBS = {
     "bench": "Score methods on data, fold by fold, and print the table.",
     "score": "Score masks made by anybody: another tool's output, a second reader's.",
+    "compare": "Compare two runs, paired by case.",
+    "recommend": "Name the best model of a run under a budget of time and size.",
     "segment": "Write lesion masks for images. Not for diagnosis.",
     "fit": "Train a method on a data set and save it.",
     "methods": "List the installed methods.",

@@ -1,0 +1,235 @@
+"""Two runs over the same cases, method by method."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..images import shown
+from ..metrics import holm
+from .costs import method_cost, run_cpus, time_note, timed_on
+from .pairing import METRICS, SIGNIFICANT, TEST, difference, in_words, lesion_scores
+from .records import Record, RunError, RunFolder, read_run
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A method of run A and one of run B on the lesion images that both have.
+
+    Attributes
+    ----------
+    method_a, method_b : str
+    cases, scenes : int
+    mean_a, mean_b : float
+        Mean score over these images.
+    difference, low, high : float
+        B minus A with the 95 % interval by bootstrap over scenes.
+    p_holm : float
+        Corrected for the number of pairs.
+    better : str
+        ``A``, ``B``, or empty where `p_holm` isn't below `SIGNIFICANT`.
+    false_positives_a, false_positives_b, lesion_free : int
+        Lesion-free images with a predicted pixel, and how many such images both have.
+    ms_a, ms_b : float or None
+        Median time per image.
+    words : str
+    """
+
+    method_a: str
+    method_b: str
+    cases: int
+    scenes: int
+    mean_a: float
+    mean_b: float
+    difference: float
+    low: float
+    high: float
+    p_holm: float
+    better: str
+    false_positives_a: int
+    false_positives_b: int
+    lesion_free: int
+    ms_a: float | None
+    ms_b: float | None
+    words: str
+
+
+@dataclass(frozen=True)
+class RunComparison:
+    """What `compare_runs` found. ``notes`` go under the table, one a line."""
+
+    run_a: str
+    run_b: str
+    metric: str
+    pairs: tuple[Pair, ...]
+    only_a: tuple[str, ...]
+    only_b: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+class _Run:
+    """A run folder, read."""
+
+    def __init__(self, root: str | os.PathLike[str], letter: str, metric: str) -> None:
+        self.letter, self.root = letter, Path(root)
+        self.description, self.records = read_run(root)
+        if not self.records:
+            raise RunError(f"{shown(self.root)} has no rows yet")
+        rows: dict[str, list[Record]] = {method["spec"]: [] for method in self.description["methods"]}
+        for record in self.records:
+            rows[record.method].append(record)
+        self.rows = {spec: records for spec, records in rows.items() if records}
+        self.cases = {record.case_id: record for record in self.records}
+        self.scores = {spec: lesion_scores(records, metric) for spec, records in self.rows.items()}
+        folder = RunFolder(self.root)
+        self.costs: dict[str, dict[str, Any]] = {
+            method["spec"]: method_cost(folder, method["key"], rows[method["spec"]])
+            for method in self.description["methods"]
+        }
+
+    def false_positives(self, spec: str, cases: set[str]) -> int:
+        found = {row.case_id for row in self.rows[spec] if not row.has_lesion and row.fp > 0}
+        return len(found & cases)
+
+    def lesion_free(self, spec: str) -> set[str]:
+        return {row.case_id for row in self.rows[spec] if not row.has_lesion}
+
+
+def compare_runs(
+    run_a: str | os.PathLike[str], run_b: str | os.PathLike[str], *, metric: str = "iou", every: bool = False
+) -> RunComparison:
+    """Compare the methods of two runs, paired by case.
+
+    Parameters
+    ----------
+    run_a, run_b : path
+        Run folders, whole or half done, over the same data; cases that only one has are left out and counted.
+    metric : str
+        One of `hybridseg.bench.pairing.METRICS`.
+    every : bool
+        Compare each method of A with each of B; otherwise each with its namesake, or, where no name is in both
+        runs, each with each.
+
+    Raises
+    ------
+    RunError
+        If a folder is no run, has no rows, or the runs are over different data.
+    """
+    if metric not in METRICS:
+        raise ValueError(f"`metric` must be one of {', '.join(METRICS)}, got `{metric}`")
+    a, b = _Run(run_a, "A", metric), _Run(run_b, "B", metric)
+    shared_cases = _refuse_other_data(a, b)
+    groups = _groups(a, b, shared_cases)
+    namesakes = [(spec, spec) for spec in a.rows if spec in b.rows]
+    chosen = [(first, second) for first in a.rows for second in b.rows] if every or not namesakes else namesakes
+    pairs = _pairs(a, b, chosen, groups, METRICS[metric][0])
+    return RunComparison(
+        run_a=str(run_a),
+        run_b=str(run_b),
+        metric=metric,
+        pairs=pairs,
+        only_a=tuple(spec for spec in a.rows if spec not in b.rows),
+        only_b=tuple(spec for spec in b.rows if spec not in a.rows),
+        notes=_notes(a, b, shared_cases, chosen),
+    )
+
+
+def _refuse_other_data(a: _Run, b: _Run) -> list[str]:
+    """Return the cases that both runs have; raise `RunError` where they can't be compared."""
+    shared = [case_id for case_id in a.cases if case_id in b.cases]
+    names = " and ".join(f"{shown(run.root)} ({run.description['dataset']})" for run in (a, b))
+    if not shared:
+        raise RunError(f"{names} have no case in common: runs over different data can't be compared")
+    for case_id in shared:
+        sides = [
+            f"{row.height} x {row.width} with {row.tp + row.fn} lesion pixels"
+            for row in (a.cases[case_id], b.cases[case_id])
+        ]
+        if sides[0] != sides[1]:
+            raise RunError(
+                f"{names} are over different data: the ground truth of `{shown(case_id)}` is {sides[0]} in A, "
+                f"{sides[1]} in B"
+            )
+    return shared
+
+
+def _groups(a: _Run, b: _Run, cases: Sequence[str]) -> dict[str, str]:
+    """Return each case's scene, from the run that knows more copies."""
+    sides = [{case_id: run.cases[case_id].group for case_id in cases} for run in (a, b)]
+    return min(sides, key=lambda groups: len(set(groups.values())))
+
+
+def _pairs(a: _Run, b: _Run, chosen: list[tuple[str, str]], groups: dict[str, str], unit: str) -> tuple[Pair, ...]:
+    found = []
+    for first, second in chosen:
+        result = difference(b.scores[second], a.scores[first], groups)
+        if result is not None:
+            found.append((first, second, result))
+    corrected = holm([result.p_value for *_, result in found])
+    pairs = []
+    for (first, second, result), p_holm in zip(found, corrected, strict=True):
+        shared = [case_id for case_id in a.scores[first] if case_id in b.scores[second]]
+        free = a.lesion_free(first) & b.lesion_free(second)
+        same = first == second
+        words = in_words(
+            "B" if same else f"{second} (B)", "A" if same else f"{first} (A)", result, unit=unit, p_value=p_holm
+        )
+        better = "" if p_holm >= SIGNIFICANT else ("B" if result.mean > 0 else "A")
+        pairs.append(Pair(
+            method_a=first,
+            method_b=second,
+            cases=result.cases,
+            scenes=result.scenes,
+            mean_a=sum(a.scores[first][each] for each in shared) / len(shared),
+            mean_b=sum(b.scores[second][each] for each in shared) / len(shared),
+            difference=result.mean,
+            low=result.low,
+            high=result.high,
+            p_holm=p_holm,
+            better=better,
+            false_positives_a=a.false_positives(first, free),
+            false_positives_b=b.false_positives(second, free),
+            lesion_free=len(free),
+            ms_a=a.costs[first]["ms_median"],
+            ms_b=b.costs[second]["ms_median"],
+            words=f"{first}: {words}" if same else words,
+        ))  # fmt: skip
+    return tuple(pairs)
+
+
+def _notes(a: _Run, b: _Run, shared: Sequence[str], chosen: list[tuple[str, str]]) -> tuple[str, ...]:
+    notes = [f"{TEST}, Holm-corrected for the number of pairs. Lesion-free images are counted on their own."]
+    for run in (a, b):
+        left_out = len(run.cases) - len(shared)
+        if left_out:
+            notes.append(f"{run.letter}: {left_out} of its {len(run.cases)} cases aren't in the other run: left out.")
+        expected: dict[str, int] = {}
+        for cell in run.description["cells"]:
+            expected[cell["method"]] = expected.get(cell["method"], 0) + cell["cases"]
+        compared = {pair[run is b] for pair in chosen}
+        for spec, total in expected.items():
+            if spec not in compared:
+                continue
+            rows = run.rows.get(spec, [])
+            if len(rows) < total:
+                notes.append(f"INCOMPLETE: {spec} has {len(rows)} of {total} rows in {run.letter}.")
+            failed = sum(bool(row.error) for row in rows)
+            if failed:
+                notes.append(f"{run.letter}: {failed} predictions of {spec} failed, scored as the worst mask.")
+    versions = [run.description["plan"].get("hybridseg", "unknown") for run in (a, b)]
+    if versions[0] != versions[1]:
+        notes.append(f"Made by different versions of hybridseg: A {versions[0]}, B {versions[1]}.")
+    return (*notes, *_time_note(a, b, chosen))
+
+
+def _time_note(a: _Run, b: _Run, chosen: list[tuple[str, str]]) -> list[str]:
+    """Return what has to be known about the times before anybody compares them."""
+    places: dict[str, list[str]] = {}
+    for run, specs in ((a, [pair[0] for pair in chosen]), (b, [pair[1] for pair in chosen])):
+        costs = [(f"{spec} ({run.letter})", run.costs[spec]) for spec in dict.fromkeys(specs)]
+        for place, methods in timed_on(costs, run_cpus(run.description)).items():
+            places.setdefault(place, []).extend(methods)
+    return [f"ms: median time per image; {time_note(places)}"] if places else []

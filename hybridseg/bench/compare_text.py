@@ -1,0 +1,108 @@
+"""A comparison of two runs as text, Markdown, CSV or JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import asdict, fields
+
+from .compare import Pair, RunComparison
+from .pairing import METRICS
+from .text import aligned, escaped, markdown_table, shortened, wrapped
+
+_NAME_WIDTH = 22
+
+
+def render_comparison(comparison: RunComparison, form: str) -> str:
+    """Return a comparison in one of ``text``, ``md``, ``csv``, ``json``.
+
+    Raises
+    ------
+    ValueError
+        If ``form`` is another.
+    """
+    writers = {"text": _text, "md": _markdown, "csv": _csv, "json": _json}
+    if form not in writers:
+        raise ValueError(f"`form` must be one of {', '.join(writers)}, got `{form}`")
+    return writers[form](comparison)
+
+
+def _namesakes(comparison: RunComparison) -> bool:
+    return all(pair.method_a == pair.method_b for pair in comparison.pairs)
+
+
+def _header(comparison: RunComparison) -> list[str]:
+    unit = METRICS[comparison.metric][0]
+    names = ["method"] if _namesakes(comparison) else ["A", "B"]
+    return [*names, f"{unit} A", f"{unit} B", "B - A [95 % CI]", "p (Holm)", "n", "FP A", "FP B", "ms A", "ms B"]
+
+
+def _numbers(pair: Pair) -> list[str]:
+    return [
+        f"{pair.mean_a:.3f}",
+        f"{pair.mean_b:.3f}",
+        f"{pair.difference:+.3f} [{pair.low:+.3f}, {pair.high:+.3f}]",
+        "< 0.001" if pair.p_holm < 0.001 else f"{pair.p_holm:.3f}",
+        str(pair.cases),
+        *(f"{count}/{pair.lesion_free}" for count in (pair.false_positives_a, pair.false_positives_b)),
+        *("-" if ms is None else f"{ms:.1f}" for ms in (pair.ms_a, pair.ms_b)),
+    ]
+
+
+def _rows(comparison: RunComparison, width: int | None) -> list[list[str]]:
+    names = list(dict.fromkeys(name for pair in comparison.pairs for name in (pair.method_a, pair.method_b)))
+    short = dict(zip(names, shortened(names, width) if width else names, strict=True))
+    rows = []
+    for pair in comparison.pairs:
+        first = [short[pair.method_a]] if _namesakes(comparison) else [short[pair.method_a], short[pair.method_b]]
+        rows.append([*first, *_numbers(pair)])
+    return rows
+
+
+def _title(comparison: RunComparison) -> list[str]:
+    return [f"A: {comparison.run_a}", f"B: {comparison.run_b}"]
+
+
+def _words(comparison: RunComparison) -> list[str]:
+    lines = [pair.words for pair in comparison.pairs]
+    if not lines:
+        lines.append("No pair of methods has a lesion image in common.")
+    for letter, names in (("A", comparison.only_a), ("B", comparison.only_b)):
+        if names:
+            lines.append(f"Only in {letter}: {', '.join(names)}.")
+    return lines
+
+
+def _text(comparison: RunComparison) -> str:
+    width = _NAME_WIDTH if _namesakes(comparison) else _NAME_WIDTH // 2
+    table = aligned(_header(comparison), _rows(comparison, width), numbers=True) if comparison.pairs else ""
+    blocks = [
+        "\n".join(_title(comparison)), table,
+        "\n".join(map(wrapped, _words(comparison))), "\n".join(map(wrapped, [_LEGEND, *comparison.notes])),
+    ]  # fmt: skip
+    return "\n\n".join(block for block in blocks if block)
+
+
+_LEGEND = "n: lesion images in both. FP: lesion-free images with a predicted pixel."
+
+
+def _markdown(comparison: RunComparison) -> str:
+    lines = [f"{escaped(line)}  " for line in _title(comparison)]
+    if comparison.pairs:
+        lines += ["", *markdown_table(_header(comparison), _rows(comparison, None))]
+    lines += ["", *(f"- {escaped(line)}" for line in _words(comparison)), ""]
+    return "\n".join([*lines, *(f"{escaped(note)}  " for note in (_LEGEND, *comparison.notes))])
+
+
+def _csv(comparison: RunComparison) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([field.name for field in fields(Pair)])
+    for pair in comparison.pairs:
+        writer.writerow(["" if value is None else value for value in asdict(pair).values()])
+    return stream.getvalue().rstrip("\n")
+
+
+def _json(comparison: RunComparison) -> str:
+    return json.dumps(asdict(comparison), indent=1, ensure_ascii=False, allow_nan=False)

@@ -1,0 +1,87 @@
+"""What a run folder says of its methods' cost, and what has to be said before times are compared."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..images import shown
+from .records import Record, RunError, RunFolder
+
+_KEPT = ("cold_ms", "peak_mib", "saved_bytes", "threads", "cores_used", "parameters", "multiply_adds")
+
+
+def method_cost(folder: RunFolder, key: str, records: Sequence[Record]) -> dict[str, Any]:
+    """Return the cost of a method as `MethodSummary` names it.
+
+    Where it wasn't measured apart, ``threads`` is None and ``ms_median`` and ``ms_p95`` come from the run's own rows.
+
+    Raises
+    ------
+    RunError
+        If the file is damaged.
+    """
+    path = folder.cost(key)
+    cost: dict[str, Any] = {}
+    if path.is_file():
+        try:
+            cost = json.loads(path.read_text("utf-8"))
+            median, p95 = cost.get("warm_ms_median"), cost.get("warm_ms_p95")
+        except (ValueError, AttributeError) as error:
+            raise RunError(f"{shown(path)} is damaged: {error}") from None
+    else:
+        times = [record.predict_ms for record in records if record.predict_ms is not None]
+        median = float(np.median(times)) if times else None
+        p95 = float(np.percentile(times, 95)) if times else None
+    return {
+        **{name: cost.get(name) for name in _KEPT},
+        "ms_median": median,
+        "ms_p95": p95,
+        "cost_error": cost.get("error", ""),
+        "cpu": cost.get("cpu", ""),
+        "sweep": tuple(cost.get("sweep", ())),
+    }
+
+
+def run_cpus(description: Mapping[str, Any]) -> list[str]:
+    """Return the processors on which rows of a run were made."""
+    return sorted({session["cpu"] for session in description["sessions"] if "cpu" in session})
+
+
+def timed_on(costs: Iterable[tuple[str, Mapping[str, Any]]], cpus: Sequence[str]) -> dict[str, list[str]]:
+    """Return which methods were timed on what: ``processor, threads`` to methods.
+
+    Parameters
+    ----------
+    costs : iterable of (method, cost)
+        Costs as `method_cost` returns them.
+    cpus : sequence of str
+        See `run_cpus`.
+    """
+    found: dict[str, list[str]] = defaultdict(list)
+    for method, cost in costs:
+        if cost["ms_median"] is None:
+            continue
+        if cost["threads"] is None:
+            where = f"{' and '.join(cpus) or 'unknown processor'}, beside the run"
+        else:
+            where = f"{cost['cpu'] or 'unknown processor'}, {threads_text(cost['threads'])}"
+        found[where].append(method)
+    return dict(found)
+
+
+def time_note(places: Mapping[str, Sequence[str]]) -> str:
+    """Return what stands under a table of times; a warning where they weren't taken on one machine alike."""
+    if len(places) == 1:
+        return f"{next(iter(places))}."
+    where = "; ".join(f"{', '.join(methods)}: {place}" for place, methods in places.items())
+    return f"TIMES DON'T COMPARE: processor, threads or occasion differ. {where}."
+
+
+def threads_text(threads: int) -> str:
+    """Return ``1 thread``, ``2 threads``."""
+    return f"{threads} thread{'' if threads == 1 else 's'}"

@@ -1,0 +1,251 @@
+"""Which model to take from a run under a budget of time and size."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..images import shown
+from ..metrics import image_mean
+from .costs import method_cost, run_cpus, time_note, timed_on
+from .pairing import METRICS, Difference, difference, lesion_scores
+from .records import Record, RunError, RunFolder, read_run
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a model may cost, and what it has to reach.
+
+    Attributes
+    ----------
+    max_ms : float or None
+        Median time per image on one thread.
+    max_mb : float or None
+        Size of the saved method, in 10^6 bytes.
+    metric : str
+        One of `hybridseg.bench.pairing.METRICS`: what is meant by accuracy.
+    at_least : float or None
+        Its mean over lesion images.
+    """
+
+    max_ms: float | None = None
+    max_mb: float | None = None
+    metric: str = "iou"
+    at_least: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.metric not in METRICS:
+            raise ValueError(f"`metric` must be one of {', '.join(METRICS)}, got `{self.metric}`")
+        for name in ("max_ms", "max_mb", "at_least"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"`{name}` must be above 0, got {value}")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A method with its accuracy, mean and 95 % interval, and its cost.
+
+    ``as_given``: a trained model. ``model``: the file of a model fitted in this run, relative to the run folder, or
+    empty. ``excess``: by what factor it misses the budget where it misses it most; at most 1 if it fits.
+    """
+
+    method: str
+    mean: float
+    low: float
+    high: float
+    ms: float
+    mb: float
+    as_given: bool
+    model: str
+    excess: float
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """What `recommend` found.
+
+    Attributes
+    ----------
+    metric : str
+    chosen : Candidate or None
+        None where nothing fits.
+    nearest : Candidate or None
+        What misses the budget least, where nothing fits.
+    best : Candidate
+        The most accurate of all with a cost, whatever it costs.
+    price : Difference or None
+        ``best`` minus ``chosen`` on the same images; None where they are one.
+    front : tuple of Candidate
+        Those that no other beats in accuracy and in what the budget limits, by rising accuracy.
+    cheaper, better : Candidate or None
+        The chosen one's neighbours on the front.
+    to_cheaper, to_better : Difference or None
+        ``chosen`` minus ``cheaper``, ``better`` minus ``chosen``.
+    notes : tuple of str
+    """
+
+    metric: str
+    chosen: Candidate | None
+    nearest: Candidate | None
+    best: Candidate
+    price: Difference | None
+    front: tuple[Candidate, ...]
+    cheaper: Candidate | None
+    better: Candidate | None
+    to_cheaper: Difference | None
+    to_better: Difference | None
+    notes: tuple[str, ...]
+
+
+def recommend(run: str | os.PathLike[str], budget: Budget) -> Recommendation:
+    """Name the most accurate method of a run that keeps a budget.
+
+    With nothing but ``at_least`` asked for, the fastest that reaches it.
+
+    Raises
+    ------
+    RunError
+        If the folder is no run, has no rows, or no method's cost was measured.
+    """
+    folder = RunFolder(Path(run))
+    description, records = read_run(run)
+    if not records:
+        raise RunError(f"{shown(folder.root)} has no rows yet")
+    rows: dict[str, list[Record]] = {method["spec"]: [] for method in description["methods"]}
+    for record in records:
+        rows[record.method].append(record)
+    costs = {each["spec"]: method_cost(folder, each["key"], rows[each["spec"]]) for each in description["methods"]}
+    candidates, notes = _candidates(folder, description, rows, costs, budget)
+    if not candidates:
+        raise RunError(f"{shown(folder.root)}: no method's time and size were measured; {_how_to(description, run)}")
+    fitting = [each for each in candidates if each.excess <= 1]
+    only_floor = budget.max_ms is None and budget.max_mb is None and budget.at_least is not None
+    chosen = None
+    if fitting:
+        chosen = min(fitting, key=lambda each: each.ms) if only_floor else _most_accurate(fitting)
+    best = _most_accurate(candidates)
+    front = _front(candidates, budget)
+    cheaper, better = _neighbours(front, chosen)
+    scores = {each.method: lesion_scores(rows[each.method], budget.metric) for each in candidates}
+    groups = {record.case_id: record.group for record in records}
+
+    def minus(first: Candidate | None, second: Candidate | None) -> Difference | None:
+        if first is None or second is None or first == second:
+            return None
+        return difference(scores[first.method], scores[second.method], groups)
+
+    places = timed_on([(each.method, costs[each.method]) for each in candidates], run_cpus(description))
+    notes.insert(0, f"ms: median time per image from decoded pixels to mask; {time_note(places)}")
+    return Recommendation(
+        metric=budget.metric,
+        chosen=chosen,
+        nearest=None if chosen else min(candidates, key=lambda each: (each.excess, -each.mean)),
+        best=best,
+        price=minus(best, chosen),
+        front=front,
+        cheaper=cheaper,
+        better=better,
+        to_cheaper=minus(chosen, cheaper),
+        to_better=minus(better, chosen),
+        notes=tuple(notes),
+    )
+
+
+def _candidates(
+    folder: RunFolder, description: dict[str, Any], rows: dict[str, list[Record]], costs: dict[str, Any], budget: Budget
+) -> tuple[list[Candidate], list[str]]:
+    """Return the methods that can be recommended, and why the others can't."""
+    found, notes = [], []
+    for method in description["methods"]:
+        spec, cost = method["spec"], costs[method["spec"]]
+        scores = lesion_scores(rows[spec], budget.metric)
+        expected = sum(cell["cases"] for cell in description["cells"] if cell["method"] == spec)
+        if cost["threads"] is None or cost["saved_bytes"] is None or cost["ms_median"] is None:
+            why = "masks only" if method["class"] == "masks" else cost["cost_error"] or "not measured"
+            notes.append(f"Left out, no cost: {spec} ({why}).")
+            continue
+        if not scores:
+            notes.append(f"Left out, no lesion image scored: {spec}.")
+            continue
+        if len(rows[spec]) < expected:
+            notes.append(f"INCOMPLETE: {spec} has {len(rows[spec])} of {expected} rows.")
+        groups = {row.case_id: row.group for row in rows[spec]}
+        mean = image_mean(list(scores.values()), [groups[case_id] for case_id in scores])
+        ms, mb = cost["ms_median"], cost["saved_bytes"] / 1e6
+        model = next(
+            (f"models/{folder.model(cell['file']).name}" for cell in description["cells"]
+             if cell["method"] == spec and folder.model(cell["file"]).is_file()), "",
+        )  # fmt: skip
+        found.append(Candidate(
+            method=spec,
+            mean=mean.value,
+            low=mean.low,
+            high=mean.high,
+            ms=ms,
+            mb=mb,
+            as_given=method["as_given"],
+            model=model,
+            excess=_excess(budget, mean.value, ms, mb),
+        ))  # fmt: skip
+    return found, notes
+
+
+def _excess(budget: Budget, mean: float, ms: float, mb: float) -> float:
+    """Return by what factor the worst-kept part of a budget is missed."""
+    factors = [0.0]
+    if budget.max_ms is not None:
+        factors.append(ms / budget.max_ms)
+    if budget.max_mb is not None:
+        factors.append(mb / budget.max_mb)
+    if budget.at_least is not None:
+        factors.append(budget.at_least / mean if mean > 0 else float("inf"))
+    return max(factors)
+
+
+def _most_accurate(candidates: Sequence[Candidate]) -> Candidate:
+    return max(candidates, key=lambda each: (each.mean, -each.ms, -each.mb))
+
+
+def _front(candidates: Sequence[Candidate], budget: Budget) -> tuple[Candidate, ...]:
+    """Return the Pareto front over accuracy and what the budget limits; over time and size if it limits neither."""
+    both = (budget.max_ms is None) == (budget.max_mb is None)
+    by_time, by_size = both or budget.max_ms is not None, both or budget.max_mb is not None
+
+    def goods(each: Candidate) -> tuple[float, ...]:
+        return (each.mean, *([-each.ms] if by_time else []), *([-each.mb] if by_size else []))
+
+    def beaten(each: Candidate) -> bool:
+        return any(
+            goods(other) != goods(each) and all(a >= b for a, b in zip(goods(other), goods(each), strict=True))
+            for other in candidates
+        )
+
+    return tuple(sorted((each for each in candidates if not beaten(each)), key=lambda each: each.mean))
+
+
+def _neighbours(
+    front: Sequence[Candidate], chosen: Candidate | None
+) -> tuple[Candidate | None, Candidate | None]:
+    """Return those next to the chosen one on the front: less and more accurate."""
+    if chosen is None:
+        return None, None
+    below = [each for each in front if each.mean < chosen.mean]
+    above = [each for each in front if each.mean > chosen.mean]
+    return (below[-1] if below else None), (above[0] if above else None)
+
+
+def _how_to(description: dict[str, Any], run: str | os.PathLike[str]) -> str:
+    """Return what to run so that the cost is there, as one line."""
+    import shlex
+
+    if all(method["class"] == "masks" for method in description["methods"]):
+        return "it holds masks only, which have neither"
+    commands = [each["command"] for each in description["sessions"]]
+    command: list[str] = next((each for each in commands if each[1:2] == ["bench"]), [])
+    if not command:
+        return f"run `hybridseg bench` with -o {run} again, without --no-cost"
+    return f"run: {shlex.join(part for part in command if part != '--no-cost')}"

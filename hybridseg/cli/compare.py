@@ -1,0 +1,28 @@
+"""``hybridseg compare``: two runs over the same cases, paired."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_RUN = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("run_a", type=_RUN)
+@click.argument("run_b", type=_RUN)
+@click.option("--metric", type=click.Choice(["iou", "f1", "nsd"]), default="iou", show_default=True)
+@click.option("--all-pairs", is_flag=True, help="Each method of A with each of B, not only with its namesake.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "md", "csv", "json"]), default="text", show_default=True
+)
+def compare(*, run_a: Path, run_b: Path, metric: str, all_pairs: bool, form: str) -> None:
+    """Say which methods of RUN_B are better or worse than those of RUN_A, case by case.
+
+    A method is compared with its namesake in the other run; where the runs share no method, each with each.
+    """
+    from ..bench.compare import compare_runs
+    from ..bench.compare_text import render_comparison
+
+    click.echo(render_comparison(compare_runs(run_a, run_b, metric=metric, every=all_pairs), form))

@@ -1,0 +1,66 @@
+"""``hybridseg recommend``: the best model of a run under a budget."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from . import _models
+
+if TYPE_CHECKING:
+    from ..bench.recommend import Candidate
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--max-ms", type=float, metavar="MS", help="Median time per image on one thread.")
+@click.option("--max-mb", type=float, metavar="MB", help="Size of the saved method, in 10^6 bytes.")
+@click.option(
+    "--metric", type=click.Choice(["iou", "f1", "nsd"]), default="iou", show_default=True,
+    help="What accuracy means: its mean over lesion images.",
+)  # fmt: skip
+@click.option("--at-least", type=float, metavar="VALUE", help="Accuracy that it has to reach.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def recommend(
+    *, run: Path, max_ms: float | None, max_mb: float | None, metric: str, at_least: float | None, form: str
+) -> None:
+    """Name the most accurate method of RUN that keeps a budget of time and size.
+
+    Says what the budget costs in accuracy, what stands next to it, and how to get its file. With --at-least
+    alone: the fastest that reaches it. Exit code 1: nothing fits; what comes nearest is named.
+    """
+    from ..bench.recommend import Budget, recommend
+    from ..bench.recommend_text import render_recommendation
+
+    budget = Budget(max_ms, max_mb, metric, at_least)
+    found = recommend(run, budget)
+    lines = get_lines(found.chosen, run) if found.chosen else []
+    if form == "json":
+        click.echo(json.dumps({**asdict(found), "commands": lines}, indent=1, ensure_ascii=False))
+    else:
+        click.echo(render_recommendation(found, budget, lines))
+    if found.chosen is None:
+        raise click.exceptions.Exit(1)
+
+
+def get_lines(chosen: Candidate, run: Path) -> list[str]:
+    """Return the command lines that put the chosen method into one ONNX file."""
+    spec = chosen.method
+    name = Path(spec.partition("[")[0].rpartition(":")[2]).stem
+    target = f"{name}.onnx"
+    shipped = _models.shipped(spec) if spec.endswith(".onnx") and not Path(spec).exists() else None
+    if shipped or spec.endswith(".onnx"):
+        return [shlex.join(["cp", str(shipped or spec), target])]
+    if chosen.model and not chosen.as_given:
+        return [
+            shlex.join(["hybridseg", "export", str(run / chosen.model), "-o", target]),
+            "# that model was fitted without its test fold; fitted on all cases:",
+            f"hybridseg fit {shlex.quote(spec)} --data DIR -o {name}.hybridseg && "
+            f"hybridseg export {name}.hybridseg -o {target}",
+        ]
+    return [shlex.join(["hybridseg", "export", spec, "-o", target])]
