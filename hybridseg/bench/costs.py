@@ -67,7 +67,8 @@ def timed_on(costs: Iterable[tuple[str, Mapping[str, Any]]], cpus: Sequence[str]
         if cost["ms_median"] is None:
             continue
         if cost["threads"] is None:
-            where = f"{' and '.join(cpus) or 'unknown processor'}, beside the run"
+            mixed = " MIXED, whose times don't compare" if len(cpus) > 1 else ""
+            where = f"{' and '.join(cpus) or 'unknown processor'}{mixed}, beside the run"
         else:
             where = f"{cost['cpu'] or 'unknown processor'}, {threads_text(cost['threads'])}"
         found[where].append(method)

@@ -11,6 +11,7 @@ import click
 
 from . import _models
 from ._progress import progress_line
+from ._suite import take_suite
 
 if TYPE_CHECKING:
     from ..bench import Plan, Record
@@ -25,6 +26,7 @@ _NEEDS_TENSORFLOW = ("hybridseg.unet",)
 
 
 @click.command()
+@click.argument("suite", required=False, is_eager=True, expose_value=False, callback=take_suite, metavar="[SUITE.toml]")
 @click.option(
     "--data",
     default=DEFAULT_DATA,
@@ -80,6 +82,7 @@ _NEEDS_TENSORFLOW = ("hybridseg.unet",)
     help="Deals folds; random_state of methods that have one.",
 )
 @click.option("--no-cost", is_flag=True, help="Don't measure time and memory in processes of their own.")
+@click.option("--dry-run", is_flag=True, help="Print methods x folds and stop.")
 @click.option(
     "--format", "form", type=click.Choice(["text", "md", "csv", "json"]), default="text", show_default=True
 )
@@ -95,9 +98,12 @@ def bench(
     jobs: int,
     seed: int,
     no_cost: bool,
+    dry_run: bool,
     form: str,
 ) -> None:
     """Fit and score methods on the folds of a data set and print the table.
+
+    A suite describes a run whole: a TOML file whose keys are the long names of these options, which override it.
 
     Without options: the embedded phantoms (synthetic), and every method that needs no TensorFlow. Each case
     is predicted by a model that saw neither it nor another image of its scene. With -o every row is on disk
@@ -105,6 +111,7 @@ def bench(
     Exit code 1: some predictions failed; they count as misses and are listed.
     """
     from ..bench import make_plan
+    from ..bench.matrix import plan_matrix
     from ..data import load_dataset
     from ..registry import is_model_path, parse_spec
 
@@ -116,6 +123,9 @@ def bench(
         dataset, parts, specs, FACTORY,
         split_name=split_name, seed=seed, folds=chosen or None, as_given=as_given,
     )  # fmt: skip
+    if dry_run:
+        click.echo(plan_matrix(plan, output))
+        return
     if output is not None:
         failed = _run(plan, output, jobs, form, cost=not no_cost)
         click.echo(f"run folder: {output}", err=True)
