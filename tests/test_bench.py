@@ -241,7 +241,7 @@ def test_second_process_on_one_folder_is_refused(methods: Path, tmp_path: Path) 
         dataset, grouped_folds(dataset, 2), [f"{methods}:Nothing"], "hybridseg.registry:create", split_name="two"
     )
     run_plan(plan, out)
-    with RunFolder(out).locked(), pytest.raises(RunError, match="in use|another process"):
+    with RunFolder(out).locked(), pytest.raises(RunError, match=r"in use|another process"):
         run_plan(plan, out)
 
 

@@ -13,7 +13,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "hybridseg"
-HEAVY = ("tensorflow", "keras", "sklearn", "skimage", "scipy", "onnxruntime", "onnx", "spox", "matplotlib", "cv2", "numpy")
+HEAVY = (
+    "tensorflow", "keras", "sklearn", "skimage", "scipy", "onnxruntime", "onnx", "spox", "matplotlib", "cv2", "numpy"
+)  # fmt: skip
 
 # Room -> rooms that it may import. `validation` and `modelfile` are tools of everybody.
 TOOLS = {"validation", "modelfile"}
@@ -123,13 +125,11 @@ def test_light_things_import_nothing_heavy(statement: str) -> None:
 def test_entry_points_are_installed_as_written() -> None:
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
-    written = dict(
-        line.replace(" ", "").split("=")
-        for line in config["options.entry_points"]["hybridseg.segmenters"].strip().splitlines()
-    )
-    installed = {
-        entry.name: entry.value for entry in importlib.metadata.entry_points(group="hybridseg.segmenters")
-        if entry.dist is not None and entry.dist.name == "hybridseg"
+    written = {
+        (group, *line.replace(" ", "").split("="))
+        for group, lines in config["options.entry_points"].items()
+        for line in lines.strip().splitlines()
     }
-    assert installed == written
+    entries = importlib.metadata.distribution("hybridseg").entry_points
+    assert {(entry.group, entry.name, entry.value) for entry in entries} == written, "install again: pip install -e ."
     assert importlib.metadata.version("hybridseg") == config["metadata"]["version"]

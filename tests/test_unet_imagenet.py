@@ -9,6 +9,7 @@ import pickle
 import struct
 from collections import OrderedDict
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ class _Pickler(pickle._Pickler):  # the Python one: it lets a test write names t
         else:
             super().save_global(obj, name)
 
-    dispatch = {**pickle._Pickler.dispatch, type(lambda: None): save_global}
+    dispatch: ClassVar = {**pickle._Pickler.dispatch, type(lambda: None): save_global}
 
 
 def _rebuild(*arguments):
