@@ -1,11 +1,13 @@
-"""Exported files in a runtime without Python: onnxruntime-web's WebAssembly, in Node."""
+"""Exported files in runtimes without Python: WebAssembly in Node, and onnxruntime's C library."""
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,41 +15,79 @@ import pytest
 
 pytest.importorskip("spox")
 
-from hybridseg_baselines.otsu import OtsuSegmenter
-from hybridseg_baselines.watershed import WatershedSegmenter
+import onnxruntime
+from _runtimes import NAMES, RUNTIMES, exported, missing, node_modules, pictures
+from numpy.typing import NDArray
 from PIL import Image
 
-from hybridseg import Segmenter
-from hybridseg.data.phantoms import phantom
-
-RUNTIMES = Path(__file__).resolve().parents[1] / "benchmarks" / "runtimes"
+from hybridseg import OnnxSegmenter
 
 
-@pytest.fixture
-def node_folder(tmp_path: Path) -> Path:
-    """A folder with segment.mjs beside its packages; skips, with the reason, where Node or they are missing."""
-    modules = Path(os.environ.get("HYBRIDSEG_NODE_MODULES", RUNTIMES / "node_modules"))
+@pytest.fixture(scope="module")
+def in_node(tmp_path_factory: pytest.TempPathFactory) -> list[Path | str]:
+    """The command that runs segment.mjs."""
     if shutil.which("node") is None:
-        pytest.skip("Node is not installed")
-    if not (modules / "onnxruntime-web").is_dir():
-        pytest.skip(f"no onnxruntime-web in {modules}: npm install it, or set HYBRIDSEG_NODE_MODULES")
-    (tmp_path / "node_modules").symlink_to(modules, target_is_directory=True)
-    shutil.copy(RUNTIMES / "segment.mjs", tmp_path)
-    return tmp_path
+        missing("Node is not installed")
+    folder = tmp_path_factory.mktemp("node")
+    (folder / "node_modules").symlink_to(node_modules(), target_is_directory=True)
+    return ["node", shutil.copy(RUNTIMES / "segment.mjs", folder)]
 
 
-@pytest.mark.parametrize("segmenter", [OtsuSegmenter(), WatershedSegmenter()], ids=repr)
-def test_node_prints_the_same_checksum(segmenter: Segmenter, node_folder: Path) -> None:
-    model, scan, mask = (str(node_folder / name) for name in ("model.onnx", "scan.pgm", "mask.pgm"))
-    segmenter.to_onnx(model)
-    image, _, _ = phantom(3, shape=(353, 431))
-    Image.fromarray(image).save(scan)
-    node = subprocess.run(
-        ["node", "segment.mjs", model, scan, mask], cwd=node_folder, capture_output=True, text=True, check=True
-    )
-    python = subprocess.run(
-        [sys.executable, str(RUNTIMES / "checksum.py"), model, scan], capture_output=True, text=True, check=True
-    )
-    assert node.stdout == python.stdout
-    assert node.stdout.startswith("431x353 lesion pixels ")
-    np.testing.assert_array_equal(np.asarray(Image.open(mask)) > 0, segmenter.predict(image))
+@pytest.fixture(scope="module")
+def in_c(tmp_path_factory: pytest.TempPathFactory) -> list[Path | str]:
+    """The program segment.c, compiled against the library in onnxruntime's Python package."""
+    folder = tmp_path_factory.mktemp("c")
+    compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
+    headers = [os.environ.get("HYBRIDSEG_ONNXRUNTIME_INCLUDE", ""), "/usr/include", "/usr/local/include"]
+    headers += [f"{root}/onnxruntime" for root in headers]
+    include = next((root for root in headers if root and Path(root, "onnxruntime_c_api.h").is_file()), None)
+    libraries = Path(onnxruntime.__file__).parent / "capi"
+    library = next(libraries.glob("libonnxruntime.so*"), None)
+    if compiler is None:
+        missing("no C compiler is installed")
+    if include is None:
+        missing("no onnxruntime_c_api.h: set HYBRIDSEG_ONNXRUNTIME_INCLUDE to its folder")
+    if library is None:
+        missing(f"no libonnxruntime.so in {libraries}")
+    soname = folder / "libonnxruntime.so.1"
+    soname.symlink_to(library)
+    program = folder / "segment"
+    command = [compiler, "-std=c11", "-Wall", "-Wextra", "-Werror", RUNTIMES / "segment.c", "-I", include, soname]
+    subprocess.run([*command, "-Wl,-rpath,$ORIGIN", "-o", program], check=True)
+    return [program]
+
+
+@functools.cache
+def in_python(name: str) -> tuple[str, NDArray[np.bool_]]:
+    """What checksum.py prints for a file of `NAMES`, and the mask."""
+    with tempfile.TemporaryDirectory() as folder:
+        scan = Path(folder, "scan.pgm")
+        Image.fromarray(pictures()[0]).save(scan)
+        done = subprocess.run(
+            [sys.executable, RUNTIMES / "checksum.py", exported(name), scan], capture_output=True, text=True, check=True
+        )
+    return done.stdout, OnnxSegmenter.load(exported(name)).predict(pictures()[0])
+
+
+@pytest.mark.parametrize("runtime", ["in_node", "in_c"])
+@pytest.mark.parametrize("name", NAMES)
+def test_another_runtime_prints_the_same_checksum(
+    name: str, runtime: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    command = request.getfixturevalue(runtime)
+    scan, mask = tmp_path / "scan.pgm", tmp_path / "mask.pgm"
+    Image.fromarray(pictures()[0]).save(scan)
+    done = subprocess.run([*command, exported(name), scan, mask], capture_output=True, text=True, check=True)
+    said, expected = in_python(name)
+    assert done.stdout == said
+    assert said.startswith("431x353 lesion pixels ")
+    np.testing.assert_array_equal(np.asarray(Image.open(mask)) > 0, expected)
+
+
+@pytest.mark.parametrize("runtime", ["in_node", "in_c"])
+def test_a_picture_that_ends_early_is_refused(runtime: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    (tmp_path / "scan.pgm").write_bytes(b"P5\n431 353\n255\n" + bytes(1000))
+    command = [*request.getfixturevalue(runtime), exported("otsu"), tmp_path / "scan.pgm"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert done.stdout == ""
