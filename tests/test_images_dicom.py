@@ -19,6 +19,10 @@ from dicom_files import dataset, packed, region, to_bytes  # noqa: E402
 from pydicom import uid  # noqa: E402
 from pydicom.data import get_testdata_file  # noqa: E402
 
+from hybridseg import Segmenter  # noqa: E402
+from hybridseg.bench.cell import predict_case  # noqa: E402
+from hybridseg.bench.plan import Cell, Method  # noqa: E402
+from hybridseg.bench.records import json_line, parse_lines  # noqa: E402
 from hybridseg.data import FileCase  # noqa: E402
 from hybridseg.images import ImageError, decode, find_facts, read_facts, read_image, read_mask  # noqa: E402
 
@@ -258,3 +262,24 @@ def test_a_folder_of_dicom_images_with_png_masks(tmp_path: Path) -> None:
     np.testing.assert_array_equal(image, GREY)
     np.testing.assert_array_equal(mask, GREY > 50)
     assert read_mask(tmp_path / "masks" / "a.png").sum() == 3
+
+
+class Dark(Segmenter):
+    """Pixels below 50."""
+
+    def _predict_proba(self, image: np.ndarray) -> np.ndarray:
+        return (image < 50).astype(np.float32)
+
+
+def test_hd95_in_mm_reaches_the_rows(tmp_path: Path) -> None:
+    shown = np.full((40, 40), 200, np.uint8)
+    shown[10:20, 10:20] = 0
+    (tmp_path / "a.dcm").write_bytes(to_bytes(dataset(shown, PixelSpacing=[0.5, 0.25])))
+    Image.fromarray(shown).save(tmp_path / "a.png")
+    truth = np.zeros((40, 40), bool)
+    truth[10:20, 10:24] = True  # four columns wider: 10 of its 44 outline pixels lie 4 px, or 1 mm, off
+    cell = Cell(Method("dark", "0", "", {}, False), 0, "0", (), ("a",))
+    for name, expected in (("a.dcm", 1.0), ("a.png", None)):
+        row = predict_case(Dark(), cell, FileCase("a", "a", "", tmp_path / name, ()), shown, truth)
+        assert (row.hd95_px, row.hd95_mm, row.error) == (4.0, expected, "")
+        assert parse_lines(b"{\"seconds\": 1, \"operating_point\": {}}\n" + json_line(row), tmp_path)[1] == [row]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data import Case
-from ..metrics import boundary, count_pixels
+from ..metrics import boundary, count_pixels, hd95
 from ..segmenter import Segmenter
 from ..validation import check_mask
 from .plan import Cell, Plan, create_method
@@ -113,9 +113,12 @@ def score_case(
     """Return the row of one case from its mask, (H, W) bool like the truth."""
     counts = count_pixels(mask_true, mask_pred)
     hd95_px, nsd = _boundary(mask_true, mask_pred)
+    hd95_mm = None
+    if hd95_px is not None and case.spacing_mm is not None:
+        hd95_mm = round(hd95(mask_true, mask_pred, case.spacing_mm), 4)
     return _record(
         cell, case, mask_true, (counts.tp, counts.fp, counts.fn, counts.tn),
-        hd95_px=hd95_px, nsd=nsd, predict_ms=predict_ms,
+        hd95_px=hd95_px, hd95_mm=hd95_mm, nsd=nsd, predict_ms=predict_ms,
     )  # fmt: skip
 
 
@@ -135,6 +138,7 @@ def _record(
     counts: tuple[int, int, int, int],
     *,
     hd95_px: float | None = None,
+    hd95_mm: float | None = None,
     nsd: float | None = None,
     predict_ms: float | None = None,
     error: str = "",
@@ -154,6 +158,7 @@ def _record(
         fn=fn,
         tn=tn,
         hd95_px=hd95_px,
+        hd95_mm=hd95_mm,
         nsd=nsd,
         predict_ms=predict_ms,
         error=error,

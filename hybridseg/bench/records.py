@@ -43,6 +43,8 @@ class Record:
         Wall time of ``predict`` alone; None if it failed.
     error : str
         Why there is no prediction; empty if there is one.
+    hd95_mm : float or None
+        As ``hd95_px``, and None too where the case doesn't tell the distance between its pixels.
     """
 
     method: str
@@ -60,6 +62,7 @@ class Record:
     nsd: float | None
     predict_ms: float | None
     error: str = ""
+    hd95_mm: float | None = None
 
     @property
     def has_lesion(self) -> bool:
@@ -134,12 +137,13 @@ def parse_lines(data: bytes, path: Path) -> tuple[FitRecord | None, list[Record]
     """
     fit, records = None, []
     names = {field.name for field in fields(Record)}
+    younger = {"hd95_mm"}  # rows written before there was one are read on
     for number, line in enumerate(data.splitlines(), 1):
         try:
             row = json.loads(line)
             if number == 1:
                 fit = FitRecord(**row)
-            elif set(row) == names:
+            elif set(row) | younger == names:
                 records.append(Record(**row))
             else:
                 raise ValueError("not a row of this version")
