@@ -32,6 +32,7 @@ def measure_cost(
     *,
     model_path: str | os.PathLike[str] | None = None,
     threads: int = 1,
+    counter: str = "",
 ) -> dict[str, Any]:
     """Measure one method in a fresh process.
 
@@ -46,6 +47,9 @@ def measure_cost(
         The fitted model, for methods that have to be.
     threads : int
         Set for numerical libraries, and as ``n_jobs`` or ``threads`` where the method has such a parameter.
+    counter : str, optional
+        ``module:callable``: Segmenter -> dict that is added to the answer, such as the ``parameters`` and
+        ``multiply_adds`` of a network inside; called when everything is measured.
 
     Returns
     -------
@@ -66,6 +70,7 @@ def measure_cost(
             "model": None if model_path is None else os.path.abspath(model_path),
             "images": str(Path(folder, "images.npz")),
             "threads": threads,
+            "counter": counter,
             "answer": str(answer_path),
             "started": time.time(),
         }
@@ -97,7 +102,7 @@ def _measure(request: dict[str, Any]) -> dict[str, Any]:
     """Do what `measure_cost` promises, in this fresh process."""
     import numpy as np
 
-    from .plan import create_method
+    from .plan import create_method, resolve
 
     threads = request["threads"]
     with np.load(request["images"]) as archive:
@@ -122,7 +127,9 @@ def _measure(request: dict[str, Any]) -> dict[str, Any]:
     peak_mib = peak_memory_mib()  # before saving, which is no part of predicting
     saved = Path(request["answer"]).with_name("saved")
     model.save(saved)
+    counted = resolve(request["counter"])(model) if request["counter"] else {}
     return {
+        **counted,
         "cold_ms": round(cold_ms, 1),
         "warm_ms_median": round(float(np.median(samples)), 3),
         "warm_ms_p95": round(float(np.percentile(samples, 95)), 3),

@@ -4,43 +4,78 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..data import Case
 from .cell import Progress
 from .cost import MAX_IMAGES, measure_cost
-from .machine import cpu_model
+from .costs import threads_text
+from .machine import cpu_model, thread_counts
 from .plan import Method, Plan
 from .records import RunFolder, write_json
 
+SWEPT = ("threads", "warm_ms_median", "warm_ms_p95", "cores_used", "peak_mib", "error")
+
 
 def measure_costs(
-    plan: Plan, out: str | os.PathLike[str], *, threads: int = 1, progress: Progress | None = None
+    plan: Plan,
+    out: str | os.PathLike[str],
+    *,
+    threads: Sequence[int] = (),
+    counter: str = "",
+    progress: Progress | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Measure what isn't measured yet; return the cost of each method by its spec (see `measure_cost`).
 
-    Methods that learn are measured as fitted on the run's first fold. Images are evenly spaced test cases.
+    Methods that learn are measured as fitted on the run's first fold. Images are evenly spaced test cases. Each number
+    of threads has a process of its own; the first one's answer is the method's cost, and ``sweep`` holds what changed
+    with the others.
+
+    Parameters
+    ----------
+    plan : Plan
+    out : path
+        The run folder.
+    threads : sequence of int, optional
+        1, 2 and all cores if not given.
+    counter : str, optional
+        See `measure_cost`.
+    progress : callable, optional
     """
     folder = RunFolder(Path(out))
+    threads = threads or thread_counts()
     costs: dict[str, dict[str, Any]] = {}
     images: list[Any] = []
     with folder.locked():
         for number, method in enumerate(plan.methods):
             path = folder.cost(method.key)
             if not path.is_file():
-                if progress is not None:
-                    progress(number, len(plan.methods), f"{method.spec}: time and memory in a fresh process")
                 images = images or [case.image for case in _sample(plan)]
-                write_json(path, {"cpu": cpu_model(), **_measure(plan, folder, method, images, threads)})
+                answers: list[dict[str, Any]] = []
+                for count in threads:
+                    if progress is not None:
+                        what = f"{method.spec}: time and memory in a fresh process, {threads_text(count)}"
+                        progress(number, len(plan.methods), what)
+                    answers.append(_measure(plan, folder, method, images, count, "" if answers else counter))
+                    if answers[0]["error"]:
+                        break
+                sweep = [{name: answer.get(name) for name in SWEPT} for answer in answers]
+                write_json(path, {"cpu": cpu_model(), **answers[0], "sweep": sweep})
             costs[method.spec] = json.loads(path.read_text("utf-8"))
     return costs
 
 
-def _measure(plan: Plan, folder: RunFolder, method: Method, images: list[Any], threads: int) -> dict[str, Any]:
+def _measure(
+    plan: Plan, folder: RunFolder, method: Method, images: list[Any], threads: int, counter: str
+) -> dict[str, Any]:
     cell = next(cell for cell in plan.cells if cell.method == method)
     path = folder.model(cell.file_stem)
-    return measure_cost(plan.factory, method.spec, images, model_path=path if path.is_file() else None, threads=threads)
+    return measure_cost(
+        plan.factory, method.spec, images,
+        model_path=path if path.is_file() else None, threads=threads, counter=counter,
+    )  # fmt: skip
 
 
 def _sample(plan: Plan) -> list[Case]:

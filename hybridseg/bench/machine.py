@@ -42,6 +42,11 @@ def cpu_model() -> str:
     return platform.processor() or platform.machine() or "unknown"
 
 
+def thread_counts() -> tuple[int, ...]:
+    """Return the numbers of threads to time with: 1, 2, and as many as there are cores to use."""
+    return tuple(sorted({1, min(2, usable_cores()), usable_cores()}))
+
+
 def usable_cores() -> int:
     """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):

@@ -183,11 +183,16 @@ def make_plan(
 
 def create_method(factory: str, spec: str, seed: int, *, as_given: bool) -> Segmenter:
     """Return a fresh segmenter for ``spec``, its ``random_state`` set to ``seed`` unless the spec sets it."""
-    module, _, name = factory.partition(":")
-    model: Segmenter = getattr(importlib.import_module(module), name)(spec)
+    model: Segmenter = resolve(factory)(spec)
     if not as_given and "random_state" in model.get_params(deep=False) and "random_state=" not in spec:
         model.set_params(random_state=seed)
     return model
+
+
+def resolve(name: str) -> Any:
+    """Return what ``module:attribute`` names."""
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 def _describe(factory: str, spec: str, seed: int, as_given: bool) -> Method:

@@ -17,6 +17,9 @@ from .costs import method_cost, run_cpus, time_note, timed_on
 from .pairing import SIGNIFICANT
 from .records import Record, RunFolder, parse_lines, read_run
 
+IDLE_CORES = 0.8
+"""Below this share of one core the machine wasn't idle while a method was timed."""
+
 COMPARISON_TEST = (
     "Mean difference in per-image IoU with its 95 % bootstrap interval over scenes; p: two-sided sign-flip "
     "permutation test over scenes, Holm-corrected for the number of pairs."
@@ -270,6 +273,10 @@ def _notes(description: dict[str, Any], methods: list[MethodSummary]) -> tuple[s
             else "Time per image: of the run itself, beside whatever else it did; memory was not measured; "
         )
         notes[-1] += time_note(places)
+    busy = [method for method in methods if method.cores_used is not None and method.cores_used < IDLE_CORES]
+    if busy:
+        shares = ", ".join(f"{method.method} {100 * (method.cores_used or 0):.0f} %" for method in busy)
+        notes.append(f"TIMES ARE TOO LONG: the machine had other work; share of a core that a method got: {shares}.")
     if any(method.as_given for method in methods):
         notes.append("† a trained model or masks from elsewhere, scored as given: may have seen these very images.")
     for method in methods:

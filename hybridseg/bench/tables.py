@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -79,6 +80,23 @@ _COST: tuple[Column, ...] = (
 )
 
 
+def _scaling(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
+    """Return columns for other numbers of threads and for networks; none where there is nothing to tell."""
+    swept = sorted({entry["threads"] for method in methods for entry in method.sweep} - {m.threads for m in methods})
+    columns: list[Column] = [(f"ms, {count} threads", functools.partial(_ms_with, threads=count)) for count in swept]
+    if any(method.multiply_adds for method in methods):
+        columns.append(("parameters M", lambda m: _number(None if m.parameters is None else m.parameters / 1e6, 2)))
+        columns.append(
+            ("multiply-adds G", lambda m: _number(None if m.multiply_adds is None else m.multiply_adds / 1e9, 2))
+        )
+    return tuple(columns)
+
+
+def _ms_with(method: MethodSummary, threads: int) -> str:
+    found = [entry["warm_ms_median"] for entry in method.sweep if entry["threads"] == threads]
+    return _number(found[0] if found else None, 1)
+
+
 def _text(summary: RunSummary) -> str:
     names = shortened([_marked(method) for method in summary.methods], _NAME_WIDTH)
     blocks = [
@@ -90,7 +108,8 @@ def _text(summary: RunSummary) -> str:
             ],
             numbers=True,
         )
-        for columns in (_ACCURACY, _DETAIL, _COST)
+        for columns in (_ACCURACY, _DETAIL, _COST, _scaling(summary.methods))
+        if columns
     ]
     blocks += ["\n".join(wrapped(note) for note in summary.notes)]
     if summary.comparisons:
@@ -118,7 +137,7 @@ def _marked(method: MethodSummary) -> str:
 
 
 def _markdown(summary: RunSummary) -> str:
-    columns = (*_ACCURACY, *_DETAIL, *_COST)
+    columns = (*_ACCURACY, *_DETAIL, *_COST, *_scaling(summary.methods))
     lines = [f"**{escaped(summary.title)}**", ""]
     lines += markdown_table(
         ["method", *(title for title, _ in columns)],
@@ -136,7 +155,9 @@ def _csv(summary: RunSummary) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([field.name for field in fields(MethodSummary)])
     for method in summary.methods:
-        writer.writerow(["" if value is None else value for value in asdict(method).values()])
+        values = asdict(method)
+        values["sweep"] = json.dumps(values["sweep"]) if values["sweep"] else ""
+        writer.writerow(["" if value is None else value for value in values.values()])
     return stream.getvalue().rstrip("\n")
 
 

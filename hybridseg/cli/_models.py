@@ -51,6 +51,29 @@ def create_trained(spec: str) -> Segmenter:
     return model
 
 
+def count_network(model: Segmenter) -> dict[str, int]:
+    """Return ``parameters`` and ``multiply_adds`` of the network inside a method, counted from its exported graph.
+
+    Nothing for a method without one, or where the packages that write graphs aren't installed.
+    """
+    import tempfile
+    from importlib.util import find_spec
+
+    if not model.tags.exportable or not all(map(find_spec, ("onnx", "spox"))):
+        return {}
+    import onnx
+
+    from ..onnx import describe
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "graph.onnx")
+        onnx.save(model._to_onnx(), path)
+        found = describe(path)
+    if not found.multiply_adds:
+        return {}
+    return {"parameters": found.parameters, "multiply_adds": found.multiply_adds}
+
+
 def cards() -> list[dict[str, Any]]:
     """Return the cards of the models that ship, by name; each has at least ``name`` and ``file``."""
     found = []

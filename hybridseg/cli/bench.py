@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 FACTORY = f"{_models.__name__}:create"
 """How a process of the harness makes a method from what the person wrote."""
 
+COUNTER = f"{_models.__name__}:count_network"
+"""How it counts the network inside a method: the harness knows no graphs."""
+
 DEFAULT_FOLDS = 5
 DEFAULT_DATA = "phantoms"
 _NEEDS_TENSORFLOW = ("hybridseg.unet",)
@@ -152,7 +155,7 @@ def _run(plan: Plan, folder: Path, jobs: int, form: str, *, cost: bool) -> list[
     with progress_line("bench") as progress:
         records = run_plan(plan, folder, jobs=jobs, command=command, progress=progress)
         if cost:
-            measure_costs(plan, folder, progress=progress)
+            measure_costs(plan, folder, counter=COUNTER, progress=progress)
     summary = summarize(folder)
     write_tables(summary, folder)
     click.echo(render(summary, form))
