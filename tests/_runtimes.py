@@ -115,7 +115,7 @@ def small_network() -> Any:
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
-    point = OperatingPoint(threshold=0.5, min_area_fraction=0.001)
+    point = OperatingPoint(threshold=0.4, min_area_fraction=0.001)
     return wrap_network(model, 64, Preprocessing(flip=True), point)
 
 
