@@ -58,11 +58,7 @@ def read_image(path: str | os.PathLike[str], frame: int | None = None) -> NDArra
     ImageError
         If it is missing, unreadable, empty, truncated, too large or not an image of a kind that is taken.
     """
-    pixels = read_pixels(path, frame)
-    try:
-        return pixels.to_grey()
-    except ValueError as error:
-        raise ImageError(f"{shown(path)}: {error}") from error
+    return decode_image(read_bytes(path), shown(path), frame)
 
 
 def read_mask(path: str | os.PathLike[str], frame: int | None = None) -> NDArray[np.bool_]:
@@ -138,6 +134,15 @@ def decode(data: bytes, name: str, frame: int | None = None) -> Pixels:
         return raster.decode(data, frame)
     except Exception as error:  # decoders fail on hostile bytes with almost any type
         raise _as_image_error(error, name) from error
+
+
+def decode_image(data: bytes, name: str, frame: int | None = None) -> NDArray[np.uint8]:
+    """Decode the bytes of an image file as a grey image; see `decode` and `read_image`."""
+    pixels = decode(data, name, frame)
+    try:
+        return pixels.to_grey()
+    except ValueError as error:
+        raise ImageError(f"{name}: {error}") from error
 
 
 def find_facts(data: bytes, name: str) -> Facts:

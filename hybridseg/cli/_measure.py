@@ -1,0 +1,72 @@
+"""The table that ``segment --measure`` writes: a row a lesion."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Row = dict[str, Any]
+
+_IMAGE_COLUMNS = ("image", "frame", "mask", "height", "width", "row_mm", "column_mm", "lesion")
+
+
+def check_target(path: Path, existing: str) -> None:
+    """Raise before anything is segmented if the table can't be written."""
+    from ..images import shown
+
+    if path.suffix.lower() not in (".csv", ".json"):
+        raise ValueError(f"`--measure` must end in .csv or .json, got {shown(path)}")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{shown(path)}: there is no folder {shown(path.parent)}")
+    if path.exists() and existing != "overwrite":
+        raise ValueError(f"{shown(path)} exists; give another name, or --existing overwrite")
+
+
+def rows_of(
+    image: Path,
+    frame: int | None,
+    mask_path: Path,
+    mask: NDArray[np.bool_],
+    spacing_mm: tuple[float, float] | None,
+) -> list[Row]:
+    """Return a row for each lesion of one mask, and one with lesion 0 and area 0 where there is none.
+
+    ``frame`` counts from 1; None for the only one.
+    """
+    from ..metrics.measure import Lesion, measure_lesions
+
+    row_mm, column_mm = spacing_mm or (None, None)
+    values = (os.fspath(image), frame, os.fspath(mask_path), *mask.shape, row_mm, column_mm)
+    common = dict(zip(_IMAGE_COLUMNS, values, strict=False))
+    found = measure_lesions(mask, spacing_mm)
+    if not found:
+        return [{**common, "lesion": 0, **dict.fromkeys(entry.name for entry in fields(Lesion)), "area_px": 0}]
+    return [{**common, "lesion": number, **asdict(lesion)} for number, lesion in enumerate(found, 1)]
+
+
+def write_rows(path: Path, rows: list[Row]) -> None:
+    """Write rows as CSV or JSON, whole or not at all."""
+    from ..metrics.measure import Lesion
+    from ..validation import write_atomically
+
+    rows = [{key: round(v, 6) if isinstance(v, float) else v for key, v in row.items()} for row in rows]
+    if path.suffix.lower() == ".json":
+        text = json.dumps(rows, indent=1) + "\n"
+    else:
+        stream = io.StringIO()
+        columns = [*_IMAGE_COLUMNS, *(entry.name for entry in fields(Lesion))]
+        writer = csv.DictWriter(stream, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        text = stream.getvalue()
+    # A file's name may hold bytes that aren't text.
+    write_atomically(path, text.encode(errors="backslashreplace"))

@@ -1,0 +1,160 @@
+"""A mask as DICOM SEG, through highdicom (``pip install "hybridseg[dicom]"``)."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..validation import check_mask, write_atomically
+from .dicom import read_dataset
+from .pixels import ImageError, one_line, quiet, shown
+
+_REFERENCES = (
+    "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Rows", "Columns", "Modality",
+)  # fmt: skip
+_SINGLE_FRAME = "1.2.840.10008.5.1.4.1.1.6.1"  # ultrasound image
+PATIENT_FIELDS = (
+    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyDate", "StudyTime",
+    "StudyID", "ReferringPhysicianName",
+)  # fmt: skip
+"""Fields that are copied from the image only when that is asked for."""
+
+
+def write_segmentation(
+    path: str | os.PathLike[str],
+    source: bytes,
+    mask: NDArray[np.bool_],
+    *,
+    frame: int = 0,
+    method: str,
+    version: str,
+    keep_patient: bool = False,
+) -> None:
+    """Write a mask as a binary DICOM segmentation of one frame of a DICOM image.
+
+    It refers to its image by the UIDs of study, series and image, without which no viewer could lay it over the
+    image; whoever has the image can so find out whose it is. Nothing else of the image is copied.
+
+    Parameters
+    ----------
+    path : str or path
+    source : bytes
+        The DICOM file that the mask was made from.
+    mask : ndarray of shape (H, W), bool
+    frame : int
+        Which frame of the image, from 0.
+    method, version : str
+        What made the mask.
+    keep_patient : bool
+        Copy `PATIENT_FIELDS` too.
+
+    Raises
+    ------
+    ImageError
+        If the image isn't DICOM or lacks what a segmentation must refer to, or the file can't be written.
+    """
+    try:
+        with quiet():
+            data = _encode(source, check_mask(mask), frame, method, version, keep_patient=keep_patient)
+        write_atomically(path, data)
+    except ImageError as error:
+        raise ImageError(f"{shown(path)}: {error}") from error
+    except OSError as error:
+        raise ImageError(f"{shown(path)}: can't be written: {error.strerror or error}") from error
+    except Exception as error:  # as in reading: a hostile image's fields fail with almost any type
+        raise ImageError(f"{shown(path)}: no DICOM SEG can be made: {one_line(error)}") from error
+
+
+def _encode(
+    source: bytes, mask: NDArray[np.bool_], frame: int, method: str, version: str, *, keep_patient: bool
+) -> bytes:
+    if source[128:132] != b"DICM":
+        raise ImageError("only a DICOM image can have a DICOM SEG")
+    try:
+        import highdicom
+        from highdicom.seg import SegmentAlgorithmTypeValues, Segmentation, SegmentationTypeValues, SegmentDescription
+        from pydicom.sr.codedict import codes
+    except ImportError:
+        raise ImageError('DICOM SEG needs highdicom: pip install "hybridseg[dicom]"') from None
+    image = read_dataset(source, pixels=False)
+    referred = _referred(image, keep_patient=keep_patient)
+    algorithm = highdicom.AlgorithmIdentificationSequence(
+        name=f"hybridseg {method}"[:64], version=version[:64], family=codes.DCM.ArtificialIntelligence
+    )
+    description = SegmentDescription(
+        segment_number=1,
+        segment_label="lesion",
+        segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
+        segmented_property_type=codes.SCT.Lesion,
+        algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_identification=algorithm,
+    )
+    segmentation = Segmentation(
+        source_images=[referred],
+        pixel_array=mask[None],
+        segmentation_type=SegmentationTypeValues.BINARY,
+        segment_descriptions=[description],
+        series_instance_uid=_uid("series", referred.SeriesInstanceUID, method, version),
+        series_number=100,
+        sop_instance_uid=_uid("image", referred.SOPInstanceUID, method, version, str(frame), _digest(mask)),
+        instance_number=frame + 1,
+        manufacturer="hybridseg",
+        manufacturer_model_name="hybridseg",
+        software_versions=version,
+        device_serial_number="0",
+        omit_empty_frames=False,
+    )
+    segmentation.PatientOrientation = None  # must be there, and isn't known of a hand-held probe
+    several = int(image.get("NumberOfFrames") or 1) > 1
+    for item in _references(segmentation):
+        item.ReferencedSOPClassUID = image.SOPClassUID
+        if several and "PurposeOfReferenceCodeSequence" in item:  # the one that stands for this very frame
+            item.ReferencedFrameNumber = frame + 1
+    stream = io.BytesIO()
+    segmentation.save_as(stream)
+    return stream.getvalue()
+
+
+def _referred(image: Any, *, keep_patient: bool) -> Any:
+    """Return what a segmentation copies from its image, and nothing else."""
+    from pydicom.dataset import Dataset
+
+    missing = [name for name in _REFERENCES if not image.get(name)]
+    if missing:
+        raise ImageError(f"the image has no {missing[0]}, which a DICOM SEG refers to")
+    referred = Dataset()
+    referred.file_meta = image.file_meta
+    for name in _REFERENCES:
+        setattr(referred, name, image.get(name))
+    # To highdicom every image is a single frame, also one of an ultrasound loop: of loops it knows only the enhanced
+    # kinds, with a frame of reference. `_encode` puts the image's own class back.
+    referred.SOPClassUID = _SINGLE_FRAME
+    for name in PATIENT_FIELDS:
+        setattr(referred, name, image.get(name) if keep_patient else None)
+    return referred
+
+
+def _references(dataset: Any) -> Iterator[Any]:
+    """Yield every item, however deep, that names an image."""
+    for element in dataset:
+        for item in element.value if element.VR == "SQ" else ():
+            if "ReferencedSOPClassUID" in item:
+                yield item
+            yield from _references(item)
+
+
+def _uid(*parts: str) -> str:
+    """Return a UID made from what it stands for: the same mask of the same image has the same."""
+    from pydicom.uid import generate_uid
+
+    return str(generate_uid(entropy_srcs=["hybridseg", *map(str, parts)]))
+
+
+def _digest(mask: NDArray[np.bool_]) -> str:
+    return hashlib.sha256(np.packbits(mask).tobytes()).hexdigest()
