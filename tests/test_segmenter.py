@@ -97,6 +97,15 @@ def test_clones_share_nothing_that_changes(fitted):
         clone(fitted).predict(IMAGE)
 
 
+def test_clone_asks_a_parameter_how_it_wants_to_be_cloned():
+    class Estimator:
+        def __sklearn_clone__(self):
+            return "a clone"
+
+    assert clone(Toy(inner=Estimator())).inner == "a clone"
+    assert clone(Toy(inner=Estimator)).inner is Estimator  # a class is a value
+
+
 def test_scikit_learn_searches_a_grid_over_a_segmenter():
     from sklearn.base import clone as sklearn_clone
     from sklearn.model_selection import GridSearchCV
@@ -150,6 +159,13 @@ def test_masks_of_zeros_and_ones_or_255_are_taken():
             check_mask(bad)
 
 
+def test_a_mask_that_is_no_mask_is_named():
+    with pytest.raises(ValueError, match="`mask` must be an ndarray of bool, got list"):
+        check_mask([[True]])
+    with pytest.raises(ValueError, match=r"`mask_true` must be 2-D \(H, W\), got shape \(3,\)"):
+        check_mask(np.zeros(3, bool), name="mask_true")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -178,6 +194,12 @@ def test_huge_images_are_refused_unread():
         Faulty().predict(huge)
 
 
+def test_a_method_that_says_it_exports_must_have_a_graph(tmp_path):
+    with pytest.raises(NotImplementedError, match="Faulty declares itself exportable but has no _to_onnx"):
+        Faulty(answer=np.zeros((2, 3), np.float32)).to_onnx(tmp_path / "faulty.onnx")
+    assert os.listdir(tmp_path) == []
+
+
 def test_what_cannot_be_exported_says_why(fitted, tmp_path):
     with pytest.raises(NotImplementedError, match="Toy can't be exported: it is a toy"):
         fitted.to_onnx(tmp_path / "toy.onnx")
@@ -195,6 +217,13 @@ def test_everything_learned_comes_back_of_the_same_type(fitted, tmp_path):
     np.testing.assert_array_equal(loaded.mean_, fitted.mean_)
     np.testing.assert_array_equal(loaded.predict(IMAGE), fitted.predict(IMAGE))
     assert zipfile.ZipFile(path).namelist() == ["model.json", "mean_.npy"]
+
+
+def test_numbers_of_numpy_and_paths_are_saved_as_what_they_stand_for(tmp_path):
+    Toy(level=np.int64(7), inner=tmp_path, sizes=[np.float32(0.5)]).save(tmp_path / "toy.hybridseg")
+    saved = Toy.load(tmp_path / "toy.hybridseg").get_params()
+    assert saved == {"inner": str(tmp_path), "level": 7, "sizes": [0.5]}
+    assert type(saved["level"]) is int
 
 
 @pytest.mark.parametrize(

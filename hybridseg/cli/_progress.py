@@ -21,12 +21,12 @@ def progress_line(what: str) -> Iterator[Callable[[int, int, str], None] | None]
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(compact=True),
-        TextColumn("[dim]{task.fields[text]}", markup=True),
+        TextColumn("{task.fields[text]}", style="dim", markup=False),  # it may hold the name of a file
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=None, text="")
 
         def draw(done: int, total: int, text: str) -> None:
-            bar.update(task, completed=done, total=total, text=text.replace("[", r"\["))
+            bar.update(task, completed=done, total=total, text=text)
 
         yield draw
