@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -191,18 +192,31 @@ def test_debug_variable_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> 
     assert isinstance(run("info", "mehtod").exception, hybridseg.registry.UnknownMethodError)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let processes started now listen to Ctrl-C, which a job in the background passes on as ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_with_one_line_and_130(here: Path) -> None:
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "hybridseg", "bench", "--data", "phantoms[n=2]", "--folds", "2", "-m", "mine.py:Slow",
          "-o", "run", "--no-cost"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    deadline = time.monotonic() + 60
-    while not any(path.stat().st_size for path in here.glob("run/cells/*.jsonl")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(1.0)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    ) as process:  # fmt: skip
+        try:
+            deadline = time.monotonic() + 60
+            while not any(path.stat().st_size for path in here.glob("run/cells/*.jsonl")):
+                assert time.monotonic() < deadline, "the run didn't start"
+                time.sleep(0.05)
+            time.sleep(1.0)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert (process.returncode, out, err) == (130, "", "hybridseg: interrupted\n")
 
 
