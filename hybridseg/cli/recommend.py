@@ -55,7 +55,7 @@ def get_lines(chosen: Candidate, run: Path) -> list[str]:
     target = f"{name}.onnx"
     shipped = _models.shipped(spec) if spec.endswith(".onnx") and not Path(spec).exists() else None
     if shipped or spec.endswith(".onnx"):
-        return [shlex.join(["cp", str(shipped or spec), target])]
+        return [shlex.join(["cp", str(shipped or spec), "DIR/" if spec == target and not shipped else target])]
     if chosen.model and not chosen.as_given:
         return [
             shlex.join(["hybridseg", "export", str(run / chosen.model), "-o", target]),

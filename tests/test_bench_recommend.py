@@ -1,0 +1,207 @@
+"""Recommending under a budget: costs and scores typed by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from hybridseg.bench import Record, RunError
+from hybridseg.bench.recommend import Budget, recommend
+from hybridseg.bench.records import CellFile, FitRecord, RunFolder, write_json
+from hybridseg.cli import main
+
+# method: true positives of 20 lesion pixels with nothing beside them (IoU tp / 20), ms, MB
+METHODS = {
+    "small": (10, 5.0, 1.0),
+    "middle": (12, 15.0, 4.0),
+    "big.onnx": (14, 50.0, 30.0),
+    "beaten": (11, 60.0, 40.0),
+}
+
+
+def write_run(root: Path, methods: dict[str, tuple[int, float, float]] = METHODS, **description: Any) -> Path:
+    folder = RunFolder(root)
+    for name in ("cells", "costs", "models"):
+        (root / name).mkdir(parents=True)
+    write_json(folder.description, {
+        "format_version": 1, "plan": {"hybridseg": "0.1.0"}, "dataset": "some", "cases": 8, "split": "one fold",
+        "n_folds": 1, "empty_masks": "as ever", "nsd_tolerance_px": 3.0,
+        "sessions": [{"cpu": "Chip A", "command": ["hybridseg", "bench", "--no-cost", "-m", "a b", "-o", "run"]}],
+        "methods": [
+            {"spec": spec, "class": "m:M", "params": {}, "as_given": spec.endswith(".onnx"), "key": f"key {spec}"}
+            for spec in methods
+        ],
+        "cells": [{"method": spec, "fold": 0, "file": f"{spec}-fold0-ab", "cases": 8} for spec in methods],
+        **description,
+    })  # fmt: skip
+    for spec, (tp, ms, mb) in methods.items():
+        with CellFile(folder.cell(f"{spec}-fold0-ab")) as file:
+            file.append(FitRecord(1.0, {}))
+            for i in range(8):
+                file.append(Record(spec, 0, f"c{i}", f"c{i}", "", 10, 10, tp, 0, 20 - tp, 80, 1.0, 0.5, 3.0))
+        cost = {"warm_ms_median": ms, "warm_ms_p95": 2 * ms, "saved_bytes": int(mb * 1e6), "threads": 1, "error": ""}
+        write_json(folder.cost(f"key {spec}"), {"cpu": "Chip A", **cost})
+    return root
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["recommend", *map(str, arguments)], prog_name="hybridseg")
+
+
+def test_most_accurate_within_the_budget_and_what_the_budget_costs(tmp_path: Path) -> None:
+    found = recommend(write_run(tmp_path / "run"), Budget(max_ms=20, max_mb=5))
+    assert found.chosen is not None and found.price is not None
+    assert found.chosen.method == "middle"
+    assert (found.chosen.mean, found.chosen.ms, found.chosen.mb) == (pytest.approx(0.6), 15.0, 4.0)
+    assert found.best.method == "big.onnx"
+    assert (found.price.mean, found.price.low, found.price.high) == pytest.approx((0.1, 0.1, 0.1))
+    assert found.price.p_value == pytest.approx(2 / 2**8, abs=0.003)
+    assert [each.method for each in found.front] == ["small", "middle", "big.onnx"]
+    assert found.cheaper is not None and found.better is not None
+    assert (found.cheaper.method, found.better.method) == ("small", "big.onnx")
+
+
+def test_f1_is_another_metric(tmp_path: Path) -> None:
+    found = recommend(write_run(tmp_path / "run"), Budget(max_ms=20, metric="f1"))
+    assert found.chosen is not None
+    assert found.chosen.mean == pytest.approx(2 * 12 / (2 * 12 + 8))
+
+
+def test_budget_that_costs_nothing(tmp_path: Path) -> None:
+    found = recommend(write_run(tmp_path / "run"), Budget(max_ms=1000))
+    assert found.chosen == found.best
+    assert (found.price, found.better) == (None, None)
+    assert "It is the most accurate of all: the budget costs nothing." in run(tmp_path / "run", "--max-ms", 1000).output
+
+
+def test_accuracy_alone_takes_the_fastest_that_reaches_it(tmp_path: Path) -> None:
+    write_run(tmp_path / "run")
+    for at_least, method in ((0.5, "small"), (0.52, "middle"), (0.61, "big.onnx")):
+        found = recommend(tmp_path / "run", Budget(at_least=at_least))
+        assert found.chosen is not None
+        assert found.chosen.method == method
+
+
+def test_front_is_over_what_the_budget_limits(tmp_path: Path) -> None:
+    # heavy is as fast as small and better, yet larger: beaten only where size counts for nothing
+    write_run(tmp_path / "run", {"small": (10, 5.0, 1.0), "heavy": (12, 5.0, 90.0)})
+    by_time = recommend(tmp_path / "run", Budget(max_ms=20)).front
+    by_both = recommend(tmp_path / "run", Budget(max_ms=20, max_mb=100)).front
+    assert [each.method for each in by_time] == ["heavy"]
+    assert [each.method for each in by_both] == ["small", "heavy"]
+
+
+def test_nothing_fits_names_the_nearest_and_exits_with_1(tmp_path: Path) -> None:
+    write_run(tmp_path / "run")
+    found = recommend(tmp_path / "run", Budget(max_ms=4, max_mb=5))
+    assert found.chosen is None and found.nearest is not None
+    assert found.nearest.method == "small"
+    result = run(tmp_path / "run", "--max-ms", 4, "--max-mb", 5)
+    assert result.exit_code == 1
+    assert "Nothing fits (at most 4 ms, at most 5 MB)." in result.stdout
+    assert "Nearest: small, 5.0 ms, 1.0 too many." in result.stdout
+    assert "Get it" not in result.stdout
+    both = recommend(tmp_path / "run", Budget(max_ms=14, at_least=0.59))
+    assert both.nearest is not None
+    assert both.nearest.method == "middle"  # 7 % too slow; small is 18 % too bad
+
+
+def test_text_says_what_to_take_and_how_to_get_it(tmp_path: Path) -> None:
+    root = write_run(tmp_path / "run")
+    text = run(root, "--max-ms", 20, "--max-mb", 5, "--metric", "f1", "--at-least", 0.7).stdout
+    assert text.startswith("Take middle (at most 20 ms, at most 5 MB, F1 at least 0.7).")
+    assert "The budget costs 0.074 F1 [+0.074, +0.074], p = 0.0" in text  # 28/34 - 24/32
+    assert "Next to it: middle is better than small by 0.083 F1" in text  # 24/32 - 20/30
+    assert "beaten" not in text
+    assert max(len(line) for line in text.splitlines() if not line.startswith("  hybridseg")) <= 100
+    assert text.rstrip().endswith("hybridseg export middle -o middle.onnx")
+
+
+def test_how_to_get_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hybridseg.cli import _models
+    from hybridseg.cli.recommend import get_lines
+
+    write_run(tmp_path / "run")
+    (tmp_path / "run" / "models" / "middle-fold0-ab.hybridseg").write_bytes(b"")
+    fitted = recommend(tmp_path / "run", Budget(max_ms=20)).chosen
+    given = recommend(tmp_path / "run", Budget()).chosen
+    assert fitted is not None and given is not None
+    lines = get_lines(fitted, Path("run"))
+    assert lines[0] == "hybridseg export run/models/middle-fold0-ab.hybridseg -o middle.onnx"
+    assert lines[2].startswith("hybridseg fit middle --data DIR")
+    assert get_lines(given, Path("run")) == ["cp big.onnx DIR/"]
+    monkeypatch.setattr(_models, "ZOO", tmp_path)
+    (tmp_path / "big.onnx").write_bytes(b"")
+    assert get_lines(given, Path("run")) == [f"cp {tmp_path / 'big.onnx'} big.onnx"]
+
+
+def test_json_is_the_same(tmp_path: Path) -> None:
+    data = json.loads(run(write_run(tmp_path / "run"), "--max-ms", 20, "--format", "json").stdout)
+    assert data["chosen"]["method"] == "middle"
+    assert data["price"]["mean"] == pytest.approx(0.1)
+    assert data["commands"] == ["hybridseg export middle -o middle.onnx"]
+
+
+def test_run_without_cost_says_what_to_run(tmp_path: Path) -> None:
+    root = write_run(tmp_path / "run")
+    for path in (root / "costs").iterdir():
+        path.unlink()
+    result = run(root, "--max-ms", 20)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        f"hybridseg: {root}: no method's time and size were measured; run: hybridseg bench -m 'a b' -o run\n"
+    )
+
+
+def test_methods_without_cost_are_left_out_by_name(tmp_path: Path) -> None:
+    root = write_run(tmp_path / "run")
+    (root / "costs" / "key middle.json").unlink()
+    write_json(root / "costs" / "key small.json", {"threads": 1, "error": "ValueError: no"})
+    found = recommend(root, Budget())
+    assert {each.method for each in found.front} == {"big.onnx"}
+    assert "Left out, no cost: middle (not measured)." in found.notes
+    assert "Left out, no cost: small (ValueError: no)." in found.notes
+
+
+def test_mixed_processors_are_said(tmp_path: Path) -> None:
+    root = write_run(tmp_path / "run")
+    cost = json.loads((root / "costs" / "key small.json").read_text())
+    write_json(root / "costs" / "key small.json", {**cost, "cpu": "Chip B"})
+    assert "TIMES DON'T COMPARE" in recommend(root, Budget(max_ms=20)).notes[0]
+
+
+def test_bad_runs_and_budgets_are_one_line(tmp_path: Path) -> None:
+    write_run(tmp_path / "run")
+    write_run(tmp_path / "older", format_version=0)
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "run.json").write_text("{")
+    bare = write_run(tmp_path / "bare")
+    for path in (bare / "cells").iterdir():
+        path.unlink()
+    for arguments, words in (
+        ((tmp_path / "older",), "run folder of format 0"),
+        ((tmp_path / "half",), "run.json is damaged"),
+        ((tmp_path / "nowhere",), "nowhere: not a run folder"),
+        ((bare,), "bare has no rows yet"),
+        ((tmp_path / "run", "--max-ms", -1), "`max_ms` must be above 0, got -1.0"),
+        ((tmp_path / "run", "--max-mb", "nan"), "`max_mb` must be above 0, got nan"),
+    ):
+        result = run(*arguments)
+        assert (result.exit_code, result.stdout) == (2, ""), arguments
+        assert words in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+    with pytest.raises(ValueError, match="`metric` must be one of"):
+        Budget(metric="auc")
+    with pytest.raises(RunError):
+        recommend(tmp_path, Budget())
+
+
+def test_half_done_run_is_said(tmp_path: Path) -> None:
+    root = write_run(tmp_path / "run")
+    cell = root / "cells" / "middle-fold0-ab.jsonl"
+    cell.write_bytes(cell.read_bytes()[:-20])
+    assert "INCOMPLETE: middle has 7 of 8 rows." in recommend(root, Budget(max_ms=20)).notes
