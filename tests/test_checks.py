@@ -408,3 +408,52 @@ def test_the_object_under_check_is_left_alone():
 def test_bad_arguments_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_fit_that_says_it_is_not_deterministic_is_not_held_to_it():
+    class Lucky(Darkness):
+        tags = Tags(requires_fit=True, deterministic=False, exportable=False, export_reason="it is a toy")
+
+        def _fit(self, images, masks, *, groups, validation, progress):
+            super()._fit(images, masks, groups=groups, validation=validation, progress=progress)
+            self.level_ = self.level_ + np.random.default_rng().random(1)
+
+    class Untold(Lucky):
+        tags = Darkness.tags
+
+    assert check_segmenter(Lucky).skipped["fit_repeats"] == "the method's tags say that it isn't deterministic"
+    with pytest.raises(CheckError, match="fit_repeats: "):
+        check_segmenter(Untold)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ValueError("no good"), r"fit with bad `images` must say `images, got ValueError: no good"),
+        (TypeError("`images`"), r"fit with bad `images` must raise ValueError, got TypeError: `images`"),
+        (None, r"fit with bad `images` must raise ValueError, got no error"),
+    ],
+)
+def test_a_refusal_must_be_of_its_kind_and_name_the_argument(error, message):
+    class Refuses(Stateless):
+        def fit(self, images, masks, **options):
+            if error is not None:
+                raise error
+            return self
+
+    check = next(check for check in all_checks() if check.name == "fit_refuses_bad_sets")
+    with pytest.raises(AssertionError, match=message):
+        check(Refuses)
+
+
+def test_as_tests_a_check_that_is_left_out_is_a_skip_with_its_reason():
+    class Excused(Stateless):
+        tags = Tags(exportable=False, export_reason="it is a toy", skipped_checks={"threads": "not today"})
+
+    def checks(**options):
+        return {param.id: param.values[0] for param in parametrize_with_checks([Excused()], **options).mark.args[1]}
+
+    quick = checks(slow=False)
+    assert set(checks()) - set(quick) == {f"Excused()-{check.name}" for check in all_checks() if check.slow}
+    with pytest.raises(pytest.skip.Exception, match="not today"):
+        quick["Excused()-threads"]()

@@ -211,6 +211,16 @@ def test_missing_values_are_refused_not_dropped() -> None:
         image_mean([], [])
     with pytest.raises(ValueError, match="one length"):
         bootstrap_ratio([1.0], [1.0, 1.0], [0])
+    with pytest.raises(ValueError, match=r"`level` must lie between 0 and 1, got 95"):
+        bootstrap_ratio([1.0], [1.0], [0], level=95)
+    with pytest.raises(ValueError, match="denominators must add up to more than 0"):
+        bootstrap_ratio([0.0], [0.0], [0])
+    with pytest.raises(ValueError, match=r"`successes` must lie in 0..n with n at least 1, got 3 of 2"):
+        wilson_interval(3, 2)
+    with pytest.raises(ValueError, match=r"got 0 of 0"):
+        wilson_interval(0, 0)
+    with pytest.raises(ValueError, match=r"`values` must be of shape \(methods, 2\), got \(1, 3\)"):
+        rank_stability([[1.0, 2.0, 3.0]], [0, 1])
 
 
 def test_wilson_interval_known_values() -> None:
