@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..metrics import HD95_DEFINITION, Counts, f1, group_means, holm, image_mean, iou, paired_difference
 from .costs import method_cost, run_cpus, time_note, timed_on
 from .pairing import SIGNIFICANT
-from .records import Record, RunFolder, parse_lines, read_run
+from .records import Record, RunFolder, read_cell, read_run
 
 IDLE_CORES = 0.8
 """Below this share of one core the machine wasn't idle while a method was timed."""
@@ -270,7 +270,7 @@ def _notes(description: dict[str, Any], methods: list[MethodSummary]) -> tuple[s
         notes.append(
             "Time per image, peak memory and start: measured in a process of its own, decoded pixels to mask; "
             if any(method.threads is not None for method in methods)
-            else "Time per image: of the run itself, beside whatever else it did; memory was not measured; "
+            else "Time per image: of the run itself; memory was not measured; "
         )
         notes[-1] += time_note(places)
     busy = [method for method in methods if method.cores_used is not None and method.cores_used < IDLE_CORES]
@@ -294,8 +294,7 @@ def _fit_seconds(folder: RunFolder, cells: list[dict[str, Any]]) -> float | None
     for cell in cells:
         path = folder.cell(cell["file"])
         if path.is_file():
-            data = path.read_bytes()
-            fit, _ = parse_lines(data[: data.rfind(b"\n") + 1], path)
+            fit, _ = read_cell(path)
             if fit is not None and fit.seconds is not None:
                 seconds.append(fit.seconds)
     return float(np.median(seconds)) if seconds else None

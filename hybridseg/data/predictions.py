@@ -98,7 +98,7 @@ def load_truth(source: str | os.PathLike[str]) -> Dataset:
 def _is_mask(path: Path, root: Path) -> bool:
     """Whether a file says that it is a mask, by its name or its folder's, and looks like one."""
     folders = (root.resolve().name, *path.relative_to(root).parts[:-1])
-    named = _stem(path.stem) != path.stem or any(folder.lower() in (*MASK_FOLDERS, "labelsts") for folder in folders)
+    named = _stem(path.stem) != path.stem or any(folder.lower() in MASK_FOLDERS for folder in folders)
     if not named:
         return False
     try:

@@ -28,8 +28,8 @@ from .cases import GROUPS_ALONE, DataError, Dataset, natural_key
 from .files import FileCase
 from .manifest import read_manifest
 
-IMAGE_FOLDERS = ("images", "image", "imgs", "img", "original", "imagestr")
-MASK_FOLDERS = ("masks", "mask", "labels", "label", "labelstr", "gt", "ground_truth", "annotations")
+IMAGE_FOLDERS = ("images", "image", "imgs", "img", "original", "imagestr", "imagests")
+MASK_FOLDERS = ("masks", "mask", "labels", "label", "labelstr", "labelsts", "gt", "ground_truth", "annotations")
 LESION_FREE_CLASS = "normal"
 
 _CLASSES = ("benign", "malignant", LESION_FREE_CLASS)
