@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 _LAZY = {
     "OnnxSegmenter": "segmenter",
-    "export": "export",
+    "export": "exporting",
     "ParityError": "parity",
     "ParityReport": "parity",
     "Preprocessing": "network",
@@ -21,8 +21,13 @@ _LAZY = {
     "adopt": "foreign",
     "assemble": "batch",
     "describe": "inspect",
+    "Compression": "quantise",
+    "CompressionError": "quantise",
+    "export_smaller": "quantise",
 }
 __all__ = [
+    "Compression",
+    "CompressionError",
     "Foreign",
     "OnnxSegmenter",
     "ParityError",
@@ -32,16 +37,18 @@ __all__ = [
     "assemble",
     "describe",
     "export",
+    "export_smaller",
     "wrap_network",
 ]
 
 if TYPE_CHECKING:
     from .batch import assemble
-    from .export import export
+    from .exporting import export
     from .foreign import Foreign, adopt
     from .inspect import describe
     from .network import Preprocessing, wrap_network
     from .parity import ParityError, ParityReport
+    from .quantise import Compression, CompressionError, export_smaller
     from .segmenter import OnnxSegmenter
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from ..onnx.quantise import halve_weights
+
 OPSET = 18
-SMALLEST_HALVED = 256  # elements; smaller tensors (biases) stay single: they cost nothing and steer everything
 
 
 def convert_weights(recipe: Any, model: Any) -> bytes:
@@ -66,24 +67,9 @@ def network_to_onnx(model: Any) -> bytes:
 
     network, _ = tf2onnx.convert.from_function(forward, input_signature=signature, opset=OPSET)
     network.ir_version = 8
-    halve_weights(network)
+    halve_weights(network.graph)
     data: bytes = network.SerializeToString()
     return data
-
-
-def halve_weights(network: Any) -> None:
-    """Store large float32 initializers of an `onnx.ModelProto` as float16, each followed by a Cast, in place."""
-    from onnx import TensorProto, helper, numpy_helper
-
-    casts = []
-    for tensor in network.graph.initializer:
-        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < SMALLEST_HALVED:
-            continue
-        name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), f"{name}_half"))
-        casts.append(helper.make_node("Cast", [f"{name}_half"], [name], name=f"{name}_cast", to=TensorProto.FLOAT))
-    for position, node in enumerate(casts):
-        network.graph.node.insert(position, node)
 
 
 if __name__ == "__main__":

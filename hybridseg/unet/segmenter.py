@@ -177,8 +177,12 @@ class UNetSegmenter(Segmenter):
         teacher_share = self.teacher_share if self.teacher is not None else 0.0
         return Recipe(**{**values, "pretrained": pretrained, "teacher_share": teacher_share})
 
+    def _network_input(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return what the network is given: float32 (1, size, size, 1), grey levels."""
+        return to_working(image, self.size)[None, :, :, None]
+
     def _predict_proba(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        working = to_working(image, self.size)[None, :, :, None]
+        working = self._network_input(image)
         if self.flip_averaging:
             working = np.concatenate([working, working[:, :, ::-1]])
         (output,) = self._session().run(["probability"], {"image": working})
