@@ -15,6 +15,7 @@ from ..data import Case
 from ..metrics import boundary, count_pixels, hd95
 from ..segmenter import Segmenter
 from ..validation import check_mask
+from .masks import encode_mask, write_row_mask
 from .plan import Cell, Plan, create_method
 from .records import CellFile, FitRecord, Record, RunFolder
 
@@ -67,12 +68,16 @@ def run_cell(folder: RunFolder, plan: Plan, cell: Cell, reader: CaseReader, tell
 
         model, error = _fitted_model(folder, plan, cell, file, reader=reader, say=say)
         warm = False
+
+        def keep(case_id: str, mask: NDArray[np.bool_]) -> None:
+            write_row_mask(folder, cell.file_stem, case_id, encode_mask(mask))
+
         for case in plan.dataset.select(left):
             image, mask_true = reader.read(case)
             if model is None:
                 row = failure(cell, case, mask_true, error)
             else:
-                row = predict_case(model, cell, case, image, mask_true, warm_up=not warm)
+                row = predict_case(model, cell, case, image, mask_true, warm_up=not warm, keep=keep)
                 warm = True
             file.append(row)
             done.add(case.case_id)
@@ -87,8 +92,12 @@ def predict_case(
     mask_true: NDArray[np.bool_],
     *,
     warm_up: bool = False,
+    keep: Callable[[str, NDArray[np.bool_]], None] | None = None,
 ) -> Record:
-    """Return the row of one case; only ``predict`` is timed, after one untimed call if ``warm_up``."""
+    """Return the row of one case; only ``predict`` is timed, after one untimed call if ``warm_up``.
+
+    ``keep(case_id, mask)`` is given the predicted mask, if there is one.
+    """
     try:
         if warm_up:
             model.predict(image.copy())
@@ -99,6 +108,8 @@ def predict_case(
         mask_pred = check_mask(mask_pred, mask_true.shape, "the mask of predict")
     except Exception as error:  # whatever a method does wrong is its result, with the reason
         return failure(cell, case, mask_true, reason(error))
+    if keep is not None:
+        keep(case.case_id, mask_pred)
     return score_case(cell, case, mask_true, mask_pred, predict_ms=round(predict_ms, 3))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -178,6 +179,11 @@ class RunFolder:
     def model(self, stem: str) -> Path:
         """The fitted model of a cell."""
         return self.root / "models" / f"{stem}.hybridseg"
+
+    def mask(self, stem: str, case_id: str) -> Path:
+        """The predicted mask of a case in a cell; any text can be a ``case_id``, so its hash is the name."""
+        name = hashlib.sha256(case_id.encode(errors="surrogatepass")).hexdigest()[:24]
+        return self.root / "masks" / stem / f"{name}.png"
 
     def cost(self, key: str) -> Path:
         """The cost of a method, measured apart."""

@@ -149,7 +149,7 @@ def _check_plan(folder: RunFolder, plan: Plan) -> None:
             raise RunError(f"{shown(folder.root)} belongs to another plan ({name}: {how}); give another folder")
 
 
-_OURS = (".lock", "cells", "models", "costs")
+_OURS = (".lock", "cells", "models", "masks", "costs")
 
 
 def _differ(there: Any, here: Any) -> str:
@@ -168,6 +168,7 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
         "format_version": FORMAT_VERSION,
         "plan": plan.identity(),
         "dataset": plan.dataset.name,
+        "source": plan.dataset.source,
         "cases": len(plan.dataset),
         "groups_from": plan.dataset.groups_from,
         "split": plan.split_name,

@@ -14,6 +14,7 @@ from ..data import Dataset, Matches, match_predictions, read_prediction
 from ..images import shown
 from ..validation import write_atomically
 from .cell import Progress, failure, score_case
+from .masks import encode_mask, write_row_mask
 from .plan import Cell, Method, Plan
 from .records import (
     FitRecord,
@@ -84,8 +85,8 @@ def score_masks(
         raise RunError(f"dataset {shown(truth.name)} has no case to score")
     matches = match_predictions(truth, folder)
     plan = _plan(truth, matches, name, str(folder), {row.case_id: row.fold for row in there or ()})
-    rows = _score(plan, matches, {row.case_id: row for row in there or ()}, progress)
-    _write(run, plan, rows, command)
+    rows, masks = _score(plan, matches, {row.case_id: row for row in there or ()}, progress)
+    _write(run, plan, rows, masks, command)
     return Scored(tuple(row for cell in plan.cells for row in rows[cell.fold]), matches)
 
 
@@ -127,8 +128,10 @@ def _plan(truth: Dataset, matches: Matches, name: str, source: str, folds: dict[
 
 def _score(
     plan: Plan, matches: Matches, there: dict[str, Record], progress: Progress | None
-) -> dict[int, list[Record]]:
+) -> tuple[dict[int, list[Record]], dict[tuple[str, str], bytes]]:
+    """Return the rows by fold, and the masks (see `encode_mask`) by cell and case."""
     rows: dict[int, list[Record]] = defaultdict(list)
+    masks = {}
     done = 0
     for cell in plan.cells:
         for case in plan.dataset.select(cell.test):
@@ -141,11 +144,12 @@ def _score(
                 rows[cell.fold].append(failure(cell, case, mask_true, NO_PREDICTION))
             else:
                 mask_pred = read_prediction(paths, case.case_id, mask_true.shape)
+                masks[cell.file_stem, case.case_id] = encode_mask(mask_pred)
                 rows[cell.fold].append(score_case(cell, case, mask_true, mask_pred))
             done += 1
             if progress is not None:
                 progress(done, len(plan.dataset), cell.method.spec)
-    return rows
+    return rows, masks
 
 
 def same_truth(row: Record, shape: tuple[int, ...], lesion_px: int) -> bool:
@@ -153,7 +157,13 @@ def same_truth(row: Record, shape: tuple[int, ...], lesion_px: int) -> bool:
     return (row.height, row.width) == tuple(shape) and row.tp + row.fn == lesion_px
 
 
-def _write(run: RunFolder, plan: Plan, rows: dict[int, list[Record]], command: Sequence[str]) -> None:
+def _write(
+    run: RunFolder,
+    plan: Plan,
+    rows: dict[int, list[Record]],
+    masks: dict[tuple[str, str], bytes],
+    command: Sequence[str],
+) -> None:
     for path in (run.root, run.root / "cells"):
         path.mkdir(parents=True, exist_ok=True)
     with run.locked():
@@ -167,6 +177,8 @@ def _write(run: RunFolder, plan: Plan, rows: dict[int, list[Record]], command: S
             description["cells"] += fresh["cells"]
         now = datetime.now(UTC).isoformat(timespec="seconds")
         description["sessions"].append({"command": list(command), "scored": method.spec, "start": now, "end": now})
+        for (stem, case_id), png in masks.items():
+            write_row_mask(run, stem, case_id, png)
         for cell in plan.cells:
             lines = [json_line(FitRecord(None, {})), *map(json_line, rows[cell.fold])]
             write_atomically(run.cell(cell.file_stem), b"".join(lines))

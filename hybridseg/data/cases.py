@@ -79,11 +79,14 @@ class Dataset(Sequence[Case]):
     cases : tuple of Case
     groups_from : str
         Who says which cases share a scene, in words; `GROUPS_ALONE` is part of it where nobody looked.
+    source : str
+        What to give `load_dataset` to read it again; empty if it wasn't read by that.
     """
 
     name: str
     cases: tuple[Case, ...]
     groups_from: str = GROUPS_ALONE
+    source: str = ""
 
     def __post_init__(self) -> None:
         seen: set[str] = set()

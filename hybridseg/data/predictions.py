@@ -92,7 +92,7 @@ def load_truth(source: str | os.PathLike[str]) -> Dataset:
     for path in files:
         masks["/".join((*path.relative_to(root).parts[:-1], _stem(path.stem)))].append(path)
     cases = tuple(MaskCase(name, name, "", tuple(masks[name])) for name in sorted(masks, key=natural_key))
-    return Dataset(root.resolve().name, cases)
+    return Dataset(root.resolve().name, cases, source=os.path.abspath(root))
 
 
 def _is_mask(path: Path, root: Path) -> bool:

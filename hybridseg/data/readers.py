@@ -20,7 +20,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..images import SUFFIXES, shown
@@ -83,14 +83,15 @@ def load_dataset(source: str | os.PathLike[str]) -> Dataset:
     """
     text = os.fspath(source)
     if text.startswith("phantoms") and not Path(text).exists():
-        return _phantoms(text)
+        return replace(_phantoms(text), source=text)
     path = Path(source)
+    place = os.path.abspath(text)
     if path.is_dir():
         scan = scan_folder(path)
         _refuse_leftovers(scan, path)
-        return scan.dataset
+        return replace(scan.dataset, source=place)
     if path.suffix.lower() == ".csv" and path.is_file():
-        return read_manifest(path)
+        return replace(read_manifest(path), source=place)
     reason = "is neither a folder nor a .csv manifest" if path.exists() else "no such folder or manifest"
     raise DataError(f"{shown(path)}: {reason}")
 
