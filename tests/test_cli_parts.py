@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from hybridseg.cli import LazyGroup, _models, main
+from hybridseg.cli import VERBS, LazyGroup, _models, main
 from hybridseg.cli._progress import progress_line
 from hybridseg.images import read_mask, write_image
 
@@ -53,6 +53,15 @@ def test_what_goes_wrong_is_one_line_and_a_code(
     monkeypatch.setattr(LazyGroup, "get_command", lambda self, ctx, name: fails)
     result = run("fails")
     assert (result.exit_code, result.stdout, result.stderr) == (code, "", f"{line}\n")
+
+
+@pytest.mark.parametrize(("arguments", "names"), [((), VERBS), (("data",), ("check", "split", "pairs"))])
+def test_without_a_verb_the_help_is_shown_as_it_is_laid_out(arguments: tuple[str, ...], names: Iterable[str]) -> None:
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    lines = result.stderr.splitlines()
+    assert lines[0] == " ".join(["Usage: hybridseg", *arguments, "[OPTIONS] COMMAND [ARGS]..."])
+    assert {line.split()[0] for line in lines if line.startswith("  ")} >= set(names)
 
 
 def test_a_fault_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
