@@ -24,8 +24,11 @@ from .postprocess import OperatingPoint
 from .validation import write_atomically
 
 FORMAT_VERSION = 1
-MAX_MODEL_BYTES = 2**30
-"""Files whose members unpack to more than this are refused: the largest methods need a tenth of it."""
+MAX_MODEL_BYTES = 2**29
+"""Files whose members unpack to more than this are refused: the largest methods need a fifth of it."""
+
+MAX_HEADER_BYTES = 2**24
+"""A longer ``model.json`` is refused: parsed, it takes up to forty times its size."""
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -90,6 +93,8 @@ def read_model_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Array
             unpacked = sum(member.file_size for member in archive.infolist())
             if unpacked > MAX_MODEL_BYTES:
                 raise ValueError(f"it unpacks to {unpacked} bytes, more than {MAX_MODEL_BYTES}")
+            if archive.getinfo("model.json").file_size > MAX_HEADER_BYTES:
+                raise ValueError(f"its model.json has more than {MAX_HEADER_BYTES} bytes")
             header = json.loads(archive.read("model.json"))
             arrays = {
                 _learned(name[:-4]): _read_array(archive.read(name))

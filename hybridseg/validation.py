@@ -96,6 +96,13 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
         raise FileNotFoundError(f"{path}: there is no folder {path.parent}")
     if path.is_dir():
         raise IsADirectoryError(f"{path}: expected the name of a file, got a folder")
+    try:
+        _write_and_rename(path, data)
+    except OSError as error:  # a full disk's doesn't say which file
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+
+
+def _write_and_rename(path: Path, data: bytes) -> None:
     handle, temporary = tempfile.mkstemp(prefix=".hybridseg-", suffix=".part", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as stream:

@@ -30,7 +30,10 @@ def write_run(root: Path, rows: dict[str, list[Record]], expected: int) -> RunFo
     write_json(folder.description, {
         "format_version": 1, "plan": {}, "dataset": "a | b", "cases": expected, "split": "one fold", "n_folds": 1,
         "empty_masks": "as ever", "nsd_tolerance_px": 3.0, "sessions": [{"cpu": "A"}, {"cpu": "B"}],
-        "methods": [{"spec": method, "as_given": False, "key": f"key{i}"} for i, method in enumerate(methods)],
+        "methods": [
+            {"spec": method, "class": "m:M", "params": {}, "as_given": False, "key": f"key{i}"}
+            for i, method in enumerate(methods)
+        ],
         "cells": [
             {"method": method, "fold": 0, "file": f"cell{i}", "cases": expected}
             for i, method in enumerate(methods)

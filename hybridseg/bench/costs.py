@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from ..images import shown
 from .records import Record, RunError, RunFolder
+from .sound import check_cost, parse_json, read_limited
 
 _KEPT = ("cold_ms", "peak_mib", "saved_bytes", "threads", "cores_used", "parameters", "multiply_adds")
 
@@ -29,9 +29,10 @@ def method_cost(folder: RunFolder, key: str, records: Sequence[Record]) -> dict[
     cost: dict[str, Any] = {}
     if path.is_file():
         try:
-            cost = json.loads(path.read_text("utf-8"))
+            cost = parse_json(read_limited(path))
+            check_cost(cost)
             median, p95 = cost.get("warm_ms_median"), cost.get("warm_ms_p95")
-        except (ValueError, AttributeError) as error:
+        except ValueError as error:
             raise RunError(f"{shown(path)} is damaged: {error}") from None
     else:
         times = [record.predict_ms for record in records if record.predict_ms is not None]

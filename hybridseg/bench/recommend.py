@@ -244,7 +244,7 @@ def _how_to(description: dict[str, Any], run: str | os.PathLike[str]) -> str:
 
     if all(method["class"] == "masks" for method in description["methods"]):
         return "it holds masks only, which have neither"
-    commands = [each["command"] for each in description["sessions"]]
+    commands = [each.get("command", []) for each in description["sessions"]]
     command: list[str] = next((each for each in commands if each[1:2] == ["bench"]), [])
     if not command:
         return f"run `hybridseg bench` with -o {run} again, without --no-cost"

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from ..images import shown
 from ..validation import write_atomically
+from .sound import check_description, check_fit, check_row, parse_json, read_limited
 
 FORMAT_VERSION = 1
 
@@ -108,7 +109,10 @@ class CellFile:
     def append(self, row: Record | FitRecord) -> None:
         """Add one line with one write."""
         line = json_line(row)
-        written = self._stream.write(line)
+        try:
+            written = self._stream.write(line)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
         if written != len(line):
             raise OSError(f"{self.path}: disk full? {written} of {len(line)} bytes were written")
 
@@ -137,18 +141,16 @@ def parse_lines(data: bytes, path: Path) -> tuple[FitRecord | None, list[Record]
         If a line isn't one of ours.
     """
     fit, records = None, []
-    names = {field.name for field in fields(Record)}
-    younger = {"hd95_mm"}  # rows written before there was one are read on
     for number, line in enumerate(data.splitlines(), 1):
         try:
-            row = json.loads(line)
+            row = parse_json(line)
             if number == 1:
+                check_fit(row)
                 fit = FitRecord(**row)
-            elif set(row) | younger == names:
-                records.append(Record(**row))
             else:
-                raise ValueError("not a row of this version")
-        except (ValueError, TypeError, AttributeError) as error:
+                check_row(row)
+                records.append(Record(**row))
+        except ValueError as error:
             raise RunError(f"{shown(path)} line {number} is damaged: {error}") from None
     return fit, records
 
@@ -219,15 +221,23 @@ def read_run(root: str | os.PathLike[str]) -> tuple[dict[str, Any], list[Record]
     for cell in description["cells"]:
         path = folder.cell(cell["file"])
         if path.is_file():
-            data = path.read_bytes()
-            records += parse_lines(data[: data.rfind(b"\n") + 1], path)[1]
+            records += read_cell(path)[1]
     return description, records
+
+
+def read_cell(path: Path) -> tuple[FitRecord | None, list[Record]]:
+    """Return the fit line and the whole rows of a cell's file; raise `RunError` if it is damaged."""
+    try:
+        data = read_limited(path)
+    except (OSError, ValueError) as error:
+        raise RunError(f"{shown(path)} can't be read: {error}") from None
+    return parse_lines(data[: data.rfind(b"\n") + 1], path)
 
 
 def read_description(folder: RunFolder) -> dict[str, Any]:
     """Return what is in ``run.json``; raise `RunError` if it isn't there or isn't of this version."""
     try:
-        description = json.loads(folder.description.read_text("utf-8"))
+        description = parse_json(read_limited(folder.description))
     except FileNotFoundError:
         raise RunError(f"{shown(folder.root)}: not a run folder (no run.json)") from None
     except ValueError as error:
@@ -235,6 +245,10 @@ def read_description(folder: RunFolder) -> dict[str, Any]:
     if not isinstance(description, dict) or description.get("format_version") != FORMAT_VERSION:
         version = description.get("format_version") if isinstance(description, dict) else None
         raise RunError(f"{shown(folder.root)}: run folder of format {version}, this version reads {FORMAT_VERSION}")
+    try:
+        check_description(description)
+    except ValueError as error:
+        raise RunError(f"{shown(folder.description)} is damaged: {error}") from None
     return description
 
 

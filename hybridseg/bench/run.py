@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..images import shown
+from ..validation import write_atomically
 from .cell import NSD_TOLERANCE_PX, CaseReader, Progress, failure, run_cell
 from .machine import describe_machine, usable_cores
 from .plan import Cell, Plan
@@ -101,7 +102,7 @@ def run_plan(
             session["end"] = _now()
         write_json(folder.description, description)
         records = read_run(folder.root)[1]
-        (folder.root / "cases.csv").write_text(records_csv(records), "utf-8")
+        write_atomically(folder.root / "cases.csv", records_csv(records).encode())
     return records
 
 

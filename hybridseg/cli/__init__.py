@@ -99,7 +99,9 @@ class LazyGroup(click.Group):
 
 
 def _fail(message: str, code: int = 2) -> int:
-    click.echo(" ".join(message.split()), err=True)
+    # A name in it may hold anything, also what moves a terminal's cursor.
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(message.split()))
+    click.echo(line, err=True)
     return code
 
 

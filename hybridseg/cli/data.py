@@ -157,7 +157,10 @@ def _with_scenes(dataset: Any, as_read: bool, cache: Path | None) -> Any:
 
 
 def _echo_table(rows: Sequence[tuple[str, ...]]) -> None:
-    """Print rows with their columns aligned."""
+    """Print rows with their columns aligned; names of files and cases may hold anything."""
+    from ..images import shown
+
+    rows = [tuple(map(shown, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..images import shown
+
 Progress = Callable[[int, int, str], None]
 """``progress(done, total, text)``."""
 
@@ -24,7 +26,13 @@ class DataError(ValueError):
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
     """Return a sorting key under which ``benign (2)`` comes before ``benign (10)``."""
     parts = re.split(r"([0-9]+)", text)
-    return tuple((0, int(part), part) if i % 2 else (1, 0, part) for i, part in enumerate(parts))
+    return tuple(_number_key(part) if i % 2 else (1, 0, part) for i, part in enumerate(parts))
+
+
+def _number_key(digits: str) -> tuple[int, int, str]:
+    """Sort as the number does, without making one: Python refuses more than 4300 digits."""
+    significant = digits.lstrip("0")
+    return 0, len(significant), f"{significant}/{digits}"
 
 
 @dataclass(frozen=True)
@@ -92,7 +100,7 @@ class Dataset(Sequence[Case]):
         seen: set[str] = set()
         for case in self.cases:
             if case.case_id in seen:
-                raise ValueError(f"dataset {self.name}: two cases are called `{case.case_id}`")
+                raise ValueError(f"dataset {shown(self.name)}: two cases are called `{shown(case.case_id)}`")
             seen.add(case.case_id)
 
     def __len__(self) -> int:
@@ -125,8 +133,8 @@ class Dataset(Sequence[Case]):
         wanted = set(case_ids)
         missing = sorted(wanted - {case.case_id for case in self.cases})
         if missing:
-            first = ", ".join(missing[:3])
-            raise KeyError(f"dataset {self.name} has no case {first} ({len(missing)} missing)")
+            first = shown(", ".join(missing[:3]))
+            raise KeyError(f"dataset {shown(self.name)} has no case {first} ({len(missing)} missing)")
         kept = tuple(case for case in self.cases if case.case_id in wanted)
         return replace(self, name=name or self.name, cases=kept)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import os
 import re
 from dataclasses import replace
@@ -14,7 +15,8 @@ from .cases import DataError, Dataset, natural_key
 from .files import FileCase
 
 MANIFEST_COLUMNS = ("image", "mask", "group", "label", "case_id")
-MAX_TEXT_BYTES = 64_000_000
+MAX_TEXT_BYTES = 32_000_000
+MAX_ROWS = 1_000_000
 
 
 def read_manifest(path: str | os.PathLike[str]) -> Dataset:
@@ -81,7 +83,13 @@ def parse_rows(
         if missing:
             raise DataError(f"{name}: has no column `{missing[0]}`, expected {', '.join(required)}")
         wanted = [column for column in known if column in columns]
-        return [(reader.line_num, {key: (row[key] or "").strip() for key in wanted}) for row in reader]
+        rows = [
+            (reader.line_num, {key: (row[key] or "").strip() for key in wanted})
+            for row in itertools.islice(reader, MAX_ROWS)
+        ]
+        if next(reader, None) is not None:
+            raise DataError(f"{name}: has more than {MAX_ROWS} rows")
+        return rows
     except csv.Error as error:
         raise DataError(f"{name}: is not CSV: {error}") from error
 
@@ -93,6 +101,10 @@ def _inside(folder: Path, text: str, where: str) -> Path:
     if leaves or not text or "\0" in text:
         raise DataError(f"{where}: `{shown(text)}` must be a path inside the manifest's folder")
     path = folder / relative
-    if not path.is_file():
+    try:
+        is_there = path.is_file()
+    except OSError as error:  # a name longer than the system takes
+        raise DataError(f"{where}: {shown(path)}: {error.strerror or error}") from None
+    if not is_there:
         raise DataError(f"{where}: no such file {shown(path)}")
     return path

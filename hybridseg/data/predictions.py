@@ -175,8 +175,9 @@ def read_plain_mask(path: Path) -> NDArray[np.bool_]:
     """Read a mask as `read_mask` does; raise `ImageError` for a grey picture, which would pass for one."""
     pixels = read_pixels(path)
     values = pixels.to_values()
-    grey = np.count_nonzero((values > 32) & (values < 223)) / values.size
-    if values.max() > MAX_LABEL and grey > GREY_SHARE:
+    dark, bright = 32 / 255 * pixels.white, 223 / 255 * pixels.white
+    grey = np.count_nonzero((values > dark) & (values < bright)) / values.size
+    if (values.max() > MAX_LABEL or values.dtype.kind == "f") and grey > GREY_SHARE:
         raise ImageError(f"{shown(path)}: {100 * grey:.0f} % of its pixels are grey: a picture, expected a mask")
     try:
         return pixels.to_mask()

@@ -1,0 +1,125 @@
+"""What a run folder must hold before its content is believed: somebody else may have made or damaged it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..images import shown
+
+MAX_FILE_BYTES = 2**28
+"""Larger files in a run folder are refused: a million rows of one cell have as much."""
+
+_PIXELS = ("height", "width", "tp", "fp", "fn", "tn")
+_ROW: dict[str, Any] = {
+    "method": str, "fold": int, "case_id": str, "group": str, "label": str, **dict.fromkeys(_PIXELS, int),
+    "hd95_px": "number or none", "nsd": "number or none", "predict_ms": "number or none", "error": str,
+    "hd95_mm": "number or none",
+}  # fmt: skip
+_FIT = {"seconds": "number or none", "operating_point": dict, "unsaved": str, "error": str}
+_DESCRIPTION = {
+    "plan": dict, "dataset": str, "cases": int, "groups_from": str, "split": str, "n_folds": int, "empty_masks": str,
+    "nsd_tolerance_px": "number", "methods": list, "cells": list, "sessions": list,
+}  # fmt: skip
+_METHOD = {"spec": str, "class": str, "params": dict, "as_given": bool, "key": str}
+_CELL = {"method": str, "fold": int, "file": str, "cases": int}
+_SESSION = {"command": list}
+_COST = {
+    **dict.fromkeys((
+        "warm_ms_median", "warm_ms_p95", "cold_ms", "peak_mib", "cores_used", "saved_bytes", "threads", "parameters",
+        "multiply_adds",
+    ), "number or none"),
+    "error": str, "cpu": str, "sweep": list,
+}  # fmt: skip
+
+
+def read_limited(path: Path) -> bytes:
+    """Return a file's bytes; raise ValueError if it is larger than `MAX_FILE_BYTES`."""
+    size = path.stat().st_size
+    if size > MAX_FILE_BYTES:
+        raise ValueError(f"it has {size} bytes, at most {MAX_FILE_BYTES} are read")
+    return path.read_bytes()
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return what JSON text says; raise ValueError for what isn't JSON, endless nesting and NaN included."""
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def check_row(row: Any) -> None:
+    """Raise ValueError unless a row is one that a run writes."""
+    _check(row, _ROW, optional={"hd95_mm", "error"})
+    if row["tp"] + row["fp"] + row["fn"] + row["tn"] != row["height"] * row["width"]:
+        raise ValueError("its counts don't add up to its pixels")
+
+
+def check_fit(row: Any) -> None:
+    """Raise ValueError unless this is the first line of a cell's file."""
+    _check(row, _FIT, optional={"unsaved", "error"})
+
+
+def check_description(description: Any) -> None:
+    """Raise ValueError unless this is a run's description; cells can't name files outside the folder."""
+    _check(description, _DESCRIPTION, optional={"groups_from"}, others=True)
+    for name, kinds in (("methods", _METHOD), ("cells", _CELL), ("sessions", _SESSION)):
+        for entry in description[name]:
+            _check(entry, kinds, optional=set(_SESSION), others=True)
+    known = {method["spec"] for method in description["methods"]}
+    for cell in description["cells"]:
+        if cell["method"] not in known:
+            raise ValueError(f"a cell is of `{shown(cell['method'])}`, which isn't among its methods")
+        check_name(cell["file"])
+    for method in description["methods"]:
+        check_name(method["key"])
+    for session in description["sessions"]:
+        if not all(isinstance(part, str) for part in session.get("command", ())):
+            raise ValueError("`command` can't be other than texts")
+
+
+def check_cost(cost: Any) -> None:
+    """Raise ValueError unless this is a method's measured cost."""
+    _check(cost, _COST, optional=set(_COST), others=True)
+    for entry in cost.get("sweep", ()):
+        _check(entry, _COST, optional=set(_COST))
+
+
+def check_name(name: str) -> None:
+    """Raise ValueError unless ``name`` can only be a file's in the folder where it is looked for."""
+    if not name or name.startswith(".") or any(c in name for c in "/\\:\0") or not name.isprintable():
+        raise ValueError(f"`{shown(name)[:80]}` isn't the name of a file of a run")
+
+
+def _check(
+    value: Any, kinds: Mapping[str, Any], *, optional: set[str] | None = None, others: bool = False
+) -> None:
+    if not isinstance(value, dict):
+        raise ValueError(f"expected an object, got {type(value).__name__}")
+    missing = [name for name in kinds if name not in value and name not in (optional or ())]
+    if missing:
+        raise ValueError(f"it lacks `{missing[0]}`")
+    for name, content in value.items():
+        if name in kinds:
+            if not _is(content, kinds[name]):
+                raise ValueError(f"`{name}` can't be {shown(repr(content))[:80]}")
+        elif not others:
+            raise ValueError(f"`{shown(name)[:80]}` isn't known")
+
+
+def _is(value: Any, kind: Any) -> bool:
+    if kind == "number or none":
+        return value is None or _is(value, "number")
+    if kind == "number":
+        return not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value) and value >= 0
+    if kind is int:
+        return not isinstance(value, bool) and isinstance(value, int) and 0 <= value < 2**53
+    return isinstance(value, kind)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
