@@ -222,7 +222,7 @@ def test_times_taken_elsewhere_are_said_not_to_compare(tmp_path: Path, cost: dic
 def test_times_of_one_place_are_just_said(tmp_path: Path) -> None:
     a, b = (write_run(tmp_path / name, {"x": cases("x", HALF)}, costs={"x": {}}) for name in "ab")
     found = compare_runs(a, b)
-    assert found.notes[-1] == "ms: median time per image; Chip A, 1 thread."
+    assert found.notes[-1] == "Times: Chip A, 1 thread."
     assert (found.pairs[0].ms_a, found.pairs[0].ms_b) == (5.0, 5.0)
 
 

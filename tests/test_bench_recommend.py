@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hybridseg.bench import Record, RunError
-from hybridseg.bench.recommend import Budget, recommend
+from hybridseg.bench.recommend import Budget, recommend_method
 from hybridseg.bench.records import CellFile, FitRecord, RunFolder, write_json
 from hybridseg.cli import main
 
@@ -53,7 +53,7 @@ def run(*arguments: object) -> Result:
 
 
 def test_most_accurate_within_the_budget_and_what_the_budget_costs(tmp_path: Path) -> None:
-    found = recommend(write_run(tmp_path / "run"), Budget(max_ms=20, max_mb=5))
+    found = recommend_method(write_run(tmp_path / "run"), Budget(max_ms=20, max_mb=5))
     assert found.chosen is not None and found.price is not None
     assert found.chosen.method == "middle"
     assert (found.chosen.mean, found.chosen.ms, found.chosen.mb) == (pytest.approx(0.6), 15.0, 4.0)
@@ -66,13 +66,13 @@ def test_most_accurate_within_the_budget_and_what_the_budget_costs(tmp_path: Pat
 
 
 def test_f1_is_another_metric(tmp_path: Path) -> None:
-    found = recommend(write_run(tmp_path / "run"), Budget(max_ms=20, metric="f1"))
+    found = recommend_method(write_run(tmp_path / "run"), Budget(max_ms=20, metric="f1"))
     assert found.chosen is not None
     assert found.chosen.mean == pytest.approx(2 * 12 / (2 * 12 + 8))
 
 
 def test_budget_that_costs_nothing(tmp_path: Path) -> None:
-    found = recommend(write_run(tmp_path / "run"), Budget(max_ms=1000))
+    found = recommend_method(write_run(tmp_path / "run"), Budget(max_ms=1000))
     assert found.chosen == found.best
     assert (found.price, found.better) == (None, None)
     assert "It is the most accurate of all: the budget costs nothing." in run(tmp_path / "run", "--max-ms", 1000).output
@@ -81,7 +81,7 @@ def test_budget_that_costs_nothing(tmp_path: Path) -> None:
 def test_accuracy_alone_takes_the_fastest_that_reaches_it(tmp_path: Path) -> None:
     write_run(tmp_path / "run")
     for at_least, method in ((0.5, "small"), (0.52, "middle"), (0.61, "big.onnx")):
-        found = recommend(tmp_path / "run", Budget(at_least=at_least))
+        found = recommend_method(tmp_path / "run", Budget(at_least=at_least))
         assert found.chosen is not None
         assert found.chosen.method == method
 
@@ -89,15 +89,15 @@ def test_accuracy_alone_takes_the_fastest_that_reaches_it(tmp_path: Path) -> Non
 def test_front_is_over_what_the_budget_limits(tmp_path: Path) -> None:
     # heavy is as fast as small and better, yet larger: beaten only where size counts for nothing
     write_run(tmp_path / "run", {"small": (10, 5.0, 1.0), "heavy": (12, 5.0, 90.0)})
-    by_time = recommend(tmp_path / "run", Budget(max_ms=20)).front
-    by_both = recommend(tmp_path / "run", Budget(max_ms=20, max_mb=100)).front
+    by_time = recommend_method(tmp_path / "run", Budget(max_ms=20)).front
+    by_both = recommend_method(tmp_path / "run", Budget(max_ms=20, max_mb=100)).front
     assert [each.method for each in by_time] == ["heavy"]
     assert [each.method for each in by_both] == ["small", "heavy"]
 
 
 def test_nothing_fits_names_the_nearest_and_exits_with_1(tmp_path: Path) -> None:
     write_run(tmp_path / "run")
-    found = recommend(tmp_path / "run", Budget(max_ms=4, max_mb=5))
+    found = recommend_method(tmp_path / "run", Budget(max_ms=4, max_mb=5))
     assert found.chosen is None and found.nearest is not None
     assert found.nearest.method == "small"
     result = run(tmp_path / "run", "--max-ms", 4, "--max-mb", 5)
@@ -105,7 +105,7 @@ def test_nothing_fits_names_the_nearest_and_exits_with_1(tmp_path: Path) -> None
     assert "Nothing fits (at most 4 ms, at most 5 MB)." in result.stdout
     assert "Nearest: small, 5.0 ms, 1.0 too many." in result.stdout
     assert "Get it" not in result.stdout
-    both = recommend(tmp_path / "run", Budget(max_ms=14, at_least=0.59))
+    both = recommend_method(tmp_path / "run", Budget(max_ms=14, at_least=0.59))
     assert both.nearest is not None
     assert both.nearest.method == "middle"  # 7 % too slow; small is 18 % too bad
 
@@ -127,8 +127,8 @@ def test_how_to_get_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
     write_run(tmp_path / "run")
     (tmp_path / "run" / "models" / "middle-fold0-ab.hybridseg").write_bytes(b"")
-    fitted = recommend(tmp_path / "run", Budget(max_ms=20)).chosen
-    given = recommend(tmp_path / "run", Budget()).chosen
+    fitted = recommend_method(tmp_path / "run", Budget(max_ms=20)).chosen
+    given = recommend_method(tmp_path / "run", Budget()).chosen
     assert fitted is not None and given is not None
     lines = get_lines(fitted, Path("run"))
     assert lines[0] == "hybridseg export run/models/middle-fold0-ab.hybridseg -o middle.onnx"
@@ -153,7 +153,7 @@ def test_run_without_cost_says_what_to_run(tmp_path: Path) -> None:
     result = run(root, "--max-ms", 20)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == (
-        f"hybridseg: {root}: no method's time and size were measured; run: hybridseg bench -m 'a b' -o run\n"
+        f"hybridseg: {root}: no method's time and size were measured; run: hybridseg bench -m 'a b' -o {root}\n"
     )
 
 
@@ -161,7 +161,7 @@ def test_methods_without_cost_are_left_out_by_name(tmp_path: Path) -> None:
     root = write_run(tmp_path / "run")
     (root / "costs" / "key middle.json").unlink()
     write_json(root / "costs" / "key small.json", {"threads": 1, "error": "ValueError: no"})
-    found = recommend(root, Budget())
+    found = recommend_method(root, Budget())
     assert {each.method for each in found.front} == {"big.onnx"}
     assert "Left out, no cost: middle (not measured)." in found.notes
     assert "Left out, no cost: small (ValueError: no)." in found.notes
@@ -171,7 +171,7 @@ def test_mixed_processors_are_said(tmp_path: Path) -> None:
     root = write_run(tmp_path / "run")
     cost = json.loads((root / "costs" / "key small.json").read_text())
     write_json(root / "costs" / "key small.json", {**cost, "cpu": "Chip B"})
-    assert "TIMES DON'T COMPARE" in recommend(root, Budget(max_ms=20)).notes[0]
+    assert "TIMES DON'T COMPARE" in recommend_method(root, Budget(max_ms=20)).notes[0]
 
 
 def test_bad_runs_and_budgets_are_one_line(tmp_path: Path) -> None:
@@ -197,11 +197,11 @@ def test_bad_runs_and_budgets_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="`metric` must be one of"):
         Budget(metric="auc")
     with pytest.raises(RunError):
-        recommend(tmp_path, Budget())
+        recommend_method(tmp_path, Budget())
 
 
 def test_half_done_run_is_said(tmp_path: Path) -> None:
     root = write_run(tmp_path / "run")
     cell = root / "cells" / "middle-fold0-ab.jsonl"
     cell.write_bytes(cell.read_bytes()[:-20])
-    assert "INCOMPLETE: middle has 7 of 8 rows." in recommend(root, Budget(max_ms=20)).notes
+    assert "INCOMPLETE: middle has 7 of 8 rows." in recommend_method(root, Budget(max_ms=20)).notes

@@ -6,37 +6,48 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _LAZY = {
+    "Budget": "recommend",
     "Cell": "plan",
     "Method": "plan",
     "Plan": "plan",
     "PlanError": "plan",
+    "compare_runs": "compare",
     "make_plan": "plan",
     "Record": "records",
     "RunError": "records",
     "read_run": "records",
     "run_plan": "run",
     "measure_cost": "cost",
+    "recommend_method": "recommend",
+    "score_masks": "score",
     "summarize": "summary",
 }
 __all__ = [
+    "Budget",
     "Cell",
     "Method",
     "Plan",
     "PlanError",
     "Record",
     "RunError",
+    "compare_runs",
     "make_plan",
     "measure_cost",
     "read_run",
+    "recommend_method",
     "run_plan",
+    "score_masks",
     "summarize",
 ]
 
 if TYPE_CHECKING:
+    from .compare import compare_runs
     from .cost import measure_cost
     from .plan import Cell, Method, Plan, PlanError, make_plan
+    from .recommend import Budget, recommend_method
     from .records import Record, RunError, read_run
     from .run import run_plan
+    from .score import score_masks
     from .summary import summarize
 
 

@@ -232,4 +232,4 @@ def _time_note(a: _Run, b: _Run, chosen: list[tuple[str, str]]) -> list[str]:
         costs = [(f"{spec} ({run.letter})", run.costs[spec]) for spec in dict.fromkeys(specs)]
         for place, methods in timed_on(costs, run_cpus(run.description)).items():
             places.setdefault(place, []).extend(methods)
-    return [f"ms: median time per image; {time_note(places)}"] if places else []
+    return [f"Times: {time_note(places)}"] if places else []

@@ -35,7 +35,7 @@ def _namesakes(comparison: RunComparison) -> bool:
 def _header(comparison: RunComparison) -> list[str]:
     unit = METRICS[comparison.metric][0]
     names = ["method"] if _namesakes(comparison) else ["A", "B"]
-    return [*names, f"{unit} A", f"{unit} B", "B - A [95 % CI]", "p (Holm)", "n", "FP A", "FP B", "ms A", "ms B"]
+    return [*names, f"{unit} A", f"{unit} B", "B - A [95 % CI]", "p (Holm)", "n", "ms A", "ms B", "FP A", "FP B"]
 
 
 def _numbers(pair: Pair) -> list[str]:
@@ -45,8 +45,8 @@ def _numbers(pair: Pair) -> list[str]:
         f"{pair.difference:+.3f} [{pair.low:+.3f}, {pair.high:+.3f}]",
         "< 0.001" if pair.p_holm < 0.001 else f"{pair.p_holm:.3f}",
         str(pair.cases),
-        *(f"{count}/{pair.lesion_free}" for count in (pair.false_positives_a, pair.false_positives_b)),
         *("-" if ms is None else f"{ms:.1f}" for ms in (pair.ms_a, pair.ms_b)),
+        *(f"{count}/{pair.lesion_free}" for count in (pair.false_positives_a, pair.false_positives_b)),
     ]
 
 
@@ -75,16 +75,20 @@ def _words(comparison: RunComparison) -> list[str]:
 
 
 def _text(comparison: RunComparison) -> str:
-    width = _NAME_WIDTH if _namesakes(comparison) else _NAME_WIDTH // 2
-    table = aligned(_header(comparison), _rows(comparison, width), numbers=True) if comparison.pairs else ""
-    blocks = [
-        "\n".join(_title(comparison)), table,
-        "\n".join(map(wrapped, _words(comparison))), "\n".join(map(wrapped, [_LEGEND, *comparison.notes])),
-    ]  # fmt: skip
-    return "\n\n".join(block for block in blocks if block)
+    blocks = ["\n".join(_title(comparison))]
+    if comparison.pairs:
+        namesakes = _namesakes(comparison)
+        width, columns = (_NAME_WIDTH, None) if namesakes else (_NAME_WIDTH // 2, -2)  # two names leave less room
+        lines = [_header(comparison), *_rows(comparison, width)]
+        header, *rows = [line[:columns] for line in lines]
+        blocks.append(aligned(header, rows, numbers=True))
+    blocks.append("\n".join(map(wrapped, _words(comparison))))
+    legend = _LEGEND if _namesakes(comparison) else _LEGEND.partition(" FP:")[0]
+    blocks.append("\n".join(map(wrapped, [legend, *comparison.notes])))
+    return "\n\n".join(blocks)
 
 
-_LEGEND = "n: lesion images in both. FP: lesion-free images with a predicted pixel."
+_LEGEND = "n: lesion images in both. ms: median time per image. FP: lesion-free images with a predicted pixel."
 
 
 def _markdown(comparison: RunComparison) -> str:

@@ -66,7 +66,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """What `recommend` found.
+    """What `recommend_method` found.
 
     Attributes
     ----------
@@ -101,7 +101,7 @@ class Recommendation:
     notes: tuple[str, ...]
 
 
-def recommend(run: str | os.PathLike[str], budget: Budget) -> Recommendation:
+def recommend_method(run: str | os.PathLike[str], budget: Budget) -> Recommendation:
     """Name the most accurate method of a run that keeps a budget.
 
     With nothing but ``at_least`` asked for, the fastest that reaches it.
@@ -248,4 +248,8 @@ def _how_to(description: dict[str, Any], run: str | os.PathLike[str]) -> str:
     command: list[str] = next((each for each in commands if each[1:2] == ["bench"]), [])
     if not command:
         return f"run `hybridseg bench` with -o {run} again, without --no-cost"
-    return f"run: {shlex.join(part for part in command if part != '--no-cost')}"
+    parts = [part for part in command if part != "--no-cost"]
+    for flag in ("-o", "--output"):
+        if flag in parts[:-1]:
+            parts[parts.index(flag) + 1] = str(run)  # the folder may have moved
+    return f"run: {shlex.join(parts)}"

@@ -34,11 +34,11 @@ def recommend(
     Says what the budget costs in accuracy, what stands next to it, and how to get its file. With --at-least
     alone: the fastest that reaches it. Exit code 1: nothing fits; what comes nearest is named.
     """
-    from ..bench.recommend import Budget, recommend
+    from ..bench.recommend import Budget, recommend_method
     from ..bench.recommend_text import render_recommendation
 
     budget = Budget(max_ms, max_mb, metric, at_least)
-    found = recommend(run, budget)
+    found = recommend_method(run, budget)
     lines = get_lines(found.chosen, run) if found.chosen else []
     if form == "json":
         click.echo(json.dumps({**asdict(found), "commands": lines}, indent=1, ensure_ascii=False))
