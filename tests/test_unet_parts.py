@@ -191,3 +191,24 @@ def test_teacher_is_mixed_into_the_target_at_its_share() -> None:
     np.testing.assert_allclose(masks, 0.2, atol=1e-6)
     assert seen[0].dtype == np.uint8
     np.testing.assert_array_equal(seen[0], np.rint(images[0, ..., 0]))  # it sees what the student sees
+
+
+def test_only_the_largest_region_stays_where_second_ones_are_wrong() -> None:
+    second = disc(centre=(8, 8), radius=4)
+    twice = np.where(disc() | second, 0.9, 0.0).astype(np.float32)
+    assert choose_operating_point([disc()] * 4, [twice] * 4).largest_only
+    assert not choose_operating_point([disc() | second] * 4, [twice] * 4).largest_only
+
+
+def test_presence_decision_never_costs_more_lesions_than_allowed() -> None:
+    faint = np.where(disc(), 0.65, 0.0).astype(np.float32)
+    sure = np.where(disc(), 0.99, 0.0).astype(np.float32)
+    # A tenth of the lesions look as faint as what is seen in every lesion-free image: too many to give up.
+    truths = [disc()] * 20 + [np.zeros((64, 64), bool)] * 5
+    point = choose_operating_point(truths, [faint] * 2 + [sure] * 18 + [faint] * 5)
+    assert apply_operating_point(faint, point).any()
+    # One in forty is not.
+    truths = [disc()] * 40 + [np.zeros((64, 64), bool)] * 5
+    point = choose_operating_point(truths, [faint] + [sure] * 39 + [faint] * 5)
+    assert not apply_operating_point(faint, point).any()
+    assert apply_operating_point(sure, point).any()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from ..postprocess import OperatingPoint, apply_operating_point
 THRESHOLDS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 PRESENCE = (0.0, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97)
 MIN_AREAS = (0.0, 0.001, 0.002, 0.004)
+MAX_LOST = 0.05
 
 
 def f1_per_image(truths: Sequence[NDArray[np.bool_]], masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.float64]:
@@ -26,33 +28,52 @@ def f1_per_image(truths: Sequence[NDArray[np.bool_]], masks: Sequence[NDArray[np
 def choose_operating_point(
     truths: Sequence[NDArray[np.bool_]], probabilities: Sequence[NDArray[np.float32]]
 ) -> OperatingPoint:
-    """Return the threshold, smallest area and presence threshold with the best mean F1 over all cases.
+    """Return the operating point that suits cases whose truth is known.
 
-    The threshold comes first, from the lesion cases alone; the two others follow, from all cases, so that a mask on
-    a lesion-free image costs as much as a lesion lost. Neighbouring thresholds within half a standard error of the
-    best are averaged: with few cases the best one alone is chance. Among equals the gentlest wins.
+    The outline comes first, from the lesion cases alone: the threshold, and whether only the largest region stays,
+    with the best mean F1. Neighbouring thresholds within half a standard error of the best are averaged: with few
+    cases the best one alone is chance. The presence decision follows: smallest area and presence threshold with the
+    smallest sum of the share of lesions lost, at most `MAX_LOST`, and the share of lesion-free cases with a mask.
+    Among equals the gentlest wins.
     """
     lesions = [k for k, truth in enumerate(truths) if truth.any()]
-    threshold = 0.5
-    if lesions:
-        scores = np.array([
-            f1_per_image(
-                [truths[k] for k in lesions],
-                [apply_operating_point(probabilities[k], OperatingPoint(value)) for k in lesions],
-            )
+    free = [k for k, truth in enumerate(truths) if not truth.any()]
+    threshold, largest_only = _best_outline([truths[k] for k in lesions], [probabilities[k] for k in lesions])
+    best, least = OperatingPoint(threshold, largest_only=largest_only), np.inf
+    for area in MIN_AREAS:
+        point = OperatingPoint(threshold, largest_only=largest_only, min_area_fraction=area)
+        masks = [apply_operating_point(p, point) for p in probabilities]
+        peaks = np.array([p[mask].max() if mask.any() else -1 for p, mask in zip(probabilities, masks, strict=True)])
+        if area == 0:
+            found = sum(peaks[lesions] >= 0)
+        for presence in PRESENCE:
+            if 0 < presence <= threshold:
+                continue
+            shown = peaks >= presence
+            lost = (found - sum(shown[lesions])) / max(1, len(lesions))
+            cost = lost + sum(shown[free]) / max(1, len(free))
+            if lost <= MAX_LOST and cost < least:
+                best, least = replace(point, presence_threshold=presence), cost
+    return best
+
+
+def _best_outline(
+    truths: Sequence[NDArray[np.bool_]], probabilities: Sequence[NDArray[np.float32]]
+) -> tuple[float, bool]:
+    if not truths:
+        return 0.5, False
+    scores = np.array([
+        [
+            f1_per_image(truths, [
+                apply_operating_point(p, OperatingPoint(value, largest_only=largest)) for p in probabilities
+            ])
             for value in THRESHOLDS
-        ])
-        means = scores.mean(axis=1)
-        best = int(means.argmax())
-        spread = (scores - scores[best]).std(axis=1) / np.sqrt(len(lesions))
-        near = means >= means[best] - 0.5 * spread
-        threshold = round(float(np.mean(np.array(THRESHOLDS)[near])), 3)
-    candidates = [
-        OperatingPoint(threshold, min_area_fraction=area, presence_threshold=presence)
-        for presence in PRESENCE if presence == 0 or presence > threshold
-        for area in MIN_AREAS
-    ]
-    means = np.array([
-        f1_per_image(truths, [apply_operating_point(p, point) for p in probabilities]).mean() for point in candidates
-    ])
-    return candidates[int(means.argmax())]
+        ]
+        for largest in (False, True)
+    ])  # (largest only, threshold, case)
+    means = scores.mean(axis=2)
+    largest = int(means.max(axis=1).argmax())
+    best = int(means[largest].argmax())
+    spread = (scores[largest] - scores[largest, best]).std(axis=1) / np.sqrt(len(truths))
+    near = means[largest] >= means[largest, best] - 0.5 * spread
+    return round(float(np.mean(np.array(THRESHOLDS)[near])), 3), bool(largest)
