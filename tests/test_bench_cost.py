@@ -97,6 +97,8 @@ def test_thread_counts_are_one_two_and_all() -> None:
 class OneConvolution(Segmenter):
     """A graph with one convolution: 2 filters of 3 x 3 on 4 x 4 pixels."""
 
+    network_ = b""
+
     def _predict_proba(self, image):  # type: ignore[no-untyped-def]
         raise NotImplementedError
 
@@ -111,6 +113,12 @@ class OneConvolution(Segmenter):
         return helper.make_model(helper.make_graph([node], "one", [x], [y], [weight]))
 
 
+class NoNetwork(OneConvolution):
+    """The same, but for the network."""
+
+    network_ = property()
+
+
 class NotExportable(OneConvolution):
     """The same, declared not to be written."""
 
@@ -121,3 +129,4 @@ def test_network_is_counted_from_its_graph() -> None:
     pytest.importorskip("spox")
     assert count_network(OneConvolution()) == {"parameters": 18, "multiply_adds": 2 * 4 * 4 * 9}
     assert count_network(NotExportable()) == {}
+    assert count_network(NoNetwork()) == {}

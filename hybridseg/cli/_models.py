@@ -27,8 +27,28 @@ def create(spec: str) -> Segmenter:
     if spec.endswith(".onnx") and not Path(spec).exists():
         path = shipped(spec)
         if path is not None:
+            check_hash(path)
             return registry.create(str(path))
     return registry.create(spec)
+
+
+def check_hash(path: Path) -> None:
+    """Refuse a shipped model whose SHA-256 isn't the one on its card.
+
+    Raises
+    ------
+    ModelFormatError
+    """
+    import hashlib
+
+    from ..segmenter import ModelFormatError
+
+    card = path.with_suffix(".json")
+    expected = json.loads(card.read_text("utf-8")).get("sha256") if card.is_file() else None
+    if expected is not None:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        if found != expected:
+            raise ModelFormatError(f"{path}: its SHA-256 is {found}, its card says {expected}")
 
 
 def create_trained(spec: str) -> Segmenter:
@@ -54,16 +74,19 @@ def create_trained(spec: str) -> Segmenter:
 def count_network(model: Segmenter) -> dict[str, int]:
     """Return ``parameters`` and ``multiply_adds`` of the network inside a method, counted from its exported graph.
 
-    Nothing for a method without one, or where the packages that write graphs aren't installed.
+    A method has a network inside if it is an ONNX file, or learns a ``network_``. Nothing for others, whose graphs take
+    seconds to write, or where the packages that write graphs aren't installed.
     """
     import tempfile
     from importlib.util import find_spec
 
     if not model.tags.exportable or not all(map(find_spec, ("onnx", "spox"))):
         return {}
-    import onnx
+    from ..onnx import OnnxSegmenter, describe
 
-    from ..onnx import describe
+    if not isinstance(model, OnnxSegmenter) and not hasattr(model, "network_"):
+        return {}
+    import onnx
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "graph.onnx")
