@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,15 @@ import pytest
 
 pytest.importorskip("spox")
 
+import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 from hybridseg import ModelFormatError, OperatingPoint
 from hybridseg.onnx.foreign import Foreign, adopt, read_description
+from hybridseg.postprocess import apply_operating_point
+from hybridseg.registry import load
 
 
 def network(channels: int, classes: int, *, size: Any = (16, 20), layout: str = "nchw") -> Any:
@@ -97,3 +103,53 @@ def test_a_network_that_is_not_as_described_is_refused() -> None:
         adopt(network(1, 1, size=("H", "W")), Foreign(), OperatingPoint())
     with pytest.raises(ValueError, match="must take nhwc with 1 or 3 channels"):
         adopt(network(1, 1), Foreign(layout="nhwc"), OperatingPoint())
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A network from elsewhere, and what it expects."""
+    onnx.save(network(3, 2, size=("H", "W")), tmp_path / "net.onnx")
+    (tmp_path / "net.toml").write_text(
+        'output = "softmax"\nchannel = 1\nsize = [16, 20]\nmean = 120.0\nstd = 50.0\n'
+        "[operating_point]\nthreshold = 0.3\n"
+    )
+    return tmp_path / "net.onnx"
+
+
+def test_a_described_file_is_a_segmenter_like_any_other(file: Path, tmp_path: Path) -> None:
+    foreign, point = read_description(file.with_suffix(".toml"))
+    model = load(file)
+    assert model.current_operating_point == OperatingPoint(threshold=0.3)
+    found = model.predict_proba(IMAGE)
+    np.testing.assert_array_equal(found, probability(adopt(onnx.load(file), foreign, point), IMAGE))
+    np.testing.assert_array_equal(model.predict(IMAGE), apply_operating_point(found, point))
+    model.save(tmp_path / "saved.onnx")
+    model.to_onnx(tmp_path / "exported.onnx")
+    for ours in ("saved.onnx", "exported.onnx"):
+        np.testing.assert_array_equal(load(tmp_path / ours).predict_proba(IMAGE), found)
+    assert load(tmp_path / "exported.onnx").metadata["method"] == "net.onnx"
+
+
+def test_the_commands_take_a_described_file(file: Path, tmp_path: Path) -> None:
+    Image.fromarray(IMAGE).save(tmp_path / "scan.png")
+    for arguments in (
+        ["segment", "scan.png", "-m", "net.onnx"],
+        ["export", "net.onnx", "-o", "ours.onnx"],
+        ["bench", "--data", "phantoms[n=5]", "-m", "net.onnx"],
+        ["info", "net.onnx"],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "hybridseg", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    mask = np.asarray(Image.open(tmp_path / "scan_mask.png")) > 0
+    np.testing.assert_array_equal(mask, load(tmp_path / "ours.onnx").predict(IMAGE))
+
+
+def test_an_undescribed_file_and_a_wrong_description_are_refused_in_one_line(file: Path) -> None:
+    file.with_suffix(".toml").write_text('layout = "nhwc"\n')
+    with pytest.raises(ModelFormatError, match=r"net\.onnx: can't be adopted: .*must take nhwc"):
+        load(file)
+    file.with_suffix(".toml").unlink()
+    with pytest.raises(ModelFormatError, match=r"got `x`; a network from elsewhere is described in net\.toml"):
+        load(file)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import spox
 import spox.opset.ai.onnx.v18 as op
 from spox import Tensor, Var
@@ -16,6 +18,7 @@ from spox import Tensor, Var
 from ..postprocess import OperatingPoint
 from ..segmenter import ModelFormatError
 from .batch import const
+from .exporting import set_metadata
 from .network import Preprocessing, wrap_network
 
 
@@ -72,8 +75,28 @@ def read_description(path: str | os.PathLike[str]) -> tuple[Foreign, OperatingPo
             name: tuple(value) if isinstance(value, list) else value for name, value in entries.items()
         }
         return Foreign(**values), point
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ModelFormatError(f"{path}: not a description of a network: {error}") from None
+
+
+def adopt_file(path: str | os.PathLike[str]) -> Any:
+    """Return an `onnx.ModelProto` of hybridseg's signature around the network in ``path``, a file that was screened.
+
+    What it expects is described in the TOML file of its name beside it.
+
+    Raises
+    ------
+    ModelFormatError
+        If the network isn't as described, or can't be composed with the steps around it.
+    """
+    path = Path(path)
+    foreign, point = read_description(path.with_suffix(".toml"))
+    try:
+        model = adopt(onnx.load(path), foreign, point)
+    except Exception as error:  # spox and onnx raise whatever a strange graph makes them raise
+        raise ModelFormatError(f"{path}: can't be adopted: {' '.join(str(error).split())}") from None
+    set_metadata(model, {"method": path.name, "operating_point": json.dumps(asdict(point))}, keep=True)
+    return model
 
 
 def adopt(model: Any, foreign: Foreign, operating_point: OperatingPoint) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from ..postprocess import OperatingPoint
 from ..segmenter import ModelFormatError, Segmenter, Tags
 from ..validation import check_image, check_probability, write_atomically
+from .screening import Declared, screen
 
 PREFIX = "hybridseg."
 """What the keys of our entries in a file's ``metadata_props`` begin with."""
@@ -22,7 +24,8 @@ class OnnxSegmenter(Segmenter):
     """A method in one ONNX file: raw image in, mask and probability out, everything else inside the graph.
 
     The file's signature is ``image`` uint8 [N, H, W, 1] -> ``mask`` uint8 [N, H, W, 1] in {0, 1} and
-    ``probability`` float32 [N, H, W, 1] in [0, 1]. ``predict`` returns the graph's own mask.
+    ``probability`` float32 [N, H, W, 1] in [0, 1]. ``predict`` returns the graph's own mask. A network with another
+    signature runs too if a TOML file of its name lies beside it, see `hybridseg.onnx.Foreign`.
 
     Parameters
     ----------
@@ -56,9 +59,13 @@ class OnnxSegmenter(Segmenter):
         return model
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Copy the file, byte for byte; the copy appears under its name only when it is complete."""
+        """Copy the file, byte for byte; the copy appears under its name only when it is complete.
+
+        Of a network with another signature, what is written has ours.
+        """
         self._open()
-        write_atomically(path, Path(self.path).read_bytes())
+        data, declared = screen(self.path)
+        write_atomically(path, data if is_ours(declared) else self._to_onnx().SerializeToString())
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -126,7 +133,11 @@ class OnnxSegmenter(Segmenter):
         import onnx
 
         self._open()
-        return onnx.load(os.fspath(self.path))
+        if is_ours(screen(self.path)[1]):
+            return onnx.load(os.fspath(self.path))
+        from .foreign import adopt_file
+
+        return adopt_file(self.path)
 
 
 def _open_session(path: str, threads: int) -> Any:
@@ -138,6 +149,11 @@ def _open_session(path: str, threads: int) -> Any:
         raise FileNotFoundError(f"{path}: no such file")
     if not Path(path).is_file():
         raise ModelFormatError(f"{path}: expected an ONNX file, got a folder")
+    data, declared = screen(path)
+    # By its path only if it has weights in other files: the bytes are those that were screened.
+    source = path if declared.external else data
+    if not is_ours(declared):
+        source = _adopted(path, declared)
     try:
         import onnxruntime
     except ImportError:
@@ -147,37 +163,51 @@ def _open_session(path: str, threads: int) -> Any:
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # what goes wrong is raised; a second copy on stderr helps nobody
     try:
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no base class of their own
         raise ModelFormatError(f"{path}: {_why_not_loaded(error)}") from None
-    problem = signature_problem(session)
-    if problem:
-        raise ModelFormatError(f"{path}: not a file of hybridseg's signature: {problem}")
-    return session
 
 
-def signature_problem(session: Any) -> str:
-    """Return how a session's inputs and outputs differ from our signature, or nothing."""
-    inputs = {node.name: node for node in session.get_inputs()}
-    outputs = {node.name: node for node in session.get_outputs()}
+def _adopted(path: str, declared: Declared) -> bytes:
+    """Return a network from elsewhere with our signature, if a TOML file beside it describes it."""
+    description = Path(path).with_suffix(".toml")
+    if not description.is_file():
+        raise ModelFormatError(
+            f"{path}: not a file of hybridseg's signature: {signature_problem(declared)}; "
+            f"a network from elsewhere is described in {description.name} beside it"
+        )
+    try:
+        from .foreign import adopt_file
+    except ImportError as error:
+        problem = f"a network with another signature needs onnx and spox ({error}): pip install 'hybridseg[export]'"
+        raise ImportError(f"{path}: {problem}") from None
+    data: bytes = adopt_file(path).SerializeToString()
+    return data
+
+
+def is_ours(declared: Declared) -> bool:
+    """Whether a file declares our signature."""
+    return not signature_problem(declared)
+
+
+def signature_problem(declared: Declared) -> str:
+    """Return how a file's inputs and outputs differ from our signature, or nothing."""
+    inputs, outputs = declared.inputs, declared.outputs
     if list(inputs) != ["image"]:
         return f"expected one input `image`, got {_names(inputs)}"
-    missing = [name for name in ("mask", "probability") if name not in outputs]
-    if missing:
+    if not {"mask", "probability"} <= set(outputs):
         return f"expected outputs `mask` and `probability`, got {_names(outputs)}"
-    wanted = {"image": "tensor(uint8)", "mask": "tensor(uint8)", "probability": "tensor(float)"}
-    for name, kind in wanted.items():
-        node = inputs.get(name) or outputs[name]
-        if node.type != kind:
-            return f"`{name}` must be {kind}, got {node.type}"
-        shape = list(node.shape)
-        if len(shape) != 4 or shape[3] != 1 or any(isinstance(side, int) for side in shape[:3]):
-            return f"`{name}` must be [N, H, W, 1] of any N, H and W, got {shape}"
+    for name, wanted in {"image": "uint8", "mask": "uint8", "probability": "float"}.items():
+        kind, sides = inputs.get(name) or outputs[name]
+        if kind != wanted:
+            return f"`{name}` must be tensor({wanted}), got tensor({kind})"
+        if len(sides) != 4 or sides[3] != 1 or any(isinstance(side, int) for side in sides[:3]):
+            return f"`{name}` must be [N, H, W, 1] of any N, H and W, got {sides}"
     return ""
 
 
-def _names(nodes: dict[str, Any]) -> str:
-    return ", ".join(f"`{name}`" for name in nodes) or "none"
+def _names(values: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in values) or "none"
 
 
 def _first_line(error: Exception) -> str:

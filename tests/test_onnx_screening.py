@@ -1,0 +1,179 @@
+"""What a stranger's file may not be, said in one line before onnxruntime sees it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("spox")
+
+import onnx
+from click.testing import CliRunner
+from onnx import TensorProto, helper
+
+from hybridseg import ModelFormatError, OnnxSegmenter
+from hybridseg.cli import _models, main
+from hybridseg.onnx import screening
+from hybridseg.onnx.screening import screen
+
+FUZZ = Path(__file__).resolve().parents[1] / "benchmarks" / "fuzz_onnx.py"
+
+
+def model(nodes: list[Any] | None = None, **changes: Any) -> Any:
+    """A small model of our signature: every pixel above 127 is lesion."""
+    sides = ["N", "H", "W", 1]
+    nodes = nodes or [
+        helper.make_node("Cast", ["image"], ["grey"], to=TensorProto.FLOAT),
+        helper.make_node("Constant", [], ["full"], value=helper.make_tensor("t", TensorProto.FLOAT, [], [255.0])),
+        helper.make_node("Div", ["grey", "full"], ["probability"]),
+        helper.make_node("Constant", [], ["half"], value=helper.make_tensor("h", TensorProto.FLOAT, [], [0.5])),
+        helper.make_node("GreaterOrEqual", ["probability", "half"], ["lesion"]),
+        helper.make_node("Cast", ["lesion"], ["mask"], to=TensorProto.UINT8),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "threshold",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, sides)],
+        [
+            helper.make_tensor_value_info("mask", TensorProto.UINT8, sides),
+            helper.make_tensor_value_info("probability", TensorProto.FLOAT, sides),
+        ],
+    )
+    return helper.make_model(
+        graph, **{"opset_imports": [helper.make_opsetid("", 18)], "ir_version": 8, **changes}
+    )
+
+
+def external(where: str, *, nested: bool = False) -> Any:
+    """The same with unused weights in another file, in the graph or in a branch's constant."""
+    made = model()
+    tensor = helper.make_tensor("weights", TensorProto.FLOAT, [4], bytes(16), raw=True)
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=where)
+    if nested:
+        value = helper.make_tensor_value_info("w", TensorProto.FLOAT, [4])
+        branch = helper.make_graph([helper.make_node("Constant", [], ["w"], value=tensor)], "branch", [], [value])
+        true = helper.make_tensor("true", TensorProto.BOOL, [], [True])
+        made.graph.node.append(helper.make_node("Constant", [], ["yes"], value=true))
+        made.graph.node.append(helper.make_node("If", ["yes"], ["w"], then_branch=branch, else_branch=branch))
+    else:
+        made.graph.initializer.append(tensor)
+    return made
+
+
+def refusal(made: Any, path: Path) -> str:
+    path.write_bytes(made if isinstance(made, bytes) else made.SerializeToString())
+    with pytest.raises(ModelFormatError) as caught:
+        OnnxSegmenter.load(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    return message.removeprefix(f"{path}: ")
+
+
+def test_a_harmless_file_runs(tmp_path: Path) -> None:
+    onnx.save(model(), tmp_path / "x.onnx")
+    image = np.array([[0, 127], [128, 255]], np.uint8)
+    np.testing.assert_array_equal(OnnxSegmenter.load(tmp_path / "x.onnx").predict(image), image > 127)
+    _, declared = screen(tmp_path / "x.onnx")
+    assert declared.inputs == {"image": ("uint8", ["N", "H", "W", 1])}
+    assert declared.outputs["probability"] == ("float", ["N", "H", "W", 1])
+    assert declared.external == []
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("where", ["../w.bin", "/etc/passwd", "a/../../w.bin", "C:\\w.bin", "..\\w.bin", "link"])
+def test_weights_outside_the_folder_are_refused(where: str, nested: bool, tmp_path: Path) -> None:
+    (tmp_path / "w.bin").write_bytes(bytes(16))
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "link").symlink_to(tmp_path / "w.bin")
+    assert "its weights are outside its folder" in refusal(external(where, nested=nested), tmp_path / "in" / "x.onnx")
+
+
+def test_weights_beside_the_file_are_read(tmp_path: Path) -> None:
+    assert refusal(external("w.bin"), tmp_path / "x.onnx") == "its weights are missing: no file 'w.bin' beside it"
+    (tmp_path / "w.bin").write_bytes(bytes(16))
+    assert OnnxSegmenter.load(tmp_path / "x.onnx").predict(np.full((2, 2), 200, np.uint8)).all()
+
+
+def test_operators_outside_the_standard_are_refused(tmp_path: Path) -> None:
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("com.microsoft", 1)]
+    made = model(opset_imports=opsets)
+    made.graph.node.append(helper.make_node("Gelu", ["probability"], ["unused"], domain="com.microsoft"))
+    assert refusal(made, tmp_path / "x.onnx").startswith("operator 'Gelu' of 'com.microsoft'")
+    body = helper.make_graph([made.graph.node[-1]], "body", [], [])
+    made = model(opset_imports=opsets)
+    made.graph.node.append(helper.make_node("If", ["lesion"], [], then_branch=body, else_branch=body))
+    assert refusal(made, tmp_path / "x.onnx").startswith("operator 'Gelu' of 'com.microsoft'")
+
+
+def test_functions_of_its_own_are_refused(tmp_path: Path) -> None:
+    opsets = [helper.make_opsetid("", 18)]
+    function = helper.make_function("own", "F", ["a"], ["b"], [helper.make_node("Relu", ["a"], ["b"])], opsets)
+    assert "functions" in refusal(model(functions=[function]), tmp_path / "x.onnx")
+
+
+def test_endless_nesting_is_refused(tmp_path: Path) -> None:
+    def message(number: int, content: bytes) -> bytes:
+        size = len(content)
+        return bytes([number << 3 | 2, size & 0x7F | 0x80, size >> 7 & 0x7F | 0x80, size >> 14]) + content
+
+    graph = b""
+    for _ in range(5000):  # node, attribute, graph
+        graph = message(1, message(5, message(6, graph)))
+    nested = b"\x08\x08" + message(8, b"\x10\x12") + message(7, graph)
+    assert "nested more than 32 deep" in refusal(nested, tmp_path / "x.onnx")
+
+
+def test_a_file_above_the_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screening, "MAX_FILE_BYTES", 100)
+    assert refusal(model(), tmp_path / "x.onnx") == "larger than 100 bytes"
+
+
+def test_every_cut_is_refused(tmp_path: Path) -> None:
+    whole = model().SerializeToString()
+    for end in range(0, len(whole), 23):
+        assert refusal(whole[:end], tmp_path / "x.onnx")
+
+
+@pytest.mark.parametrize("version", [0, 99])
+def test_an_unknown_ir_version_is_refused(version: int, tmp_path: Path) -> None:
+    assert refusal(model(ir_version=version), tmp_path / "x.onnx")
+
+
+def test_an_opset_is_needed(tmp_path: Path) -> None:
+    made = model()
+    del made.opset_import[:]
+    assert refusal(made, tmp_path / "x.onnx") == "not an ONNX file, or a truncated one"
+
+
+def test_a_shipped_model_that_is_not_the_cards_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_models, "ZOO", tmp_path)
+    onnx.save(model(), tmp_path / "tiny.onnx")
+    digest = "0" * 64
+    (tmp_path / "tiny.json").write_text(json.dumps({"name": "tiny", "sha256": digest}))
+    with pytest.raises(ModelFormatError, match=r"tiny\.onnx: its SHA-256 is .*, its card says 0000"):
+        _models.create("tiny.onnx")
+    done = CliRunner().invoke(main, ["segment", "x.png", "-m", "tiny"])
+    assert done.exit_code == 2
+
+
+def test_mutated_files_end_in_one_line_or_a_mask(tmp_path: Path) -> None:
+    onnx.save(model(), tmp_path / "plain.onnx")
+    onnx.save(external("w.bin", nested=True), tmp_path / "external.onnx")
+    done = subprocess.run(
+        [sys.executable, FUZZ, "plain.onnx", "external.onnx", "--count", "120"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    counts = {end: int(count) for count, end in (part.split() for part in done.stdout.splitlines()[-1].split(", "))}
+    assert counts["unexpected"] == 0
+    assert counts["refused"] > 60
+    assert sum(counts.values()) == 120
