@@ -15,6 +15,7 @@ from .. import __version__
 VERBS = {
     "bench": "Score methods on data, fold by fold, and print the table.",
     "score": "Score masks made by anybody: another tool's output, a second reader's.",
+    "report": "Write a run as a page to read: tables, plots, cases, how it was made.",
     "compare": "Compare two runs, paired by case.",
     "recommend": "Name the best model of a run under a budget of time and size.",
     "segment": "Write lesion masks for images. Not for diagnosis.",

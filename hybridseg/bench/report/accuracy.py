@@ -1,0 +1,177 @@
+"""Chapters on accuracy: leaderboard, who is better than whom, how firm the order is, the spread over cases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ...metrics import Estimate, group_means, rank_stability, scene_mean
+from ...metrics.summary import DRAWS
+from ..pairing import SIGNIFICANT, Difference, in_words, lesion_scores
+from ..summary import MethodSummary
+from .document import Cell, Figure, Section, Table, Text, count, number, percent
+from .facts import Facts
+from .figures import histograms, intervals
+
+_FOUND = 0.5
+_NO_LESION = Text("No image with a lesion has been scored yet.")
+
+
+def leaderboard(facts: Facts) -> Section:
+    """Return the tables of means with their intervals, per image and per scene, and what has to stand under them."""
+    scenes = {each.method: _scene_means(facts, each.method) for each in facts.methods}
+    texts = [Text(_in_short(facts))]
+    texts += [Text(note, "warning" if _is_warning(note) else "p") for note in facts.summary.notes]
+    if len(facts.cpus) > 1:
+        texts.append(Text(f"Rows come from different processors: {' and '.join(facts.cpus)}.", "warning"))
+    figures = []
+    scored = [each for each in facts.methods if each.iou is not None]
+    if scored:
+        lines = [(facts.short[each.method], [_estimate(each), scenes[each.method]["iou"]]) for each in scored]
+        figures.append(
+            Figure(intervals(lines, ("per image", "per scene")), "Mean IoU with 95 % intervals, bootstrap over scenes.")
+        )
+    return Section(
+        "Leaderboard", "leaderboard", tuple(texts), tuple(figures), (_per_image(facts), _per_scene(facts, scenes))
+    )
+
+
+def _in_short(facts: Facts) -> str:
+    """Return who leads, and whether the lead over each other method can be told from chance."""
+    first = facts.methods[0]
+    if first.iou is None:
+        return "No image with a lesion has been scored yet."
+    text = f"{first.method} has the highest mean IoU: {number(first.iou, low=first.iou_low, high=first.iou_high).text}."
+    beaten: list[str] = []
+    level: list[str] = []
+    for each in facts.summary.comparisons:
+        if first.method in (each.first, each.second):
+            other = each.second if each.first == first.method else each.first
+            (beaten if each.better == first.method else level).append(other)
+    if beaten:
+        text += f" It is better than {', '.join(beaten)}."
+    if level:
+        text += f" No detectable difference from {', '.join(level)}."
+    return text
+
+
+def _is_warning(note: str) -> bool:
+    return any(mark in note for mark in ("INCOMPLETE", "TIMES ", "predictions failed", "not measured:"))
+
+
+def _estimate(method: MethodSummary) -> Estimate:
+    return Estimate(method.iou or 0.0, method.iou_low or 0.0, method.iou_high or 0.0)
+
+
+def _scene_means(facts: Facts, method: str) -> dict[str, Estimate]:
+    found = {}
+    for metric in ("iou", "f1"):
+        scores = lesion_scores(facts.rows[method], metric)
+        if scores:
+            found[metric] = scene_mean(list(scores.values()), [facts.groups[case_id] for case_id in scores])
+    return found
+
+
+def _named(facts: Facts, columns: list[tuple[str, Callable[[MethodSummary], Cell]]], caption: str) -> Table:
+    rows = [
+        (count(rank), Cell(facts.of_method(method)), *(make(method) for _, make in columns))
+        for rank, method in enumerate(facts.methods, 1)
+    ]
+    return Table(caption, ("#", "method", *(title for title, _ in columns)), tuple(rows), names=2)
+
+
+def _per_image(facts: Facts) -> Table:
+    return _named(facts, [
+        ("IoU [95 %]", lambda m: number(m.iou, low=m.iou_low, high=m.iou_high)),
+        ("F1 [95 %]", lambda m: number(m.f1, low=m.f1_low, high=m.f1_high)),
+        ("NSD", lambda m: number(m.nsd)),
+        ("HD95 px", lambda m: number(m.hd95_px, 1)),
+        ("HD95 n", lambda m: count(m.hd95_images)),
+        ("missed %", lambda m: percent(m.missed)),
+        ("false alarm %", lambda m: percent(m.false_positive_rate)),
+        ("failed", lambda m: count(m.failed)),
+    ], "Per image: each lesion image has one vote. False alarm: a predicted pixel in a lesion-free image.")  # fmt: skip
+
+
+def _per_scene(facts: Facts, scenes: dict[str, dict[str, Estimate]]) -> Table:
+    def cell(method: MethodSummary, metric: str) -> Cell:
+        found = scenes[method.method].get(metric)
+        return Cell("-") if found is None else number(found.value, low=found.low, high=found.high)
+
+    return _named(facts, [
+        ("scene IoU [95 %]", lambda m: cell(m, "iou")),
+        ("scene F1 [95 %]", lambda m: cell(m, "f1")),
+        ("missed scenes %", lambda m: percent(m.missed_scenes)),
+        ("pooled IoU", lambda m: number(m.pooled_iou)),
+        ("pooled F1", lambda m: number(m.pooled_f1)),
+    ], "Per scene: copies share one vote. Pooled: all pixels together, so large lesions weigh more.")  # fmt: skip
+
+
+def verdicts(facts: Facts) -> Section:
+    """Return for each pair of methods which is better, in words."""
+    title, slug = "Which is better", "better"
+    comparisons = facts.summary.comparisons
+    if not comparisons:
+        return Section(title, slug, (Text("There are no two methods with lesion images in common to compare."),))
+    words, rows = [], []
+    for each in comparisons:
+        shared = [case_id for case_id in facts.scores[each.first] if case_id in facts.scores[each.second]]
+        scenes = len({facts.groups[case_id] for case_id in shared})
+        found = Difference(len(shared), scenes, each.difference, each.low, each.high, each.p_holm)
+        sentence = in_words(each.first, each.second, found, unit="IoU")
+        words.append(Text(f"{sentence[0].upper() + sentence[1:] if not each.better else sentence}.", "li"))
+        p_value = Cell("< 0.001" if each.p_holm < 0.001 else f"{each.p_holm:.3f}", each.p_holm)
+        sign = Cell(f"{each.difference:+.3f} [{each.low:+.3f}, {each.high:+.3f}]", each.difference, each.low, each.high)
+        verdict = Cell(f"{each.better} is better" if each.better else "no detectable difference")
+        rows.append((Cell(each.first), Cell(each.second), sign, p_value, count(len(shared)), verdict))
+    header = ("method", "against", "IoU difference [95 %]", "p (Holm)", "images", "verdict")
+    note = f"{facts.summary.test} A difference is called one where p is below {SIGNIFICANT}."
+    return Section(
+        title, slug, (*words, Text(note)), (), (Table("Every pair of methods.", header, tuple(rows), names=2),)
+    )
+
+
+def ranks(facts: Facts) -> Section:
+    """Return in what share of bootstrap samples each method takes each rank."""
+    title, slug = "How firm is the order", "ranks"
+    cases = facts.shared_lesion_cases()
+    if len(facts.methods) < 2 or not cases:
+        return Section(title, slug, (Text("It takes two methods with lesion images in common to have an order."),))
+    names = list(facts.rows)
+    values = [[facts.scores[method][case_id] for case_id in cases] for method in names]
+    groups = [facts.groups[case_id] for case_id in cases]
+    shares = rank_stability(values, groups)
+    first = int(np.argmax(shares[:, 0]))
+    text = (
+        f"In {100 * shares[first, 0]:.0f} % of {DRAWS} bootstrap samples of the {len(set(groups))} scenes "
+        f"{names[first]} has the highest mean IoU ({len(cases)} lesion images that every method has)."
+    )
+    rows = tuple(
+        (Cell(name), *(Cell(f"{100 * share:.0f}", float(share) * 100, shade=float(share)) for share in row))
+        for name, row in zip(names, shares, strict=True)
+    )
+    header = ("method", *(f"rank {rank}" for rank in range(1, len(names) + 1)))
+    return Section(title, slug, (Text(text),), (), (Table("Per cent of samples at each rank.", header, rows),))
+
+
+def distributions(facts: Facts) -> Section:
+    """Return how the scores of single cases spread."""
+    title, slug = "From case to case", "cases"
+    scored = {method: np.array(list(scores.values())) for method, scores in facts.scores.items() if scores}
+    if not scored:
+        return Section(title, slug, (_NO_LESION,))
+    rows = []
+    for method, values in scored.items():
+        low, q1, median, q3, high = np.percentile(values, [5, 25, 50, 75, 95])
+        scenes = group_means(values, [facts.groups[case_id] for case_id in facts.scores[method]])
+        rows.append((
+            Cell(method), *(number(float(each)) for each in (low, q1, median, q3, high)),
+            percent(float(np.mean(values >= _FOUND))), percent(float(np.mean(scenes >= _FOUND))),
+        ))  # fmt: skip
+    header = ("method", "5 %", "25 %", "median", "75 %", "95 %", "IoU ≥ 0.5, images %", "IoU ≥ 0.5, scenes %")
+    figure = Figure(
+        histograms([(facts.short[method], values) for method, values in scored.items()]),
+        "Lesion images by IoU, in steps of 0.05; the mark is the median.",
+    )
+    return Section(title, slug, (), (figure,), (Table("IoU of single lesion images.", header, tuple(rows)),))

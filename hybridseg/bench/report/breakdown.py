@@ -1,0 +1,109 @@
+"""Chapters on parts of the data: lesions by size, by class, by source; images without a lesion; failures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ...metrics import image_mean, wilson_interval
+from .document import Cell, Section, Table, Text, count, number, percent
+from .facts import Facts
+
+_LISTED = 100
+"""Failed predictions that are listed; the others are counted."""
+
+
+def parts(facts: Facts) -> Section:
+    """Return mean IoU by lesion size, by class and by source."""
+    lesion = {case_id: facts.shares[case_id] for scores in facts.scores.values() for case_id in scores}
+    if not lesion:
+        return Section("Parts of the data", "parts", (Text("No image with a lesion has been scored yet."),))
+    sizes, thirds = _size_thirds(lesion)
+    tables = [_by(facts, sizes, thirds, "By lesion size: thirds, by the lesion's share of the picture.")]
+    texts = []
+    for what, parts_of in (("class", facts.labels), ("source", {case_id: source_of(case_id) for case_id in lesion})):
+        names = sorted({parts_of[case_id] for case_id in lesion})
+        if len(names) < 2:
+            only = f": {names[0]}" if names[0] else ""
+            texts.append(Text(f"By {what}: all lesion images are of one{only}."))
+        else:
+            tables.append(_by(facts, parts_of, names, f"By {what}."))
+    texts.append(Text("Mean IoU with its 95 % interval by bootstrap over scenes. Source: the folder in a case's name."))
+    return Section("Parts of the data", "parts", tuple(texts), (), tuple(tables))
+
+
+def source_of(case_id: str) -> str:
+    """Return where a case comes from: the folders in its name, as sets read from several sites have them."""
+    return case_id.rpartition("/")[0]
+
+
+def _size_thirds(shares: Mapping[str, float]) -> tuple[dict[str, str], list[str]]:
+    """Return which third of the lesions by size each case is in, and the thirds' names in order."""
+    first, second = np.quantile(list(shares.values()), [1 / 3, 2 / 3])
+    names = [
+        f"small: up to {100 * first:.1f} %",
+        f"medium: up to {100 * second:.1f} %",
+        f"large: above {100 * second:.1f} %",
+    ]
+    return {
+        case_id: names[0] if share <= first else names[1] if share <= second else names[2]
+        for case_id, share in shares.items()
+    }, names
+
+
+def _by(facts: Facts, parts_of: Mapping[str, str], names: list[str], caption: str) -> Table:
+    everywhere = {case_id for scores in facts.scores.values() for case_id in scores}
+    sizes = {name: sum(parts_of[case_id] == name for case_id in everywhere) for name in names}
+    rows = []
+    for method, scores in facts.scores.items():
+        cells = []
+        for name in names:
+            inside = [case_id for case_id in scores if parts_of[case_id] == name]
+            if inside:
+                mean = image_mean([scores[each] for each in inside], [facts.groups[each] for each in inside])
+                cells.append(number(mean.value, low=mean.low, high=mean.high))
+            else:
+                cells.append(Cell("-"))
+        rows.append((Cell(method), *cells))
+    header = ("method", *(f"{name or 'none given'} (n = {sizes[name]})" for name in names))
+    return Table(caption, header, tuple(rows))
+
+
+def lesion_free(facts: Facts) -> Section:
+    """Return how often a lesion is seen where there is none."""
+    title, slug = "Images without a lesion", "lesion-free"
+    if not any(method.lesion_free_images for method in facts.methods):
+        none = "There is no lesion-free image among the scored cases: nothing can be said of false alarms."
+        return Section(title, slug, (Text(none),))
+    rows = []
+    for method in facts.methods:
+        free = [row for row in facts.rows[method.method] if not row.has_lesion]
+        if not free:
+            continue
+        alarms = sum(row.fp > 0 for row in free)
+        rate = wilson_interval(alarms, len(free))
+        areas = [row.fp / (row.height * row.width) for row in free if row.fp]
+        rows.append((
+            Cell(facts.of_method(method)), count(len(free)), count(alarms),
+            percent(rate.value, low=rate.low, high=rate.high),
+            percent(float(np.median(areas)) if areas else None), percent(method.false_positive_area),
+        ))  # fmt: skip
+    header = ("method", "images", "false alarms", "% [95 %]", "median area of an alarm, %", "mean area over all, %")
+    text = "A false alarm is any predicted pixel. Interval: Wilson's, image by image."
+    return Section(title, slug, (Text(text),), (), (Table("Lesion-free images.", header, tuple(rows)),))
+
+
+def failures(facts: Facts) -> Section:
+    """Return the predictions that failed, with the reason."""
+    failed = [(method, row) for method, rows in facts.rows.items() for row in rows if row.error]
+    title, slug = "Failed predictions", "failures"
+    if not failed:
+        return Section(title, slug, (Text("None."),))
+    text = f"{len(failed)} predictions failed; each is scored as the worst mask there is."
+    if len(failed) > _LISTED:
+        text += f" The first {_LISTED}:"
+    rows = tuple((Cell(method), Cell(row.case_id), Cell(row.error)) for method, row in failed[:_LISTED])
+    return Section(
+        title, slug, (Text(text, "warning"),), (), (Table("Failures.", ("method", "case", "reason"), rows, names=2),)
+    )

@@ -1,0 +1,121 @@
+"""What a report is made of, whatever it is written as. Texts are plain: who writes a format escapes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A table's cell: how it reads, and the number to sort by, with its interval where it has one.
+
+    ``shade`` in [0, 1] colours the cell.
+    """
+
+    text: str
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    shade: float | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under a header; the first ``names`` columns say what a row is of."""
+
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    names: int = 1
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph, an item of a list or a warning: ``kind`` is ``p``, ``li``, ``warning`` or ``code``."""
+
+    text: str
+    kind: str = "p"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing as SVG markup, its texts escaped."""
+
+    svg: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A case's image as a data URI, with the outline of its truth as SVG path data in pixels of that image."""
+
+    uri: str
+    width: int
+    height: int
+    truth: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A picture (its number in `Document.pictures`) with the outline of one prediction."""
+
+    picture: int
+    prediction: str
+    title: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class PanelRow:
+    """Panels that belong together."""
+
+    title: str
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A chapter; ``slug`` is its anchor."""
+
+    title: str
+    slug: str
+    texts: tuple[Text, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
+    panels: tuple[PanelRow, ...] = ()
+
+
+@dataclass(frozen=True)
+class Document:
+    """A whole report."""
+
+    title: str
+    subtitle: str
+    sections: tuple[Section, ...]
+    pictures: tuple[Picture, ...] = field(default=(), repr=False)
+
+
+DISCLAIMER = "For research, not for diagnosis."
+
+
+def number(
+    value: float | None, digits: int = 3, *, low: float | None = None, high: float | None = None, factor: float = 1.0
+) -> Cell:
+    """Return a number, with its interval in brackets where it has one, as a cell; ``-`` for None."""
+    if value is None:
+        return Cell("-")
+    value, low, high = (None if each is None else each * factor for each in (value, low, high))
+    text = f"{value:.{digits}f}"
+    if low is not None and high is not None:
+        text += f" [{low:.{digits}f}, {high:.{digits}f}]"
+    return Cell(text, value, low, high)
+
+
+def percent(value: float | None, digits: int = 1, *, low: float | None = None, high: float | None = None) -> Cell:
+    """Return a share as a percentage; see `number`."""
+    return number(value, digits, low=low, high=high, factor=100.0)
+
+
+def count(value: int) -> Cell:
+    """Return a whole number as a cell."""
+    return Cell(str(value), float(value))

@@ -1,0 +1,86 @@
+"""A run folder, read for a report: rows by method, best method first, and what several chapters need of them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ...images import shown
+from ..costs import run_cpus
+from ..pairing import METRICS, lesion_scores
+from ..records import FitRecord, Record, RunError, RunFolder, read_cell, read_run
+from ..summary import MethodSummary, RunSummary, summarize
+from ..text import shortened
+
+_SHORT = 26
+
+
+class Facts:
+    """Everything that a report says of a run comes from here.
+
+    Attributes
+    ----------
+    folder : RunFolder
+    description : dict
+        ``run.json``.
+    summary : RunSummary
+    methods : tuple of MethodSummary
+        Those that have rows, by falling IoU.
+    rows : dict of str to list of Record
+        By method.
+    scores : dict of str to dict
+        Method to case_id to the IoU of each lesion image.
+    groups, labels : dict of str to str
+        By case_id.
+    shares : dict of str to float
+        Lesion's share of the picture, by case_id.
+    stems : dict of (method, fold) to str
+        What the files of a cell are called.
+    fits : dict of str to list of FitRecord
+        By method.
+    short : dict of str to str
+        Methods' names, shortened for figures.
+    """
+
+    def __init__(self, run: str | os.PathLike[str]) -> None:
+        self.folder = RunFolder(Path(run))
+        self.description, records = read_run(run)
+        if not records:
+            raise RunError(f"{shown(self.folder.root)} has no rows yet")
+        self.summary: RunSummary = summarize(run)
+        self.methods: tuple[MethodSummary, ...] = tuple(each for each in self.summary.methods if each.cases)
+        self.rows: dict[str, list[Record]] = {each.method: [] for each in self.methods}
+        for record in records:
+            self.rows[record.method].append(record)
+        self.scores = {method: lesion_scores(rows, "iou") for method, rows in self.rows.items()}
+        self.groups = {record.case_id: record.group for record in records}
+        self.labels = {record.case_id: record.label for record in records}
+        self.shares = {record.case_id: (record.tp + record.fn) / (record.height * record.width) for record in records}
+        self.stems = {(cell["method"], cell["fold"]): cell["file"] for cell in self.description["cells"]}
+        self.fits: dict[str, list[FitRecord]] = {method: self._fits(method) for method in self.rows}
+        self.short = dict(zip(self.rows, shortened(list(self.rows), _SHORT), strict=True))
+        self.cpus = run_cpus(self.description)
+
+    def _fits(self, method: str) -> list[FitRecord]:
+        found = []
+        for cell in self.description["cells"]:
+            path = self.folder.cell(cell["file"])
+            if cell["method"] == method and path.is_file():
+                fit, _ = read_cell(path)
+                if fit is not None:
+                    found.append(fit)
+        return found
+
+    def shared_lesion_cases(self) -> list[str]:
+        """Return the lesion images that every method has, in the order of the first method's."""
+        first, *others = self.scores.values()
+        return [case_id for case_id in first if all(case_id in scores for scores in others)]
+
+    def of_method(self, method: MethodSummary) -> str:
+        """Return a method's name as tables show it: marked where it was scored as given."""
+        return f"{method.method} †" if method.as_given else method.method
+
+
+def iou(row: Record) -> float:
+    """Return the IoU of a row's counts."""
+    return METRICS["iou"][1](row)

@@ -1,0 +1,202 @@
+"""Drawings as SVG markup. Colours and type are the page's: classes only, so that they follow light, dark and print.
+
+Every drawing is `WIDTH` units wide, about as many as a phone has pixels: its letters are readable there.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...images import shown
+from ...metrics import Estimate
+
+Scale = Callable[[float], float]
+WIDTH = 380
+_LEFT, _RIGHT = 12, 368
+_BINS = 20
+
+
+@dataclass(frozen=True)
+class Point:
+    """A method in a plot of accuracy against cost."""
+
+    name: str
+    cost: float
+    accuracy: Estimate
+    on_front: bool
+
+
+def intervals(rows: Sequence[tuple[str, Sequence[Estimate]]], legend: Sequence[str]) -> str:
+    """Return means with their intervals: a name and one line per estimate for each row."""
+    every = [estimate for _, estimates in rows for estimate in estimates]
+    ticks = nice_ticks(min(each.low for each in every), max(each.high for each in every))
+    scale = _linear(ticks[0], ticks[-1], _LEFT, _RIGHT)
+    step = 18 + 12 * len(legend)
+    bottom = 26 + step * len(rows)
+    parts = _vertical_axis_lines(ticks, scale, 24, bottom)
+    for index, label in enumerate(legend):
+        x = _LEFT + 110 * index
+        parts.append(_mark(x + 5, 10, index) + _label(x + 14, 14, label))
+    for number, (name, estimates) in enumerate(rows):
+        top = 26 + step * number
+        parts.append(_label(_LEFT, top + 13, name, "name"))
+        for index, each in enumerate(estimates):
+            y = top + 22 + 12 * index
+            x1, x2 = scale(each.low), scale(each.high)
+            parts.append(f'<line class="whisker s{index}" x1="{x1:.1f}" x2="{x2:.1f}" y1="{y}" y2="{y}"/>')
+            parts.append(_mark(scale(each.value), y, index))
+    return _svg(bottom + 22, parts, "Mean and interval of each method")
+
+
+def histograms(rows: Sequence[tuple[str, NDArray[np.float64]]]) -> str:
+    """Return a histogram over [0, 1] for each method, all on one scale, with the median marked."""
+    shares = [np.histogram(values, bins=_BINS, range=(0.0, 1.0))[0] / len(values) for _, values in rows]
+    highest = max(float(each.max()) for each in shares)
+    scale = _linear(0.0, 1.0, _LEFT, _RIGHT)
+    step, height = 76, 52
+    bottom = step * len(rows) + 2
+    parts = _vertical_axis_lines([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], scale, 0, bottom)
+    for number, ((name, values), share) in enumerate(zip(rows, shares, strict=True)):
+        base = step * (number + 1)
+        median = float(np.median(values))
+        parts.append(_label(_LEFT, base - height - 8, f"{name}: median {median:.2f}", "name"))
+        for index, each in enumerate(share):
+            if each:
+                tall = max(1.0, height * float(each) / highest)
+                x = scale(index / _BINS)
+                wide = scale(1 / _BINS) - scale(0) - 1.5
+                parts.append(
+                    f'<rect class="bar" x="{x:.1f}" y="{base - tall:.1f}" width="{wide:.1f}" height="{tall:.1f}">'
+                    f"<title>{100 * each:.1f} % of images</title></rect>"
+                )
+        x = scale(median)
+        parts.append(f'<line class="median" x1="{x:.1f}" x2="{x:.1f}" y1="{base - height}" y2="{base}"/>')
+        parts.append(f'<line class="base" x1="{_LEFT}" x2="{_RIGHT}" y1="{base}" y2="{base}"/>')
+    return _svg(bottom + 22, parts, "Distribution of IoU over lesion images for each method")
+
+
+def scatter(points: Sequence[Point], unit: str) -> str:
+    """Return accuracy (IoU, upwards) against cost (logarithmic), those on the Pareto front joined by a line."""
+    top, bottom, left = 14, 244, 40
+    across_ticks = log_ticks(min(each.cost for each in points), max(each.cost for each in points))
+    lowest, highest = min(each.accuracy.low for each in points), max(each.accuracy.high for each in points)
+    up_ticks = nice_ticks(lowest, highest)
+    across = _linear(math.log10(across_ticks[0]), math.log10(across_ticks[-1]), left + 8, _RIGHT - 6)
+    up = _linear(up_ticks[0], up_ticks[-1], bottom, top)
+    parts = []
+    for tick in up_ticks:
+        parts.append(f'<line class="grid" x1="{left}" x2="{_RIGHT}" y1="{up(tick):.1f}" y2="{up(tick):.1f}"/>')
+        parts.append(_label(left - 5, up(tick) + 4, f"{tick:g}", "tick end"))
+    for tick in across_ticks:
+        x = across(math.log10(tick))
+        parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}"/>')
+        parts.append(_label(x, bottom + 15, f"{tick:g}", "tick middle"))
+    parts.append(_label((left + _RIGHT) / 2, bottom + 33, unit, "tick middle"))
+    parts.append(_label(2, 10, "IoU", "tick"))
+    places = [(across(math.log10(each.cost)), up(each.accuracy.value)) for each in points]
+    front = sorted(place for place, point in zip(places, points, strict=True) if point.on_front)
+    if len(front) > 1:
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in front)
+        parts.append(f'<polyline class="front" points="{path}"/>')
+    for (x, y), point in zip(places, points, strict=True):
+        low, high = up(point.accuracy.low), up(point.accuracy.high)
+        parts.append(f'<line class="whisker s0" x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}"/>')
+        kind = "dot on" if point.on_front else "dot off"
+        title = f"{point.name}: {point.cost:.3g} {unit}, IoU {point.accuracy.value:.3f}"
+        parts.append(f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="4.5">')
+        parts.append(f"<title>{_escape(title)}</title></circle>")
+    names = [f"{number} {point.name}" if len(points) <= 8 else str(number) for number, point in enumerate(points, 1)]
+    parts += _place_labels(places, names, (left, top, _RIGHT, bottom))
+    return _svg(bottom + 40, parts, f"Accuracy against {unit}")
+
+
+def _place_labels(
+    places: Sequence[tuple[float, float]], names: Sequence[str], room: tuple[float, float, float, float]
+) -> list[str]:
+    """Return labels beside their points, each where it covers no other if there is such a place."""
+    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in places]
+    parts = []
+    for (x, y), name in zip(places, names, strict=True):
+        wide = 6.3 * len(name)
+        boxes = [
+            (start, y + shift - 7, start + wide, y + shift + 6)
+            for shift in (0, -13, 13, -26, 26, -39, 39)
+            for start in (x + 8, x - 8 - wide)
+        ]
+        inside = [
+            box for box in boxes if box[0] >= room[0] and box[2] <= room[2] and box[1] >= room[1] and box[3] <= room[3]
+        ] or [(min(max(room[0], x - wide / 2), room[2] - wide), y - 20, x + wide, y - 7)]
+        box = min(inside, key=lambda each: sum(_overlap(each, other) for other in taken))
+        taken.append(box)
+        parts.append(_label(box[0], box[1] + 11, name, "on-plot"))
+    return parts
+
+
+def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
+    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+
+
+def nice_ticks(low: float, high: float) -> list[float]:
+    """Return round numbers of which the first is at most ``low`` and the last at least ``high``.
+
+    >>> nice_ticks(0.31, 0.78)
+    [0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+    """
+    span = max(high - low, 0.02)
+    power = 10.0 ** math.floor(math.log10(span / 3))
+    step = next(factor * power for factor in (1, 2, 5, 10) if span / (factor * power) <= 5)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(step * index, 10) for index in range(first, max(last, first + 1) + 1)]
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Return 1, 2 and 5 times powers of ten around an interval; powers only where it is wide.
+
+    >>> log_ticks(3.0, 90.0)
+    [2.0, 5.0, 10.0, 20.0, 50.0, 100.0]
+    """
+    factors = (1, 2, 5) if high / low < 200 else (1,)
+    exponents = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
+    every = [float(f"{factor}e{exponent}") for exponent in exponents for factor in factors]
+    first = max(index for index, each in enumerate(every) if each <= low * (1 + 1e-9))
+    last = min(index for index, each in enumerate(every) if each >= high * (1 - 1e-9))
+    return every[first : max(last, first + 1) + 1]
+
+
+def _linear(low: float, high: float, start: float, end: float) -> Scale:
+    return lambda value: start + (end - start) * (value - low) / (high - low)
+
+
+def _vertical_axis_lines(ticks: Sequence[float], scale: Scale, top: float, bottom: float) -> list[str]:
+    parts = []
+    for index, tick in enumerate(ticks):
+        x = scale(tick)
+        place = "start" if index == 0 else "end" if index == len(ticks) - 1 else "middle"
+        parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}"/>')
+        parts.append(_label(x, bottom + 15, f"{tick:g}", f"tick {place}"))
+    return parts
+
+
+def _mark(x: float, y: float, series: int) -> str:
+    if series == 0:
+        return f'<circle class="dot s0" cx="{x:.1f}" cy="{y:.1f}" r="4.5"/>'
+    return f'<rect class="dot s{series}" x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8"/>'
+
+
+def _label(x: float, y: float, text: str, kind: str = "tick") -> str:
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}">{_escape(text)}</text>'
+
+
+def _escape(text: str) -> str:
+    return html.escape(shown(text))
+
+
+def _svg(height: float, parts: Sequence[str], label: str) -> str:
+    start = f'<svg class="plot" viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{_escape(label)}">'
+    return f"{start}{''.join(parts)}</svg>"

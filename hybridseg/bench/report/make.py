@@ -1,0 +1,71 @@
+"""From a run folder to a report, in the format asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from .accuracy import distributions, leaderboard, ranks, verdicts
+from .breakdown import failures, lesion_free, parts
+from .document import Document, Picture
+from .facts import Facts
+from .latex import latex
+from .overlays import Gallery, disagreements, examples
+from .page import page
+from .plain import as_csv, as_json, markdown
+from .price import price
+from .protocol import protocol
+
+_WRITERS: dict[str, Callable[[Document], str]] = {
+    "html": page,
+    "md": markdown,
+    "csv": as_csv,
+    "latex": latex,
+    "json": as_json,
+}
+FORMATS = tuple(_WRITERS)
+
+
+def make_report(
+    run: str | os.PathLike[str], *, data: str | os.PathLike[str] | None = None, pictures: bool = True
+) -> Document:
+    """Return the report of a run folder, whole or half done.
+
+    Parameters
+    ----------
+    run : path
+    data : path or name, optional
+        The run's data; those that the run recorded if not given. Without them there are no pictures.
+    pictures : bool
+        False leaves out the chapters that show cases.
+
+    Raises
+    ------
+    RunError
+        If it is no run folder, a damaged one, one without rows, or ``data`` are others than the run's.
+    DataError, ImageError
+        If ``data`` is given and can't be read.
+    """
+    facts = Facts(run)
+    sections = [leaderboard(facts), verdicts(facts), ranks(facts), price(facts), distributions(facts), parts(facts)]
+    sections.append(lesion_free(facts))
+    shown: tuple[Picture, ...] = ()
+    if pictures:
+        gallery = Gallery(facts, data)
+        sections += [examples(facts, gallery), disagreements(facts, gallery)]
+        shown = tuple(gallery.pictures)
+    sections += [failures(facts), protocol(facts)]
+    return Document(facts.description["dataset"], facts.summary.title, tuple(sections), shown)
+
+
+def render_report(document: Document, form: str) -> str:
+    """Return a report in one of `FORMATS`.
+
+    Raises
+    ------
+    ValueError
+        If ``form`` is another.
+    """
+    if form not in _WRITERS:
+        raise ValueError(f"`form` must be one of {', '.join(FORMATS)}, got `{form}`")
+    return _WRITERS[form](document)

@@ -1,0 +1,228 @@
+"""Cases to look at: the best, middle and worst of each method, and those on which methods disagree most."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ...data import Case, DataError, Dataset, load_truth
+from ...images import ImageError, shown
+from ..masks import read_row_mask
+from ..records import Record, RunError
+from ..score import same_truth
+from .document import Panel, PanelRow, Picture, Section, Text
+from .facts import Facts, iou
+
+SIDE = 480
+"""Pictures are made smaller until their longer side has this many pixels."""
+QUALITY = 78
+BUDGET_BYTES = 5_500_000
+"""Pictures and outlines of a report have at most this many bytes together; what is left out is counted."""
+DISAGREEMENTS = 8
+_PER_KIND, _MANY_METHODS = 3, 8
+_SIMPLER_PX = 0.6
+
+
+class Gallery:
+    """Pictures and outlines of a run's cases, each picture made once."""
+
+    def __init__(self, facts: Facts, data: str | os.PathLike[str] | None) -> None:
+        self.facts = facts
+        self.pictures: list[Picture] = []
+        self.left_out = 0
+        self.bytes = 0
+        self._numbers: dict[str, int | None] = {}
+        self.cases, self.why_none = _cases(facts, data)
+
+    def panel(self, row: Record, title: str) -> Panel | None:
+        """Return the picture of a row's case with its outlines; None where image or mask isn't there."""
+        mask = self.mask(row)
+        number = None if mask is None else self._picture(row)
+        if mask is None or number is None:
+            return None
+        if self.bytes > BUDGET_BYTES:
+            self.left_out += 1
+            return None
+        outline = outline_path(mask, self.pictures[number].width / row.width)
+        self.bytes += len(outline)
+        score = f"IoU {iou(row):.2f}" if row.has_lesion else f"false alarm on {100 * row.fp / mask.size:.1f} %"
+        label = f", {row.label}" if row.label else ""
+        return Panel(number, outline, title, f"{row.case_id}{label}: {score}")
+
+    def mask(self, row: Record) -> NDArray[np.bool_] | None:
+        """Return a row's predicted mask, if the run kept it."""
+        stem = self.facts.stems.get((row.method, row.fold))
+        return None if stem is None else read_row_mask(self.facts.folder, stem, row)
+
+    def _picture(self, row: Record) -> int | None:
+        if row.case_id not in self._numbers:
+            picture = None
+            if row.case_id in self.cases and self.bytes <= BUDGET_BYTES:
+                picture = _picture(self.cases[row.case_id], row)
+            elif row.case_id in self.cases:
+                self.left_out += 1
+            self._numbers[row.case_id] = len(self.pictures) if picture else None
+            if picture:
+                self.pictures.append(picture)
+                self.bytes += len(picture.uri) + len(picture.truth)
+        return self._numbers[row.case_id]
+
+
+def _cases(facts: Facts, data: str | os.PathLike[str] | None) -> tuple[dict[str, Case], str]:
+    """Return the run's cases by id, or none of them and the reason.
+
+    Data that somebody names must be the run's; where the run says where they were, they may have gone.
+    """
+    source = data or facts.description.get("source")
+    if not isinstance(source, str | os.PathLike) or not os.fspath(source):
+        return {}, "the run doesn't say where its images are; name them with --data"
+    try:
+        dataset: Dataset = load_truth(source)
+    except (DataError, ImageError) as error:
+        if data:
+            raise
+        return {}, f"the images are not where the run found them ({error}); name them with --data"
+    cases = {case.case_id: case for case in dataset if case.case_id in facts.groups}
+    if not cases:
+        reason = f"{shown(dataset.name)} has none of the run's cases: it is other data"
+        if data:
+            raise RunError(reason)
+        return {}, reason
+    return cases, ""
+
+
+def _picture(case: Case, row: Record) -> Picture | None:
+    """Return a case's picture; None if its image or truth isn't what the row was scored on, or can't be read."""
+    try:
+        image, mask_true = case.read()
+    except (ImageError, DataError):
+        return None
+    if not same_truth(row, mask_true.shape, int(mask_true.sum())):
+        return None
+    scale = min(1.0, SIDE / max(image.shape))
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    stream = io.BytesIO()
+    Image.fromarray(image).resize(size, Image.Resampling.BOX).save(stream, format="JPEG", quality=QUALITY)
+    uri = "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
+    return Picture(uri, *size, outline_path(mask_true, size[0] / image.shape[1]))
+
+
+def outline_path(mask: NDArray[np.bool_], scale: float) -> str:
+    """Return the outlines of a mask, (H, W) bool, as SVG path data in pixels of a picture ``scale`` times as large."""
+    from skimage import measure
+
+    find: Any = measure.find_contours
+    simplify: Any = measure.approximate_polygon
+    found = []
+    for contour in find(np.pad(mask, 1).astype(np.float32), 0.5):
+        corners = simplify((contour - 0.5) * scale, _SIMPLER_PX)
+        found.append("M" + "L".join(f"{x:.1f} {y:.1f}" for y, x in corners[:-1]) + "Z")
+    return "".join(found)
+
+
+def examples(facts: Facts, gallery: Gallery) -> Section:
+    """Return the best, middle and worst lesion images of each method, and its largest false alarm."""
+    title, slug = "Best, middle, worst", "examples"
+    if gallery.why_none:
+        return Section(title, slug, (Text(f"No pictures: {gallery.why_none}."),))
+    per_kind = _PER_KIND if len(facts.methods) <= _MANY_METHODS else 1
+    kept, shown_rows = 0, []
+    for method, rows in facts.rows.items():
+        chosen = [(kind, row) for kind, rows in choose(rows, per_kind).items() for row in rows]
+        panels = [panel for kind, row in chosen if (panel := gallery.panel(row, kind)) is not None]
+        kept += len(panels)
+        if panels:
+            shown_rows.append(PanelRow(method, tuple(panels)))
+    if not kept:
+        return Section(title, slug, (Text(_nothing(gallery)),))
+    texts = [Text(
+        "Lesion images by IoU, copies of a scene once; where several score the same, the largest lesion. Blue: ground "
+        "truth. Orange: prediction. Click a picture to enlarge it; arrow keys go on from there."
+    )]  # fmt: skip
+    without = [method for method in facts.rows if method not in {row.title for row in shown_rows}]
+    if without:
+        texts.append(Text(f"No masks were kept for: {', '.join(without)}."))
+    return Section(title, slug, tuple(texts), panels=tuple(shown_rows))
+
+
+def _nothing(gallery: Gallery) -> str:
+    if gallery.left_out:
+        return "No pictures: they would have made this file too large."
+    return "No pictures: the run kept no masks that fit its rows, or these images aren't those that it scored."
+
+
+def choose(rows: Sequence[Record], count: int) -> dict[str, list[Record]]:
+    """Return ``count`` rows each of the worst, the middle and the best, and the largest false alarm."""
+    seen: set[str] = set()
+    ordered = []
+    for row in sorted(rows, key=lambda row: (iou(row), -row.tp - row.fn, row.case_id)):
+        if row.has_lesion and not row.error and row.group not in seen:
+            seen.add(row.group)
+            ordered.append(row)
+    count = min(count, max(1, len(ordered) // 3))
+    middle = max(0, (len(ordered) - count) // 2)
+    alarms = sorted((row for row in rows if not row.has_lesion and row.fp and not row.error), key=lambda row: -row.fp)
+    return {
+        "best": ordered[::-1][:count],
+        "middle": ordered[middle : middle + count] if len(ordered) > 1 else [],
+        "worst": ordered[:count] if len(ordered) > 2 else [],
+        "largest false alarm": alarms[:1],
+    }
+
+
+def disagreements(facts: Facts, gallery: Gallery) -> Section:
+    """Return the cases on which methods' masks have least in common, one picture per method."""
+    title, slug = "Where methods disagree", "disagreement"
+    if len(facts.methods) < 2:
+        return Section(title, slug, (Text("There is one method."),))
+    if gallery.why_none:
+        return Section(title, slug, (Text(f"No pictures: {gallery.why_none}."),))
+    found = []
+    scenes: set[str] = set()
+    for score, rows in sorted(_scored(facts, gallery), key=lambda each: (-each[0], each[1][0].case_id)):
+        if rows[0].group in scenes or score <= 0:
+            continue
+        panels = tuple(panel for row in rows if (panel := gallery.panel(row, row.method)) is not None)
+        if len(panels) == len(rows):
+            scenes.add(rows[0].group)
+            found.append(PanelRow(f"{rows[0].case_id}: mean overlap of two methods {1 - score:.2f} (IoU)", panels))
+        if len(found) == DISAGREEMENTS or gallery.left_out:
+            break
+    if not found:
+        return Section(title, slug, (Text(_nothing(gallery)),))
+    texts = [Text("Cases by the mean IoU between two methods' masks, lowest first; the truth plays no part in it.")]
+    if gallery.left_out:
+        texts.append(Text("Pictures were left out to keep this file small."))
+    return Section(title, slug, tuple(texts), panels=tuple(found))
+
+
+def _scored(facts: Facts, gallery: Gallery) -> Iterator[tuple[float, list[Record]]]:
+    """Yield, for each case of which every method's mask is there, one minus the mean IoU of two masks."""
+    by_case: dict[str, dict[str, Record]] = {}
+    for method, rows in facts.rows.items():
+        for row in rows:
+            if row.case_id in gallery.cases:
+                by_case.setdefault(row.case_id, {}).setdefault(method, row)
+    for of_method in by_case.values():
+        rows = [of_method[method] for method in facts.rows if method in of_method]
+        masks = [gallery.mask(row) for row in rows]
+        shape = (rows[0].height, rows[0].width)
+        packed = [np.packbits(mask) for mask in masks if mask is not None and mask.shape == shape]
+        if len(packed) == len(facts.rows):
+            yield 1 - float(np.mean(list(_pairwise_iou(packed)))), rows
+
+
+def _pairwise_iou(packed: Sequence[NDArray[np.uint8]]) -> Iterator[float]:
+    areas = [int(np.bitwise_count(mask).sum()) for mask in packed]
+    for i, first in enumerate(packed):
+        for j in range(i):
+            both = int(np.bitwise_count(first & packed[j]).sum())
+            either = areas[i] + areas[j] - both
+            yield both / either if either else 1.0

@@ -1,0 +1,114 @@
+"""A report as Markdown, CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import asdict
+from itertools import groupby
+from typing import Any
+
+from ...images import shown
+from ..text import escaped, markdown_table
+from .document import DISCLAIMER, Cell, Document, Section, Table
+
+
+def markdown(document: Document) -> str:
+    """Return a report as Markdown; figures are left out, since the tables hold their numbers."""
+    lines = [f"# {_plain(document.title)}", "", f"**{DISCLAIMER}**", "", _plain(document.subtitle)]
+    for section in document.sections:
+        lines += ["", f"## {_plain(section.title)}"]
+        for kind, texts in groupby(section.texts, key=lambda each: each.kind):
+            lines.append("")
+            for text in texts:
+                if kind == "code":
+                    lines += ["", *_code(text.text)]
+                elif kind == "li":
+                    lines.append(f"- {_plain(text.text)}")
+                else:
+                    lines += [f"**{_plain(text.text)}**" if kind == "warning" else _plain(text.text), ""]
+        for table in section.tables:
+            rows = [[shown(cell.text) for cell in row] for row in table.rows]
+            lines += ["", _plain(table.caption), "", *markdown_table([shown(title) for title in table.header], rows)]
+        for row in section.panels:
+            lines += ["", f"- {_plain(row.title)}"]
+            lines += [f"  - {_plain(panel.title)}: {_plain(panel.detail)}" for panel in row.panels]
+    return "\n".join(_without_double_gaps(lines))
+
+
+def _plain(text: str) -> str:
+    return escaped(shown(text))
+
+
+def _code(text: str) -> list[str]:
+    """Return a fenced block that no run of backticks in the text can end."""
+    text = shown(text)
+    longest = max((len(list(run)) for mark, run in groupby(text) if mark == "`"), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [fence, text, fence]
+
+
+def _without_double_gaps(lines: list[str]) -> list[str]:
+    return [line for index, line in enumerate(lines) if line or index == 0 or lines[index - 1]]
+
+
+def as_csv(document: Document) -> str:
+    """Return every cell of every table as a row: section, table, row, column, value, low, high, text."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(("section", "table", "row", "column", "value", "low", "high", "text"))
+    for section in document.sections:
+        for table in section.tables:
+            for row in table.rows:
+                name = _name(table, row)
+                for title, cell in list(zip(table.header, row, strict=True))[table.names :]:
+                    numbers = ["" if each is None else f"{each:.6g}" for each in (cell.value, cell.low, cell.high)]
+                    writer.writerow((section.slug, table.caption, name, title, *numbers, cell.text))
+    return stream.getvalue().rstrip("\n")
+
+
+def _name(table: Table, row: tuple[Cell, ...]) -> str:
+    """Return what a row is of; a mere rank is no part of it."""
+    cells = row[1 : table.names] if table.header[0] == "#" else row[: table.names]
+    return " | ".join(cell.text for cell in cells)
+
+
+def as_json(document: Document) -> str:
+    """Return texts and tables as JSON; pictures and drawings are left out."""
+    content = {
+        "title": document.title,
+        "subtitle": document.subtitle,
+        "disclaimer": DISCLAIMER,
+        "sections": [_section(section) for section in document.sections],
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def _section(section: Section) -> dict[str, Any]:
+    return {
+        "title": section.title,
+        "slug": section.slug,
+        "texts": [text.text for text in section.texts],
+        "tables": [
+            {
+                "caption": table.caption,
+                "header": list(table.header),
+                "rows": [[_value(cell) for cell in row] for row in table.rows],
+            }
+            for table in section.tables
+        ],
+        "cases": [
+            {"title": row.title, "panels": [{"title": each.title, "detail": each.detail} for each in row.panels]}
+            for row in section.panels
+        ],
+    }
+
+
+def _value(cell: Cell) -> Any:
+    """Return a cell's text, or its number, or its number with the interval."""
+    if cell.value is None:
+        return cell.text
+    if cell.low is None:
+        return cell.value
+    return {name: value for name, value in asdict(cell).items() if name in ("value", "low", "high")}

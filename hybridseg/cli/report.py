@@ -1,0 +1,40 @@
+"""``hybridseg report``: a run as a page to read, or as text for a paper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_BY_SUFFIX = {".html": "html", ".htm": "html", ".md": "md", ".csv": "csv", ".tex": "latex", ".json": "json"}
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE",
+    help="Where to [default: RUN/report.html; other formats are printed].",
+)  # fmt: skip
+@click.option(
+    "--format", "form", type=click.Choice(["html", "md", "csv", "latex", "json"]),
+    help="[default: by the ending of FILE, else html]",
+)  # fmt: skip
+@click.option("--data", metavar="DIR", help="The run's data set, if it moved: without it there are no pictures.")
+@click.option("--no-pictures", is_flag=True, help="Leave the cases out: nothing of the images goes into the file.")
+def report(*, run: Path, output: Path | None, form: str | None, data: str | None, no_pictures: bool) -> None:
+    """Write a run folder as one page: who leads and how surely, cost, cases to look at, how it was made.
+
+    The page is one file that needs no network. It shows images of the data set: mind whom you give it to.
+    """
+    from ..bench.report import make_report, render_report
+    from ..validation import write_atomically
+
+    chosen = form or (_BY_SUFFIX.get(output.suffix.lower(), "html") if output else "html")
+    text = render_report(make_report(run, data=data, pictures=not no_pictures), chosen)
+    if output is None and chosen != "html":
+        click.echo(text)
+        return
+    path = output or run / "report.html"
+    # A file's name may hold bytes that aren't text.
+    write_atomically(path, text.encode(errors="backslashreplace"))
+    click.echo(f"report: {path}", err=True)
