@@ -17,9 +17,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+import hybridseg
 from hybridseg.cli import VERBS, LazyGroup, _models, main
 from hybridseg.cli._progress import progress_line
 from hybridseg.images import read_mask, write_image
+from hybridseg.metrics import count_pixels
 
 
 def run(*arguments: object) -> Result:
@@ -214,6 +216,22 @@ def test_models_and_info_tell_what_ships(zoo: Path) -> None:
     told = run("info", "unet.onnx").stdout
     for text in ("input image", "uint8 [", "output mask", "output probability", "operator sets", "ai.onnx", "OtsuSeg"):
         assert text in told, told
+
+
+def test_bench_scores_files_of_models_as_they_are(zoo: Path) -> None:
+    run("fit", "otsu", "--data", "phantoms[n=2,seed=1]", "-o", "own.hybridseg")
+    files = {"own.hybridseg": Path("own.hybridseg"), "unet.onnx": zoo / "unet.onnx"}
+    methods = ("-m", "own.hybridseg", "-m", "unet.onnx")
+    result = run("bench", "--data", "phantoms[n=2]", "--folds", 2, "--no-cost", "-o", "run", *methods)
+    assert result.exit_code == 0, result.output
+    assert all(method["as_given"] for method in json.loads(Path("run/run.json").read_text())["methods"])
+    rows = [json.loads(line) for path in Path("run/cells").glob("*.jsonl") for line in path.read_text().splitlines()]
+    got = {(row["method"], row["case_id"]): row["tp"] for row in rows if row.get("case_id")}
+    assert got == {
+        (name, case.case_id): count_pixels(case.mask, hybridseg.load(path).predict(case.image)).tp
+        for name, path in files.items()
+        for case in hybridseg.load_dataset("phantoms[n=2]")
+    }
 
 
 # ---- what refuses before it works ----------------------------------------------------------------
