@@ -2,6 +2,8 @@
 
     python benchmarks/train_unet.py --data Dataset_BUSI_with_GT --fold 0 -o runs/unet
     python benchmarks/train_unet.py --data Dataset_BUSI_with_GT -o runs/unet
+    python benchmarks/train_unet.py --data Dataset_BUSI_with_GT -o runs/tiny --teacher runs/unet/all.onnx \
+        --set "unet[encoder=efficientnet-lite0-short,size=160,flip_averaging=False]"
 
 Writes the model and, for a held-out fold, one row of pixel counts per test case. Killed, it goes on from its last
 checkpoint when started again. Two cores take about 1.5 minutes an epoch.
@@ -28,8 +30,9 @@ from hybridseg.unet.segmenter import UNetSegmenter
 @click.option("--data", required=True, help="BUSI, as unzipped.")
 @click.option("--fold", type=click.IntRange(0, 4), help="Hold this published fold out; without it, train on all five.")
 @click.option("--set", "settings", default="unet", help="For example `unet[epochs=30,size=224]`.")
+@click.option("--teacher", "teachers", multiple=True, help="Exported model to learn from besides; may be repeated.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path))
-def main(data: str, fold: int | None, settings: str, output: Path) -> None:
+def main(data: str, fold: int | None, settings: str, teachers: tuple[str, ...], output: Path) -> None:
     """Train, save, and score what was held out."""
     split = busi_split()
     dataset = load_dataset(data)
@@ -37,7 +40,9 @@ def main(data: str, fold: int | None, settings: str, output: Path) -> None:
     train = dataset.select(train_ids)
     name = f"fold{fold}" if fold is not None else "all"
     output.mkdir(parents=True, exist_ok=True)
-    model = UNetSegmenter(checkpoint_dir=str(output / f"{name}.checkpoint"), **parse_spec(settings)[1])
+    model = UNetSegmenter(
+        checkpoint_dir=str(output / f"{name}.checkpoint"), teacher=list(teachers) or None, **parse_spec(settings)[1]
+    )
     start = time.monotonic()
 
     def progress(done: int, total: int, text: str) -> None:

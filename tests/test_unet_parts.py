@@ -11,7 +11,7 @@ from hybridseg.postprocess import OperatingPoint, apply_operating_point
 from hybridseg.unet import augment
 from hybridseg.unet.operating import choose_operating_point, f1_per_image
 from hybridseg.unet.segmenter import UNetSegmenter, hold_out
-from hybridseg.unet.training import Recipe, TrainingData, batches, epoch_order
+from hybridseg.unet.training import Recipe, TrainingData, batches, epoch_order, is_worse
 from hybridseg.unet.working import to_native, to_working
 
 RECIPE = Recipe("none", 32, 4, False, 2, 4, 1e-3, 0.01, 0.9, 0.25, 5, 0)
@@ -212,3 +212,13 @@ def test_presence_decision_never_costs_more_lesions_than_allowed() -> None:
     point = choose_operating_point(truths, [faint] + [sure] * 39 + [faint] * 5)
     assert not apply_operating_point(faint, point).any()
     assert apply_operating_point(sure, point).any()
+
+
+def test_a_later_epoch_is_kept_unless_it_is_worse_by_more_than_a_standard_error() -> None:
+    reference = [0.9, 0.8, 0.7, 0.6]
+    assert not is_worse([0.1], [])
+    assert not is_worse(reference, reference)
+    # Differences -0.2, +0.2, -0.2, +0.1: mean -0.025, standard deviation 0.178, standard error 0.089.
+    assert not is_worse([0.7, 1.0, 0.5, 0.7], reference)
+    # Differences -0.1, -0.1, -0.1, 0: mean -0.075, standard deviation 0.043, standard error 0.022.
+    assert is_worse([0.8, 0.7, 0.6, 0.6], reference)

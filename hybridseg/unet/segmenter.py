@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -44,13 +45,15 @@ class UNetSegmenter(Segmenter):
     lesion_free_share : float
         Share of lesion-free images among those of an epoch, in [0, 1), where the training set has any.
     patience : int
-        Epochs without a better validation F1 before training stops.
+        Epochs in a row whose validation F1 is worse than the best by more than a standard error, before training
+        stops. The last epoch that isn't worse is kept.
     validation_share : float
         Share of the groups held out for validation where ``fit`` is given none.
     flip_averaging : bool
         Average the probability with that of the mirrored image; doubles the time.
-    teacher : str, optional
-        An exported model (``.onnx``) to learn from besides the masks: it answers on every augmented picture.
+    teacher : str or sequence of str, optional
+        Exported models (``.onnx``) to learn from besides the masks: the mean of their answers on every augmented
+        picture.
     teacher_share : float
         Weight of the teacher's answer in the target, in [0, 1]; the mask has the rest.
     random_state : int
@@ -78,7 +81,7 @@ class UNetSegmenter(Segmenter):
         patience: int = 20,
         validation_share: float = 0.1,
         flip_averaging: bool = True,
-        teacher: str | None = None,
+        teacher: str | Sequence[str] | None = None,
         teacher_share: float = 0.5,
         random_state: int = 0,
         threads: int = 1,
@@ -153,13 +156,19 @@ class UNetSegmenter(Segmenter):
         return choose_operating_point(masks, [self._predict_proba(image) for image in images])
 
     def _teacher(self) -> tuple[Any, str]:
-        """Return the teacher's ``predict_proba`` and the SHA-256 (hex) of its file."""
+        """Return what gives the mean answer of the teachers, and the SHA-256 (hex) of their files."""
         if self.teacher is None:
             return None, ""
         from ..onnx import OnnxSegmenter
 
-        content = Path(self.teacher).read_bytes()
-        return OnnxSegmenter.load(self.teacher).predict_proba, hashlib.sha256(content).hexdigest()
+        paths = [self.teacher] if isinstance(self.teacher, str) else list(self.teacher)
+        teachers = [OnnxSegmenter.load(path) for path in paths]
+        digest = hashlib.sha256(b"".join(hashlib.sha256(Path(path).read_bytes()).digest() for path in paths))
+
+        def answer(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+            return np.mean([teacher.predict_proba(image) for teacher in teachers], axis=0, dtype=np.float32)
+
+        return answer, digest.hexdigest()
 
     def _recipe(self) -> Any:
         from .training import Recipe

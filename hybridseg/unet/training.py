@@ -70,13 +70,16 @@ class TrainingData:
 
 @dataclass
 class Run:
-    """Where a training stands: flat weights by role, and one history row per finished epoch."""
+    """Where a training stands: flat weights by role, and one history row per finished epoch.
+
+    ``reference`` are the validation scores, one per lesion case, of the epoch with the highest mean.
+    """
 
     epoch: int
     averaged: list[NDArray[Any]]
     best: list[NDArray[Any]]
-    best_f1: float
     best_epoch: int
+    reference: list[float]
     history: list[dict[str, float]]
 
 
@@ -90,7 +93,7 @@ def train(
     teacher: Teacher | None = None,
     teacher_hash: str = "",
 ) -> tuple[Any, list[dict[str, float]]]:
-    """Return the trained `keras.Model`, holding the averaged weights of its best epoch, and the history.
+    """Return the trained `keras.Model`, holding the averaged weights of the epoch it keeps, and the history.
 
     Python's and numpy's global generators, which Keras seeds and draws from, come back as they were. A teacher sees
     the augmented pictures, and its answer, at the recipe's share, is mixed into the target (consistent teaching:
@@ -141,7 +144,7 @@ def _train(
     identity = hashlib.sha256(
         json.dumps([asdict(recipe), data.content_hash(), validation.content_hash(), teacher_hash]).encode()
     ).hexdigest()
-    run = Run(0, model.get_weights(), model.get_weights(), -1.0, 0, [])
+    run = Run(0, model.get_weights(), model.get_weights(), 0, [], [])
     if checkpoint_dir is not None:
         checkpoint_dir.mkdir(parents=True, exist_ok=True)
         if (checkpoint_dir / CHECKPOINT).exists():
@@ -176,14 +179,15 @@ def _one_epoch(
         losses.append(loss)
         progress(done, recipe.epochs * steps, f"epoch {run.epoch + 1}/{recipe.epochs} loss {loss:.3f}")
     judge.set_weights(run.averaged)
-    f1, threshold = validation_f1(judge, validation)
+    scores, threshold = validation_scores(judge, validation)
     run.epoch += 1
-    # A later epoch that is as good wins: its average has seen the lower learning rates.
-    if f1 >= run.best_f1:
-        run.best, run.best_f1, run.best_epoch = [w.copy() for w in run.averaged], f1, run.epoch
+    if not is_worse(scores, run.reference):
+        run.best, run.best_epoch = list(run.averaged), run.epoch
+    if not run.reference or np.mean(scores) >= np.mean(run.reference):
+        run.reference = scores
     run.history.append({
-        "epoch": run.epoch, "loss": float(np.mean(losses)), "validation_f1": f1, "threshold": threshold,
-        "seconds": round(time.monotonic() - start, 3),
+        "epoch": run.epoch, "loss": float(np.mean(losses)), "validation_f1": float(np.mean(scores)),
+        "threshold": threshold, "seconds": round(time.monotonic() - start, 3),
     })
 
 
@@ -241,20 +245,32 @@ def predict_working(model: Any, images: NDArray[np.uint8], batch_size: int = 8) 
     return np.concatenate(parts)
 
 
-def validation_f1(model: Any, validation: TrainingData) -> tuple[float, float]:
-    """Return the best mean F1 over lesion cases at working size, and the threshold that gives it."""
+def validation_scores(model: Any, validation: TrainingData) -> tuple[list[float], float]:
+    """Return F1 of each lesion case at working size, at the threshold with the best mean, and that threshold."""
     has_lesion = validation.masks.reshape(len(validation.masks), -1).any(axis=1)
     truths = list(validation.masks[has_lesion] > 127)
     probabilities = predict_working(model, validation.images[has_lesion])
-    means = [float(f1_per_image(truths, list(probabilities >= value)).mean()) for value in THRESHOLDS]
-    best = int(np.argmax(means))
-    return means[best], THRESHOLDS[best]
+    scores = [f1_per_image(truths, list(probabilities >= value)) for value in THRESHOLDS]
+    best = int(np.argmax([values.mean() for values in scores]))
+    return scores[best].tolist(), THRESHOLDS[best]
+
+
+def is_worse(scores: Sequence[float], reference: Sequence[float]) -> bool:
+    """Say whether an epoch's scores are below the best epoch's by more than one standard error of the difference.
+
+    An epoch that isn't takes over: with some dozen validation cases the highest mean alone is chance, and a later
+    average has seen lower learning rates (the one-standard-error rule of L. Breiman et al., CART, 1984).
+    """
+    if len(reference) == 0:
+        return False
+    difference = np.asarray(scores) - np.asarray(reference)
+    return bool(difference.mean() < -difference.std() / np.sqrt(len(difference)))
 
 
 def write_checkpoint(path: Path, identity: str, run: Run, model: Any, optimizer: Any) -> None:
     """Write every variable and the run's state, atomically."""
-    header = {"identity": identity, "epoch": run.epoch, "best_f1": run.best_f1, "best_epoch": run.best_epoch,
-              "history": run.history}
+    header = {"identity": identity, "epoch": run.epoch, "best_epoch": run.best_epoch,
+              "reference": run.reference, "history": run.history}
     arrays: dict[str, NDArray[Any]] = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
     groups: dict[str, Sequence[Any]] = {
         "weight": model.get_weights(), "averaged": run.averaged, "best": run.best,
@@ -293,6 +309,6 @@ def read_checkpoint(path: Path, identity: str, model: Any, optimizer: Any) -> Ru
     for variable, value in zip(optimizer.variables, groups["optimizer"], strict=True):
         variable.assign(value)
     return Run(
-        header["epoch"], groups["averaged"], groups["best"], header["best_f1"], header["best_epoch"],
-        header["history"],
+        header["epoch"], groups["averaged"], groups["best"], header["best_epoch"],
+        header["reference"], header["history"],
     )
