@@ -85,6 +85,7 @@ def _per_image(facts: Facts) -> Table:
     return _named(facts, [
         ("IoU [95 %]", lambda m: number(m.iou, low=m.iou_low, high=m.iou_high)),
         ("F1 [95 %]", lambda m: number(m.f1, low=m.f1_low, high=m.f1_high)),
+        ("images", lambda m: count(m.lesion_images)),
         ("NSD", lambda m: number(m.nsd)),
         ("HD95 px", lambda m: number(m.hd95_px, 1)),
         ("HD95 n", lambda m: count(m.hd95_images)),
@@ -102,6 +103,7 @@ def _per_scene(facts: Facts, scenes: dict[str, dict[str, Estimate]]) -> Table:
     return _named(facts, [
         ("scene IoU [95 %]", lambda m: cell(m, "iou")),
         ("scene F1 [95 %]", lambda m: cell(m, "f1")),
+        ("scenes", lambda m: count(m.scenes)),
         ("missed scenes %", lambda m: percent(m.missed_scenes)),
         ("pooled IoU", lambda m: number(m.pooled_iou)),
         ("pooled F1", lambda m: number(m.pooled_f1)),

@@ -26,7 +26,7 @@ def parts(facts: Facts) -> Section:
         names = sorted({parts_of[case_id] for case_id in lesion})
         if len(names) < 2:
             only = f": {names[0]}" if names[0] else ""
-            texts.append(Text(f"By {what}: all lesion images are of one{only}."))
+            texts.append(Text(f"By {what}: the lesion images are all of one {what}{only}."))
         else:
             tables.append(_by(facts, parts_of, names, f"By {what}."))
     texts.append(Text("Mean IoU with its 95 % interval by bootstrap over scenes. Source: the folder in a case's name."))

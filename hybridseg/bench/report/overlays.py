@@ -28,6 +28,7 @@ BUDGET_BYTES = 5_500_000
 DISAGREEMENTS = 8
 _PER_KIND, _MANY_METHODS = 3, 8
 _SIMPLER_PX = 0.6
+_LEFT_OUT = "Pictures were left out to keep this file small."
 
 
 class Gallery:
@@ -37,22 +38,27 @@ class Gallery:
         self.facts = facts
         self.pictures: list[Picture] = []
         self.left_out = 0
+        self.absent = 0
         self.bytes = 0
         self._numbers: dict[str, int | None] = {}
         self.cases, self.why_none = _cases(facts, data)
 
     def panel(self, row: Record, title: str) -> Panel | None:
         """Return the picture of a row's case with its outlines; None where image or mask isn't there."""
-        mask = self.mask(row)
-        number = None if mask is None else self._picture(row)
-        if mask is None or number is None:
-            return None
         if self.bytes > BUDGET_BYTES:
             self.left_out += 1
             return None
+        mask = self.mask(row)
+        number = None if mask is None else self._picture(row)
+        if mask is None or number is None:
+            self.absent += 1
+            return None
         outline = outline_path(mask, self.pictures[number].width / row.width)
         self.bytes += len(outline)
-        score = f"IoU {iou(row):.2f}" if row.has_lesion else f"false alarm on {100 * row.fp / mask.size:.1f} %"
+        if row.has_lesion:
+            score = f"IoU {iou(row):.2f}"
+        else:
+            score = f"false alarm on {100 * row.fp / mask.size:.1f} %" if row.fp else "no false alarm"
         label = f", {row.label}" if row.label else ""
         return Panel(number, outline, title, f"{row.case_id}{label}: {score}")
 
@@ -63,11 +69,8 @@ class Gallery:
 
     def _picture(self, row: Record) -> int | None:
         if row.case_id not in self._numbers:
-            picture = None
-            if row.case_id in self.cases and self.bytes <= BUDGET_BYTES:
-                picture = _picture(self.cases[row.case_id], row)
-            elif row.case_id in self.cases:
-                self.left_out += 1
+            case = self.cases.get(row.case_id)
+            picture = None if case is None else _picture(case, row)
             self._numbers[row.case_id] = len(self.pictures) if picture else None
             if picture:
                 self.pictures.append(picture)
@@ -133,22 +136,25 @@ def examples(facts: Facts, gallery: Gallery) -> Section:
     if gallery.why_none:
         return Section(title, slug, (Text(f"No pictures: {gallery.why_none}."),))
     per_kind = _PER_KIND if len(facts.methods) <= _MANY_METHODS else 1
-    kept, shown_rows = 0, []
+    shown_rows = []
     for method, rows in facts.rows.items():
         chosen = [(kind, row) for kind, rows in choose(rows, per_kind).items() for row in rows]
         panels = [panel for kind, row in chosen if (panel := gallery.panel(row, kind)) is not None]
-        kept += len(panels)
         if panels:
             shown_rows.append(PanelRow(method, tuple(panels)))
-    if not kept:
+    if not shown_rows:
         return Section(title, slug, (Text(_nothing(gallery)),))
     texts = [Text(
         "Lesion images by IoU, copies of a scene once; where several score the same, the largest lesion. Blue: ground "
         "truth. Orange: prediction. Click a picture to enlarge it; arrow keys go on from there."
     )]  # fmt: skip
-    without = [method for method in facts.rows if method not in {row.title for row in shown_rows}]
-    if without:
-        texts.append(Text(f"No masks were kept for: {', '.join(without)}."))
+    if gallery.absent:
+        missing = (
+            f"{gallery.absent} pictures are missing: the run kept no mask for them, or their images changed since."
+        )
+        texts.append(Text(missing, "warning"))
+    if gallery.left_out:
+        texts.append(Text(_LEFT_OUT, "warning"))
     return Section(title, slug, tuple(texts), panels=tuple(shown_rows))
 
 
@@ -199,7 +205,7 @@ def disagreements(facts: Facts, gallery: Gallery) -> Section:
         return Section(title, slug, (Text(_nothing(gallery)),))
     texts = [Text("Cases by the mean IoU between two methods' masks, lowest first; the truth plays no part in it.")]
     if gallery.left_out:
-        texts.append(Text("Pictures were left out to keep this file small."))
+        texts.append(Text(_LEFT_OUT, "warning"))
     return Section(title, slug, tuple(texts), panels=tuple(found))
 
 

@@ -90,31 +90,36 @@ def _list(items: list[str]) -> str:
 
 
 def _table(table: Table) -> str:
-    numeric = [_is_numeric([row[index] for row in table.rows]) for index in range(len(table.header))]
+    kinds = [_kind(table, index) for index in range(len(table.header))]
     head = "".join(
-        f'<th scope="col"{_kind(is_number)}><button type="button">{escape(title)}</button></th>'
-        for is_number, title in zip(numeric, table.header, strict=True)
+        f'<th scope="col"{_class(kind)}><button type="button">{escape(title)}</button></th>'
+        for kind, title in zip(kinds, table.header, strict=True)
     )
     rows = "".join(
-        "<tr>" + "".join(_cell(cell, numeric[index]) for index, cell in enumerate(row)) + "</tr>" for row in table.rows
+        "<tr>" + "".join(_cell(cell, kind) for kind, cell in zip(kinds, row, strict=True)) + "</tr>"
+        for row in table.rows
     )
     caption = escape(table.caption)
     return (
-        f'<div class="table" role="region" aria-label="{caption}" tabindex="0"><table><caption>{caption}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f'<p class="caption">{caption}</p><div class="table" role="region" aria-label="{caption}" tabindex="0">'
+        f'<table aria-label="{caption}"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
 
-def _is_numeric(cells: list[Cell]) -> bool:
-    return all(cell.value is not None or cell.text == "-" for cell in cells)
+def _kind(table: Table, index: int) -> str:
+    """Return what a column holds: the name that stays in sight when the table is moved, numbers, or words."""
+    if index == (1 if table.header[0] == "#" else 0):
+        return "name"
+    cells = [row[index] for row in table.rows]
+    return "number" if all(cell.value is not None or cell.text == "-" for cell in cells) else ""
 
 
-def _kind(numeric: bool) -> str:
-    return ' class="number"' if numeric else ""
+def _class(kind: str) -> str:
+    return f' class="{kind}"' if kind else ""
 
 
-def _cell(cell: Cell, numeric: bool) -> str:
-    attributes = _kind(numeric)
+def _cell(cell: Cell, kind: str) -> str:
+    attributes = _class(kind)
     if cell.value is not None:
         attributes += f' data-value="{cell.value:.6g}"'
     if cell.shade is not None:
