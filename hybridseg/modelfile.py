@@ -11,6 +11,7 @@ import io
 import json
 import os
 import struct
+import tokenize
 import zipfile
 import zlib
 from dataclasses import asdict
@@ -36,7 +37,7 @@ Arrays = dict[str, NDArray[Any]]
 # another kind than expected; RuntimeError: an encrypted member, endless nesting.
 _HOSTILE = (
     zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, RuntimeError,
-    AttributeError, KeyError, TypeError, ValueError,
+    AttributeError, KeyError, TypeError, ValueError, SyntaxError, tokenize.TokenError,
 )  # fmt: skip
 
 
@@ -124,6 +125,8 @@ def _check_header(header: Any) -> None:
     for key, kind in (("class", str), ("params", dict), ("state", dict)):
         if not isinstance(header.get(key), kind):
             raise ValueError(f"model.json lacks {key}")
+    if not header["class"].isprintable() or len(header["class"]) > 200:
+        raise ValueError("model.json names no class")
 
 
 def _learned(name: str) -> str:
@@ -181,7 +184,8 @@ def _decode(value: Any) -> Any:
 
 
 def _one_line(what: object) -> str:
-    return " ".join(str(what).split())[:200] or type(what).__name__
+    text = " ".join(str(what).split())[:200]
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text) or type(what).__name__
 
 
 def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:

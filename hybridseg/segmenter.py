@@ -256,6 +256,15 @@ class Segmenter(ABC):
         for name, value in state.items():
             setattr(self, name, value)
 
+    def _check_state(self) -> None:
+        """Raise ValueError if what was loaded could make ``predict`` hang or fail: anybody may have made the file.
+
+        A subclass extends it where what it has learned says how long a loop runs or where an index points.
+        """
+        point = getattr(self, "operating_point_", self.operating_point)
+        if not isinstance(point, OperatingPoint):
+            raise ValueError(f"`operating_point_` is of type {type(point).__name__}")
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write parameters and learned state to one file (a zip of JSON and plain arrays; no pickle).
 
@@ -282,7 +291,11 @@ class Segmenter(ABC):
             model = cls(**header["params"])
         except TypeError as error:
             raise ModelFormatError(f"{path}: its parameters don't fit {mine}: {error}") from None
-        model._set_state({**header["state"], **arrays})
+        try:
+            model._set_state({**header["state"], **arrays})
+            model._check_state()
+        except (ValueError, TypeError, AttributeError, IndexError) as error:
+            raise ModelFormatError(f"{path}: what it has learned doesn't fit {mine}: {error}") from None
         return model
 
     def to_onnx(self, path: str | os.PathLike[str], **metadata: str) -> Any:

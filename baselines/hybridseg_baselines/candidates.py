@@ -184,6 +184,19 @@ class CandidateSegmenter(Segmenter):
     ridge = 0.003
 
     @abstractmethod
+    def _check_parameters(self) -> None:
+        """Raise ValueError for a parameter out of its range."""
+
+    def _check_state(self) -> None:
+        super()._check_state()
+        self._check_parameters()
+        for name, default in (("centre_", CENTRE), ("spread_", SPREAD), ("weights_", WEIGHTS)):
+            learned = getattr(self, name, default)
+            fits = isinstance(learned, np.ndarray) and learned.shape == default.shape and learned.dtype == default.dtype
+            if not (fits and np.isfinite(learned).all() and (name != "spread_" or (learned > 0).all())):
+                raise ValueError(f"`{name}` must be {len(default)} finite numbers, a spread above 0")
+
+    @abstractmethod
     def _propose(self, image: NDArray[np.uint8]) -> tuple[Ints, Ints]:
         """Return the smoothed grid image (h, w) and layers of numbered regions (L, h, w), as `describe` takes."""
 

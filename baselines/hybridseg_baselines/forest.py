@@ -146,6 +146,11 @@ class RandomForestSegmenter(CandidateSegmenter):
             delayed(grow)(number) for number in range(self.n_trees)
         )
 
+    def _check_state(self) -> None:
+        super()._check_state()
+        if self._state():
+            check_trees(self._trees())
+
     def _trees(self) -> Trees:
         return Trees(*(getattr(self, f"tree_{name}_") for name in Trees._fields))
 
@@ -209,6 +214,27 @@ def grow_tree(
         right=np.where(leaf, itself, grown.children_right).astype(np.int32),
         value=np.rint(FULL * np.where(leaf, lesion, 0)).astype(np.int16),
     )
+
+
+def check_trees(trees: Trees) -> None:
+    """Raise ValueError unless every path ends: each child comes after its parent, and all indices exist."""
+    count = len(trees.feature)
+    itself = np.arange(count)
+    for name, array in trees._asdict().items():
+        wanted = np.int32 if name in ("first", "left", "right") else np.int16
+        if not (isinstance(array, np.ndarray) and array.dtype == wanted and array.ndim == 1 and len(array)):
+            raise ValueError(f"`tree_{name}_` must be a list of {np.dtype(wanted)}")
+        if name != "first" and len(array) != count:
+            raise ValueError(f"`tree_{name}_` must have {count} nodes, got {len(array)}")
+    for name, array, low, high in (
+        ("first", trees.first, 0, count - 1),
+        ("feature", trees.feature, 0, COUNT - 1),
+        ("left", trees.left, itself, count - 1),
+        ("right", trees.right, itself, count - 1),
+        ("value", trees.value, 0, FULL),
+    ):
+        if (array < low).any() or (array > high).any():
+            raise ValueError(f"`tree_{name}_` points outside the forest")
 
 
 def join(trees: list[Trees]) -> Trees:

@@ -221,7 +221,11 @@ def read_run(root: str | os.PathLike[str]) -> tuple[dict[str, Any], list[Record]
     for cell in description["cells"]:
         path = folder.cell(cell["file"])
         if path.is_file():
-            records += read_cell(path)[1]
+            rows = read_cell(path)[1]
+            for row in rows:
+                if (row.method, row.fold) != (cell["method"], cell["fold"]):
+                    raise RunError(f"{shown(path)} is damaged: it has a row of another method or fold")
+            records += rows
     return description, records
 
 

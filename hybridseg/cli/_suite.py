@@ -36,6 +36,8 @@ def read_suite(path: str, command: click.Command) -> dict[str, Any]:
         written = tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not TOML: {error}") from None
+    except RecursionError:
+        raise ValueError(f"{path}: not TOML: nested too deeply") from None
     options = _options(command)
     values: dict[str, Any] = {}
     for key, value in written.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import zlib
 from typing import Any
@@ -40,7 +41,8 @@ def decode(data: bytes, frame: int | None) -> Pixels:
             picture.seek(chosen)
     _check_size(picture)
     raw_modes = {_raw_mode(tile) for tile in picture.tile}
-    picture.load()
+    with quiet() if picture.format == "TIFF" else contextlib.nullcontext():  # the others have warned by now
+        picture.load()
     if picture.format == "PNG":
         _check_png(data)
     with quiet():  # after load, where Pillow has turned TIFF itself

@@ -165,7 +165,7 @@ def _is_dicom(data: bytes) -> bool:
 
 def _as_image_error(error: Exception, name: str) -> ImageError:
     if isinstance(error, ImageError):
-        return ImageError(f"{name}: {error}")
+        return ImageError(f"{name}: {shown(str(error))}")
     if isinstance(error, MemoryError):
         return ImageError(f"{name}: doesn't fit into memory")
     return ImageError(f"{name}: can't be decoded: {one_line(error)}")
