@@ -163,7 +163,10 @@ def _open_session(path: str, threads: int) -> Any:
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # what goes wrong is raised; a second copy on stderr helps nobody
     try:
-        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        # Without its fallback, which says on stdout that it tries the same again.
+        return onnxruntime.InferenceSession(
+            source, options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )
     except Exception as error:  # onnxruntime's errors share no base class of their own
         raise ModelFormatError(f"{path}: {_why_not_loaded(error)}") from None
 
