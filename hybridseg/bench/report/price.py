@@ -15,6 +15,7 @@ _NOT_MEASURED = (
     "Cost was not measured in this run, so there is no plot: times are the run's own, beside whatever else it did; "
     "memory and size are not known."
 )
+_NO_TIMES = "There are masks only, made elsewhere: nothing is known of their cost."
 
 
 def price(facts: Facts) -> Section:
@@ -23,7 +24,7 @@ def price(facts: Facts) -> Section:
     measured = [each for each in facts.methods if each.threads is not None and each.ms_median]
     texts = []
     if not measured:
-        texts.append(Text(_NOT_MEASURED))
+        texts.append(Text(_NOT_MEASURED if places else _NO_TIMES))
     else:
         others = [each.method for each in facts.methods if each not in measured]
         if others:
