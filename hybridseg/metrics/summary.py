@@ -6,6 +6,7 @@ drawn together, as one draw of a patient would bring them.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
@@ -34,10 +35,13 @@ def group_indices(groups: Sequence[Hashable]) -> tuple[NDArray[np.intp], int]:
     return indices, len(numbers)
 
 
+@functools.lru_cache(maxsize=4)  # a table asks for the same draws again and again; making them takes longest
 def group_weights(n_groups: int, draws: int, seed: int) -> NDArray[np.float64]:
-    """Return how often each group is drawn in each bootstrap sample: (draws, G), rows adding up to G."""
+    """Return how often each group is drawn in each bootstrap sample: (draws, G), rows adding up to G, read-only."""
     rng = np.random.default_rng(seed)
-    return rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=draws).astype(np.float64)
+    weights = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=draws).astype(np.float64)
+    weights.setflags(write=False)
+    return weights
 
 
 def bootstrap_ratio(
