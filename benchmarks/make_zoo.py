@@ -1,0 +1,164 @@
+"""Make one of the models that ship: the exported file, and its card as JSON and Markdown.
+
+    python benchmarks/make_zoo.py unet runs/unet/all.hybridseg --counts runs/unet/fold0.csv \\
+        --data Dataset_BUSI_with_GT --command "python benchmarks/train_unet.py --data Dataset_BUSI_with_GT -o runs/unet"
+
+The scores are those of the same training with a fold held out (``--counts``, written by train_unet.py): the model that
+ships has seen all folds, so nothing in BUSI's development part can score it. Run it when nothing else runs: it times.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from hybridseg.bench import measure_cost
+from hybridseg.bench.machine import describe_machine
+from hybridseg.data import load_dataset
+from hybridseg.data.phantoms import phantom
+from hybridseg.data.splits import busi_split
+from hybridseg.metrics import Counts, f1, iou
+from hybridseg.metrics.summary import image_mean, scene_mean, wilson_interval
+from hybridseg.onnx import describe
+from hybridseg.unet.segmenter import UNetSegmenter
+
+ZOO = Path(__file__).resolve().parent.parent / "hybridseg" / "zoo"
+TEXTS = {
+    "unet": "U-Net on an ImageNet-trained EfficientNet-Lite0: the accurate one, and `segment`'s default",
+    "unet-tiny": "U-Net on the first half of EfficientNet-Lite0, taught by larger ones: the fast one, under 1 MB",
+}
+LICENSE = "Apache-2.0 (code and weights; the encoder started from ImageNet weights, Apache-2.0)"
+
+
+@click.command()
+@click.argument("name", type=click.Choice(sorted(TEXTS)))
+@click.argument("model_path", type=click.Path(exists=True, path_type=Path))
+@click.option("--counts", multiple=True, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--data", required=True, help="BUSI, as unzipped.")
+@click.option("--command", required=True, help="The command that trained the model, for the card.")
+def main(name: str, model_path: Path, counts: tuple[Path, ...], data: str, command: str) -> None:
+    """Export, score from stored counts, time, and write the card."""
+    model = UNetSegmenter.load(model_path)
+    dataset = load_dataset(data).select(busi_split().case_ids)
+    scores = score_card(counts)
+    target = ZOO / f"{name}.onnx"
+    protocol = f"held-out folds: {', '.join(path.stem for path in counts)} of the published grouped BUSI split"
+    parity = model.to_onnx(
+        target, license=LICENSE, name=name, scores=json.dumps(scores), scores_protocol=protocol,
+        training_data=f"BUSI, {len(dataset)} development images", training_data_sha256=dataset.content_hash(),
+        intended_use="Research. Not a medical device: not for diagnosis.",
+    )
+    for path in counts:
+        kept = ZOO.parent.parent / "benchmarks" / "results" / "counts" / f"{name}-{path.name}"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, kept)
+    images = [phantom(seed, shape=(470, 560)).image for seed in range(20)]
+    cost = {
+        f"threads_{threads}": measure_cost("hybridseg.cli._models:create", str(target), images, threads=threads)
+        for threads in (1, 2)
+    }
+    content = target.read_bytes()
+    network = describe(target)
+    card = {
+        "name": name,
+        "file": target.name,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "description": TEXTS[name],
+        "license": LICENSE,
+        "intended_use": "Research on breast ultrasound. Not a medical device: not for diagnosis.",
+        "data": {
+            "name": "BUSI (Al-Dhabyani et al. 2020, doi 10.1016/j.dib.2019.104863), published development part",
+            "images": len(dataset), "groups": len(set(dataset.groups)), "content_sha256": dataset.content_hash(),
+        },
+        "training": {"command": command, "params": model.get_params(deep=False), "epochs_run": len(model.history_)},
+        "operating_point": asdict(model.current_operating_point),
+        "scores": scores,
+        "scores_protocol": protocol,
+        "cost": {"ms_median": cost["threads_1"].get("warm_ms_median"), "image": "470 x 560", **cost},
+        "bytes": len(content),
+        "parameters": network.parameters,
+        "multiply_adds": network.multiply_adds,
+        "parity": json.loads(parity.to_json()),
+        "machine": describe_machine(),
+    }
+    target.with_suffix(".json").write_text(json.dumps(card, indent=2, default=str) + "\n")
+    target.with_suffix(".md").write_text(markdown(card))
+    print(markdown(card))
+
+
+def score_card(paths: tuple[Path, ...]) -> dict[str, object]:
+    """Return means with 95 % intervals by bootstrap over scenes, from the counts of held-out cases."""
+    rows = [row for path in paths for row in csv.DictReader(path.open())]
+    cases = [(row["group"], Counts(*(int(row[key]) for key in ("tp", "fp", "fn", "tn")))) for row in rows]
+    lesions = [(group, c) for group, c in cases if c.tp + c.fn]
+    free = [c for _, c in cases if not c.tp + c.fn]
+    groups = [group for group, _ in lesions]
+    ious, f1s = [iou(c) for _, c in lesions], [f1(c) for _, c in lesions]
+    means = {
+        "iou": image_mean(ious, groups), "f1": image_mean(f1s, groups),
+        "scene_iou": scene_mean(ious, groups), "scene_f1": scene_mean(f1s, groups),
+        "lesions_with_a_mask": wilson_interval(sum(c.tp + c.fp > 0 for _, c in lesions), len(lesions)),
+        "lesion_free_with_a_mask": wilson_interval(sum(c.fp > 0 for c in free), len(free)),
+    }
+    best = {group: max(c.tp for g, c in lesions if g == group) for group in groups}
+    means["scenes_missed"] = wilson_interval(sum(tp == 0 for tp in best.values()), len(best))
+    card: dict[str, object] = {
+        "lesion_images": len(lesions), "scenes": len(best), "lesion_free_images": len(free),
+    }
+    for key, estimate in means.items():
+        card[key] = round(estimate.value, 4)
+        card[f"{key}_interval"] = [round(estimate.low, 4), round(estimate.high, 4)]
+    return card
+
+
+def markdown(card: dict) -> str:
+    """Return the card as a page."""
+    scores, point = card["scores"], card["operating_point"]
+
+    def cell(key: str) -> str:
+        low, high = scores[f"{key}_interval"]
+        return f"{scores[key]:.3f} | {low:.3f} to {high:.3f}"
+
+    lines = [
+        f"# {card['name']}", "", card["description"] + ".", "", f"**{card['intended_use']}**", "",
+        f"- File: `{card['file']}`, {card['bytes'] / 1e6:.2f} MB, SHA-256 `{card['sha256']}`",
+        f"- Licence: {card['license']}",
+        f"- Trained on: {card['data']['name']}; {card['data']['images']} images in {card['data']['groups']} groups of "
+        f"one scene; content SHA-256 `{card['data']['content_sha256']}`",
+        f"- Trained by: `{card['training']['command']}` ({card['training']['epochs_run']} epochs, "
+        f"seed {card['training']['params']['random_state']})",
+        f"- Operating point, chosen on validation groups inside the training part: threshold {point['threshold']}, "
+        f"presence threshold {point['presence_threshold']}, smallest area {point['min_area_fraction']:.1%}, "
+        + ("largest region only" if point["largest_only"] else "all regions"),
+        f"- Cost: {card['cost']['ms_median']:.1f} ms an image of {card['cost']['image']} pixels on one thread of "
+        f"{card['machine']['cpu']}, whole pipeline (median); {card['parameters']:,} parameters; "
+        f"{card['cost']['threads_1'].get('peak_mib', 0):.0f} MiB resident",
+        "", "## Scores", "",
+        f"The same training with whole folds held out ({card['scores_protocol']}), native pixels, 95 % intervals by "
+        f"bootstrap over scenes (shares: Wilson). {scores['lesion_images']} lesion images of {scores['scenes']} "
+        f"scenes, {scores['lesion_free_images']} lesion-free images. The model that ships has trained on all folds.",
+        "",
+        "| | value | 95 % interval |", "|---|---|---|",
+        f"| IoU, mean over lesion images | {cell('iou')} |",
+        f"| F1, mean over lesion images | {cell('f1')} |",
+        f"| IoU, mean over scenes | {cell('scene_iou')} |",
+        f"| F1, mean over scenes | {cell('scene_f1')} |",
+        f"| scenes missed (no pixel right) | {cell('scenes_missed')} |",
+        f"| lesion images with a mask | {cell('lesions_with_a_mask')} |",
+        f"| lesion-free images with a mask | {cell('lesion_free_with_a_mask')} |",
+        "", "## Limits", "",
+        "One public data set from one hospital and two scanner types, women between 25 and 75; frames chosen by its "
+        "authors. Lesions can be missed, and normal tissue outlined. Where two masses are in the picture, one may be "
+        "outlined only. Say so wherever its masks are shown.", "",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
