@@ -83,7 +83,7 @@ def histograms(rows: Sequence[tuple[str, NDArray[np.float64]]]) -> str:
 
 def scatter(points: Sequence[Point], unit: str) -> str:
     """Return accuracy (IoU, upwards) against cost (logarithmic), those on the Pareto front joined by a line."""
-    top, bottom, left = 14, 244, 40
+    top, bottom, left = 28, 258, 40
     across_ticks = log_ticks(min(each.cost for each in points), max(each.cost for each in points))
     lowest, highest = min(each.accuracy.low for each in points), max(each.accuracy.high for each in points)
     up_ticks = nice_ticks(lowest, highest)

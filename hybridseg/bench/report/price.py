@@ -30,7 +30,8 @@ def price(facts: Facts) -> Section:
         if others:
             texts.append(Text(f"Cost was not measured, so not in the plots: {', '.join(others)}."))
     if places:
-        texts.append(Text(time_note(places), "warning" if len(places) > 1 or "MIXED" in next(iter(places)) else "p"))
+        doubtful = len(places) > 1 or "MIXED" in next(iter(places))
+        texts.append(Text(f"Times: {time_note(places)}", "warning" if doubtful else "p"))
     alike = len(timed_on([(each.method, asdict(each)) for each in measured], facts.cpus)) == 1
     figures = []
     for unit, cost_of, what in (
