@@ -67,6 +67,7 @@ def test_everything_fits_and_can_be_read(seen: dict[int, Any], width: int) -> No
     found = seen[width]
     assert found["page_width"] <= found["inner_width"], "the page is wider than its window"
     assert found["sticking_out"] == []
+    assert found["widest_name"] <= max(170, 0.45 * width), "names cover the numbers beside them"
     assert found["texts"] > 200
     assert found["smallest"]["size"] >= SMALLEST_PX, found["smallest"]
     assert found["faintest"]["contrast"] >= FAINTEST, found["faintest"]

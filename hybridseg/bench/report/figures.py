@@ -123,7 +123,7 @@ def _place_labels(
     taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in places]
     parts = []
     for (x, y), name in zip(places, names, strict=True):
-        wide = 6.9 * len(name)
+        wide = 7.4 * len(name)
         boxes = [
             (start, y + shift - 7, start + wide, y + shift + 6)
             for shift in (0, -13, 13, -26, 26, -39, 39)

@@ -42,7 +42,7 @@ def price(facts: Facts) -> Section:
         if plotted:
             line = alike or unit == "MB"
             caption = f"IoU against {what}; further up and left is better." + (
-                " The line joins the methods that no other beats in both." if line else
+                " Orange, joined by a line: methods that no other beats in both." if line else
                 " No line is drawn: these times don't compare."
             )  # fmt: skip
             figures.append(Figure(scatter(_points(facts, plotted, line), unit), caption))
