@@ -1,0 +1,261 @@
+"""Near-duplicates: images of one frame that differ by crop, shift, scale, grey levels or burnt-in marks.
+
+Two steps. Local features (RootSIFT: D. Lowe, IJCV 2004, doi 10.1023/B:VISI.0000029664.99615.94; R. Arandjelovic and
+A. Zisserman, CVPR 2012, doi 10.1109/CVPR.2012.6248018) propose pairs and the similarity transform between them. A
+scanner's own decorations propose many, since they are the same on every image; so each proposal is verified on
+what only a copy shares: the speckle, after alignment, away from marks and borders.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..validation import write_atomically
+from .cases import Dataset, Progress
+
+VERSION = 1
+"""Part of the cache's key: a change of anything below raises it."""
+
+WORKING_SIDE_PX = 512
+KEYPOINTS = 300
+SAME_DESCRIPTOR = 0.90  # cosine
+FEWEST_INLIERS = 10
+LEAST_SPECKLE_CORRELATION = 0.3  # BUSI: true pairs 0.58 and more, strangers 0.17 and less
+LEAST_OVERLAP = 0.15  # of the smaller picture
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two cases that show the same frame.
+
+    Attributes
+    ----------
+    case_a, case_b : str
+        In the data set's order.
+    score : float
+        Correlation of the aligned speckle, in (0, 1].
+    mask_iou : float or None
+        IoU of the two outlines, aligned, inside the part that both pictures show; None if neither has one there.
+    scale : float
+        Size of the frame in ``case_b`` over that in ``case_a``, both as stored.
+    inliers : int
+        Features that agree on the transform.
+    """
+
+    case_a: str
+    case_b: str
+    score: float
+    mask_iou: float | None
+    scale: float
+    inliers: int
+
+
+@dataclass(frozen=True)
+class _Picture:
+    grey: NDArray[np.uint8]
+    texture: NDArray[np.float32]
+    usable: NDArray[np.uint8]
+    points: NDArray[np.float32]
+    descriptors: NDArray[np.float32]
+    zoom: float
+
+
+def find_pairs(
+    dataset: Dataset,
+    progress: Progress | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    n_jobs: int | None = None,
+) -> list[Pair]:
+    """Return the pairs of cases that show the same frame.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    progress : callable, optional
+        ``progress(done, total, text)``.
+    cache_dir : str or path, optional
+        Where the result is kept, under a hash of all pixels: the same images aren't compared twice.
+    n_jobs : int, optional
+        Threads; as many as there are cores if not given.
+
+    Raises
+    ------
+    ImportError
+        If OpenCV isn't installed; the message gives the pip line.
+    """
+    cv2 = _opencv()
+    cases = list(dataset)
+    images, digest = [], hashlib.sha256(str(VERSION).encode())
+    for done, case in enumerate(cases):
+        images.append(case.image)
+        digest.update(f"{case.case_id}\0{images[-1].shape}".encode())
+        digest.update(np.ascontiguousarray(images[-1]))
+        digest.update(np.packbits(case.mask))
+        if progress is not None:
+            progress(done + 1, 3 * len(cases), "reading")
+    cached = Path(cache_dir) / f"pairs-{digest.hexdigest()[:32]}.json" if cache_dir is not None else None
+    if cached is not None and cached.is_file():
+        return [Pair(**row) for row in json.loads(cached.read_text("utf-8"))]
+    with ThreadPoolExecutor(n_jobs or os.cpu_count()) as pool:
+        pictures = []
+        for picture in pool.map(lambda image: _describe(cv2, image), images):
+            pictures.append(picture)
+            if progress is not None:
+                progress(len(cases) + len(pictures), 3 * len(cases), "features")
+        found: list[Pair] = []
+        rows = pool.map(lambda a: _partners(cv2, pictures, a), range(len(pictures)))
+        for a, partners in enumerate(rows):
+            for b, score, matrix, inliers in partners:
+                found.append(_pair(cv2, cases, pictures, (a, b), (score, matrix, inliers)))
+            if progress is not None:
+                progress(2 * len(cases) + a + 1, 3 * len(cases), "comparing")
+    if cached is not None:
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(cached, json.dumps([asdict(pair) for pair in found]).encode())
+    return found
+
+
+def group_cases(dataset: Dataset, pairs: Iterable[Pair]) -> dict[str, str]:
+    """Return each case's group: cases joined by pairs, however indirectly, share the first one's id."""
+    parent = {case.case_id: case.case_id for case in dataset}
+    order = {case_id: number for number, case_id in enumerate(parent)}
+
+    def root(case_id: str) -> str:
+        while parent[case_id] != case_id:
+            parent[case_id] = parent[parent[case_id]]
+            case_id = parent[case_id]
+        return case_id
+
+    for pair in pairs:
+        first, second = sorted((root(pair.case_a), root(pair.case_b)), key=order.__getitem__)
+        parent[second] = first
+    return {case_id: root(case_id) for case_id in parent}
+
+
+def contact_sheet(dataset: Dataset, pairs: Sequence[Pair], path: str | os.PathLike[str]) -> None:
+    """Write a PNG that shows the pairs side by side with their scores, to be checked by eye."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    width, height, columns = 220, 180, 3
+    rows = max(1, -(-len(pairs) // columns))
+    sheet = Image.new("RGB", (columns * (2 * width + 12), rows * (height + 24)), "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
+    images = {case.case_id: case for case in dataset}
+    for number, pair in enumerate(pairs):
+        left, top = (number % columns) * (2 * width + 12), number // columns * (height + 24)
+        for side, case_id in enumerate((pair.case_a, pair.case_b)):
+            picture = Image.fromarray(images[case_id].image)
+            picture.thumbnail((width, height))
+            sheet.paste(picture, (left + side * (width + 2), top + 20))
+        pen.text((left, top + 3), f"{pair.case_a} ~ {pair.case_b}: {pair.score:.2f}", fill="black", font=font)
+    sheet.save(path, "PNG")
+
+
+def _opencv() -> Any:
+    try:
+        import cv2
+    except ImportError:
+        raise ImportError(
+            'finding near-duplicates needs OpenCV, which is not installed; run: pip install "hybridseg[duplicates]"'
+        ) from None
+    return cv2
+
+
+def _describe(cv2: Any, image: NDArray[np.uint8]) -> _Picture:
+    zoom = WORKING_SIDE_PX / max(image.shape)
+    size = max(8, round(image.shape[1] * zoom)), max(8, round(image.shape[0] * zoom))
+    grey = cv2.resize(image, size, interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR)
+    sift = cv2.SIFT_create(nfeatures=KEYPOINTS, contrastThreshold=0.02)
+    keypoints, descriptors = sift.detectAndCompute(grey, None)
+    if descriptors is None:
+        descriptors = np.zeros((0, 128), np.float32)
+    root = np.sqrt(descriptors / (descriptors.sum(axis=1, keepdims=True) + 1e-6)).astype(np.float32)
+    points = np.array([keypoint.pt for keypoint in keypoints], np.float32).reshape(-1, 2)
+    # Texture: a band of fine detail over its local strength. Marks, which are the brightest, and what is black or flat
+    # have no say; neither has a margin, where scanners print.
+    fine = cv2.GaussianBlur(grey.astype(np.float32), (0, 0), 1.2)
+    band = fine - cv2.GaussianBlur(fine, (0, 0), 5)
+    strength = np.sqrt(cv2.GaussianBlur(band * band, (0, 0), 7))
+    marks = cv2.dilate((grey >= 235).astype(np.uint8), np.ones((9, 9), np.uint8))
+    usable = ((marks == 0) & (strength > 1.5)).astype(np.uint8)
+    margin = 16
+    usable[:margin] = usable[-margin:] = usable[:, :margin] = usable[:, -margin:] = 0
+    texture = np.clip(band / (strength + 1e-3), -3, 3).astype(np.float32)
+    return _Picture(grey, texture, usable, points, root, zoom)
+
+
+def _partners(
+    cv2: Any, pictures: Sequence[_Picture], a: int
+) -> list[tuple[int, float, NDArray[np.float64], int]]:
+    """Return what shows the same frame among the pictures after ``a``: index, score, transform, inliers."""
+    mine, found = pictures[a], []
+    for b in range(a + 1, len(pictures)):
+        other = pictures[b]
+        here, there = _matches(mine.descriptors, other.descriptors)
+        if len(here) < FEWEST_INLIERS:
+            continue
+        cv2.setRNGSeed(0)  # the same answer whatever was compared before
+        matrix, inlier = cv2.estimateAffinePartial2D(
+            mine.points[here], other.points[there], ransacReprojThreshold=4, maxIters=1000
+        )
+        if matrix is None or inlier.sum() < FEWEST_INLIERS:
+            continue
+        score = speckle_correlation(cv2, mine, other, matrix)
+        if score >= LEAST_SPECKLE_CORRELATION:
+            found.append((b, score, matrix, int(inlier.sum())))
+    return found
+
+
+def _matches(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return indices of mutual nearest descriptors that are nearly the same."""
+    if not len(a) or not len(b):
+        return np.zeros(0, np.intp), np.zeros(0, np.intp)
+    cosine = a @ b.T
+    nearest = cosine.argmax(axis=1)
+    here = np.flatnonzero(cosine[np.arange(len(a)), nearest] > SAME_DESCRIPTOR)
+    if len(here) < FEWEST_INLIERS:
+        return np.zeros(0, np.intp), np.zeros(0, np.intp)
+    there = nearest[here]
+    mutual = cosine[:, there].argmax(axis=0) == here
+    return here[mutual], there[mutual]
+
+
+def speckle_correlation(cv2: Any, a: _Picture, b: _Picture, matrix: NDArray[np.float64]) -> float:
+    """Return the correlation of texture where ``b``, brought onto ``a``, overlaps it; -1 where too little does."""
+    size = a.grey.shape[1], a.grey.shape[0]
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP  # `matrix` takes points of a to points of b
+    usable = cv2.warpAffine(b.usable, matrix, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
+    both = (usable > 0) & (a.usable > 0)
+    if both.sum() < LEAST_OVERLAP * min(a.usable.sum(), b.usable.sum()) or both.sum() < 400:
+        return -1.0
+    mine, other = a.texture[both], cv2.warpAffine(b.texture, matrix, size, flags=flags)[both]
+    mine, other = mine - mine.mean(), other - other.mean()
+    return float((mine @ other) / (np.linalg.norm(mine) * np.linalg.norm(other) + 1e-9))
+
+
+def _pair(cv2: Any, cases: Sequence[Any], pictures: Sequence[_Picture], where: Any, what: Any) -> Pair:
+    (a, b), (score, matrix, inliers) = where, what
+    mine, other = pictures[a], pictures[b]
+    size = mine.grey.shape[1], mine.grey.shape[0]
+    # Outlines and the other picture's extent, all in the first picture's working frame.
+    outline_a = cv2.resize(cases[a].mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    shape_b = other.grey.shape[1], other.grey.shape[0]
+    outline_b = cv2.resize(cases[b].mask.astype(np.uint8), shape_b, interpolation=cv2.INTER_NEAREST)
+    nearest = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+    seen = cv2.warpAffine(np.ones_like(outline_b), matrix, size, flags=nearest) > 0
+    moved = (cv2.warpAffine(outline_b, matrix, size, flags=nearest) > 0) & seen
+    here = (outline_a > 0) & seen
+    union = int((here | moved).sum())
+    overlap = round(int((here & moved).sum()) / union, 4) if union else None
+    scale = float(np.hypot(matrix[0, 0], matrix[0, 1])) * mine.zoom / other.zoom
+    return Pair(cases[a].case_id, cases[b].case_id, round(score, 4), overlap, round(scale, 4), inliers)
