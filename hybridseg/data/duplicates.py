@@ -99,8 +99,8 @@ def find_pairs(
     for done, case in enumerate(cases):
         images.append(case.image)
         digest.update(f"{case.case_id}\0{images[-1].shape}".encode())
-        digest.update(np.ascontiguousarray(images[-1]))
-        digest.update(np.packbits(case.mask))
+        digest.update(images[-1].tobytes())
+        digest.update(np.packbits(case.mask).tobytes())
         if progress is not None:
             progress(done + 1, 3 * len(cases), "reading")
     cached = Path(cache_dir) / f"pairs-{digest.hexdigest()[:32]}.json" if cache_dir is not None else None
