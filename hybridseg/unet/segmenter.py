@@ -72,7 +72,7 @@ class UNetSegmenter(Segmenter):
         size: int = 192,
         width: int = 16,
         pretrained: bool = True,
-        epochs: int = 50,
+        epochs: int = 36,
         batch_size: int = 8,
         learning_rate: float = 1e-3,
         weight_decay: float = 0.01,
@@ -166,7 +166,8 @@ class UNetSegmenter(Segmenter):
         digest = hashlib.sha256(b"".join(hashlib.sha256(Path(path).read_bytes()).digest() for path in paths))
 
         def answer(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-            return np.mean([teacher.predict_proba(image) for teacher in teachers], axis=0, dtype=np.float32)
+            mean: NDArray[np.float32] = np.mean([t.predict_proba(image) for t in teachers], axis=0, dtype=np.float32)
+            return mean
 
         return answer, digest.hexdigest()
 
@@ -202,7 +203,8 @@ class UNetSegmenter(Segmenter):
 
     def _session(self) -> Any:
         """One onnxruntime session per object, made when first used."""
-        if getattr(self, "_runtime", None) is None or self._runtime[0] != self.threads:
+        runtime: tuple[int, Any] | None = self.__dict__.get("_runtime")
+        if runtime is None or runtime[0] != self.threads:
             import onnxruntime
 
             options = onnxruntime.SessionOptions()
@@ -211,11 +213,11 @@ class UNetSegmenter(Segmenter):
             session = onnxruntime.InferenceSession(
                 self.network_.tobytes(), options, providers=["CPUExecutionProvider"]
             )
-            self._runtime = (self.threads, session)
-        return self._runtime[1]
+            runtime = self.__dict__["_runtime"] = (self.threads, session)
+        return runtime[1]
 
     def _forget(self) -> None:
-        self._runtime: Any = None
+        self.__dict__.pop("_runtime", None)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_runtime"}

@@ -63,8 +63,8 @@ class TrainingData:
     def content_hash(self) -> str:
         """Return a SHA-256 (hex) over the arrays."""
         digest = hashlib.sha256(repr(self.images.shape).encode())
-        digest.update(self.images)
-        digest.update(self.masks)
+        digest.update(self.images.tobytes())
+        digest.update(self.masks.tobytes())
         return digest.hexdigest()
 
 
