@@ -165,7 +165,7 @@ def test_vote_by_hand():
     masks[0, 5:15, 5:15] = True
     masks[1, 5:10, 5:15] = True
     candidates = describe(np.zeros((24, 24), np.int64), components(masks))
-    votes = vote(candidates, np.array([0.5, 0.5]))
+    votes = vote(candidates, np.array([0.5, 0.5]), 0.03)
     assert votes[12, 7] == 1024  # one of two candidates with an expected IoU of 0.5
     assert votes[7, 7] == 2048
     assert votes[0, 0] == 0

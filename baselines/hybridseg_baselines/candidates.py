@@ -141,10 +141,6 @@ def describe(grey: Ints, labels: Ints) -> Candidates:
     return Candidates(labels, features)
 
 
-SHARPNESS = 0.03
-"""A candidate whose predicted IoU is lower than the best one's by this much has 1/e of its say."""
-
-
 def terms(features: Floats, centre: Floats, spread: Floats) -> Floats:
     """Return the (K, T) terms of a quadratic in the standardised features, which are cut off at +-3."""
     z = np.clip((features - centre) / spread, -3, 3)
@@ -152,14 +148,14 @@ def terms(features: Floats, centre: Floats, spread: Floats) -> Floats:
     return np.concatenate([np.ones((len(z), 1)), z, z[:, first] * z[:, second]], axis=1)
 
 
-def vote(candidates: Candidates, score: Floats) -> Ints:
+def vote(candidates: Candidates, score: Floats, sharpness: float) -> Ints:
     """Return each cell's probability in 1/4096: the mean of the candidates' scores, 0 outside them.
 
-    Candidates weigh ``exp(score / SHARPNESS)``; scores are cut to [0, 1] and, like weights, rounded down.
+    Candidates weigh ``exp(score / sharpness)``; scores are cut to [0, 1] and, like weights, rounded down.
     """
     if len(score) == 0:
         return np.zeros(candidates.labels.shape[1:], np.int64)
-    weight = np.floor(np.exp((score - score.max()) / SHARPNESS) * 65536).astype(np.int64)
+    weight = np.floor(np.exp((score - score.max()) / sharpness) * 65536).astype(np.int64)
     value = np.floor(np.clip(score, 0, 1) * 4096).astype(np.int64)
     share = np.concatenate([np.zeros(1, np.int64), weight * value])
     return np.asarray(share[candidates.labels].sum(axis=0) // weight.sum())
@@ -182,6 +178,8 @@ class CandidateSegmenter(Segmenter):
     operating_point = OperatingPoint(threshold=0.15, fill_holes=False)
     grid: tuple[int, int] = (64, 76)
     ridge = 0.003
+    sharpness = 0.03
+    """A candidate whose predicted IoU is lower than the best one's by this much has 1/e of its say."""
 
     @abstractmethod
     def _check_parameters(self) -> None:
@@ -211,7 +209,7 @@ class CandidateSegmenter(Segmenter):
 
     def _predict_proba(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         candidates = self._candidates(image)
-        cells = vote(candidates, self._score(candidates.features))
+        cells = vote(candidates, self._score(candidates.features), self.sharpness)
         return from_grid(cells.astype(np.float32) / np.float32(4096), image.shape)
 
     def _fit(self, images: Any, masks: Any, *, groups: Any, validation: Any, progress: Any) -> None:
@@ -244,11 +242,11 @@ class CandidateSegmenter(Segmenter):
         self, proposed: list[Candidates], truths: list[NDArray[np.bool_]]
     ) -> OperatingPoint:
         """Return the threshold with the best mean IoU over the training images that hold a lesion."""
-        thresholds = np.arange(0.04, 0.41, 0.02)
+        thresholds = np.arange(0.02, 0.41, 0.02)
         total = np.zeros(len(thresholds))
         for candidates, truth in zip(proposed, truths, strict=True):
             if truth.any():
-                cells = vote(candidates, self._score(candidates.features)) / 4096
+                cells = vote(candidates, self._score(candidates.features), self.sharpness) / 4096
                 for k, threshold in enumerate(thresholds):
                     mask = cells >= threshold
                     total[k] += (mask & truth).sum() / (mask | truth).sum()

@@ -13,7 +13,7 @@ from hybridseg.onnx.batch import assemble, const
 from hybridseg.onnx.components import Components, label, numbered
 from hybridseg.onnx.threshold import apply_operating_point
 
-from .candidates import CENTRE, FEATURES, LARGEST, RISE, SHARPNESS, SMALLEST, SPREAD, WEIGHTS
+from .candidates import CENTRE, FEATURES, LARGEST, RISE, SMALLEST, SPREAD, WEIGHTS
 from .grid import FINE
 from .onnx_grid import from_grid
 
@@ -65,7 +65,7 @@ def votes(grey: Var, layers: Var, segmenter: Any) -> Var:
     score = _score(features, segmenter)
 
     best = op.reduce_max(op.where(op.cast(real, to=np.bool_), score, const(-1e6, np.float64)))
-    say = op.exp(op.div(op.min([op.sub(score, best), const(0, np.float64)]), const(SHARPNESS, np.float64)))
+    say = op.exp(op.div(op.min([op.sub(score, best), const(0, np.float64)]), const(segmenter.sharpness, np.float64)))
     weight = op.cast(op.floor(op.mul(op.mul(say, const(65536, np.float64)), real)), to=np.int64)
     bounded = op.clip(score, const(0, np.float64), const(1, np.float64))
     value = op.cast(op.floor(op.mul(bounded, const(4096, np.float64))), to=np.int64)
