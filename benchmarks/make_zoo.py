@@ -42,7 +42,8 @@ LICENSE = "Apache-2.0 (code and weights; the encoder started from ImageNet weigh
 @click.option("--counts", multiple=True, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--data", required=True, help="BUSI, as unzipped.")
 @click.option("--command", required=True, help="The command that trained the model, for the card.")
-def main(name: str, model_path: Path, counts: tuple[Path, ...], data: str, command: str) -> None:
+@click.option("--note", default="", help="What the card should say besides about the training.")
+def main(name: str, model_path: Path, counts: tuple[Path, ...], data: str, command: str, note: str) -> None:
     """Export, score from stored counts, time, and write the card."""
     model = UNetSegmenter.load(model_path)
     dataset = load_dataset(data).select(busi_split().case_ids)
@@ -76,7 +77,8 @@ def main(name: str, model_path: Path, counts: tuple[Path, ...], data: str, comma
             "name": "BUSI (Al-Dhabyani et al. 2020, doi 10.1016/j.dib.2019.104863), published development part",
             "images": len(dataset), "groups": len(set(dataset.groups)), "content_sha256": dataset.content_hash(),
         },
-        "training": {"command": command, "params": model.get_params(deep=False), "epochs_run": len(model.history_)},
+        "training": {"command": command, "params": model.get_params(deep=False), "epochs_run": len(model.history_),
+                     "note": note},
         "operating_point": asdict(model.current_operating_point),
         "scores": scores,
         "scores_protocol": protocol,
@@ -132,7 +134,7 @@ def markdown(card: dict) -> str:
         f"- Trained on: {card['data']['name']}; {card['data']['images']} images in {card['data']['groups']} groups of "
         f"one scene; content SHA-256 `{card['data']['content_sha256']}`",
         f"- Trained by: `{card['training']['command']}` ({card['training']['epochs_run']} epochs, "
-        f"seed {card['training']['params']['random_state']})",
+        f"seed {card['training']['params']['random_state']}). {card['training']['note']}".rstrip(),
         f"- Operating point, chosen on validation groups inside the training part: threshold {point['threshold']}, "
         f"presence threshold {point['presence_threshold']}, smallest area {point['min_area_fraction']:.1%}, "
         + ("largest region only" if point["largest_only"] else "all regions"),

@@ -1,0 +1,91 @@
+"""The models that ship: what their cards say is so, and they work out of the box."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+import hybridseg
+from hybridseg.cli import main
+from hybridseg.data.phantoms import phantom
+
+ZOO = Path(hybridseg.__file__).parent / "zoo"
+LARGEST_MB = {"unet": 12, "unet-tiny": 1}
+
+
+@pytest.fixture(params=sorted(LARGEST_MB))
+def name(request) -> str:
+    return request.param
+
+
+def test_card_describes_the_file(name: str) -> None:
+    content = (ZOO / f"{name}.onnx").read_bytes()
+    card = json.loads((ZOO / f"{name}.json").read_text())
+    assert len(content) <= LARGEST_MB[name] * 1e6
+    assert card["bytes"] == len(content)
+    assert card["sha256"] == hashlib.sha256(content).hexdigest()
+    assert "not for diagnosis" in card["intended_use"]
+    for key in ("iou", "f1", "scene_iou", "scene_f1", "lesions_with_a_mask", "lesion_free_with_a_mask"):
+        low, high = card["scores"][f"{key}_interval"]
+        assert 0 <= low <= card["scores"][key] <= high <= 1
+    page = (ZOO / f"{name}.md").read_text()
+    assert card["sha256"] in page
+    assert f"{card['scores']['iou']:.3f}" in page
+
+
+def test_card_scores_come_from_the_stored_counts(name: str) -> None:
+    """Anyone can make the card's means again: the counts are in the repository."""
+    folder = Path(__file__).parent.parent / "benchmarks" / "results" / "counts"
+    rows = [line.split(",") for path in sorted(folder.glob(f"{name}-fold*.csv"))
+            for line in path.read_text().splitlines()[1:]]
+    counts = [tuple(map(int, row[-4:])) for row in rows]
+    lesions = [(tp, fp, fn) for tp, fp, fn, _ in counts if tp + fn]
+    scores = json.loads((ZOO / f"{name}.json").read_text())["scores"]
+    assert scores["lesion_images"] == len(lesions) > 50
+    assert scores["iou"] == pytest.approx(np.mean([tp / (tp + fp + fn) for tp, fp, fn in lesions]), abs=1e-4)
+    assert scores["f1"] == pytest.approx(np.mean([2 * tp / (2 * tp + fp + fn) for tp, fp, fn in lesions]), abs=1e-4)
+
+
+def test_file_carries_its_own_description(name: str) -> None:
+    metadata = hybridseg.load(ZOO / f"{name}.onnx").metadata
+    card = json.loads((ZOO / f"{name}.json").read_text())
+    assert metadata["method"] == "UNetSegmenter"
+    assert "not for diagnosis" in metadata["intended_use"]
+    assert json.loads(metadata["operating_point"]) == card["operating_point"]
+    assert json.loads(metadata["scores"]) == card["scores"]
+    assert metadata["training_data_sha256"] == card["data"]["content_sha256"]
+
+
+def test_segment_finds_a_plain_lesion(name: str, tmp_path: Path) -> None:
+    made = phantom(6)
+    Image.fromarray(made.image).save(tmp_path / "scan.png")
+    result = CliRunner().invoke(main, ["segment", str(tmp_path / "scan.png"), "-m", name])
+    assert result.exit_code == 0, result.output
+    mask = np.asarray(Image.open(tmp_path / "scan_mask.png")) > 0
+    assert 2 * (mask & made.mask).sum() / (mask.sum() + made.mask.sum()) > 0.8
+
+
+def test_unet_is_what_segment_uses_unless_told(tmp_path: Path) -> None:
+    Image.fromarray(phantom(6).image).save(tmp_path / "scan.png")
+    masks = []
+    for more in ([], ["-m", "unet"]):
+        result = CliRunner().invoke(main, ["segment", str(tmp_path / "scan.png"), "--existing", "overwrite", *more])
+        assert result.exit_code == 0, result.output
+        masks.append((tmp_path / "scan_mask.png").read_bytes())
+    assert masks[0] == masks[1]
+
+
+def test_models_lists_what_ships_with_scores_and_cost() -> None:
+    result = CliRunner().invoke(main, ["models"])
+    assert result.exit_code == 0
+    for name in LARGEST_MB:
+        card = json.loads((ZOO / f"{name}.json").read_text())
+        (line,) = [line for line in result.output.splitlines() if line.split()[0:1] == [name]]
+        assert f"{card['scores']['iou']:.3f}" in line
+        assert f"{card['cost']['ms_median']:.0f}" in line
