@@ -98,7 +98,10 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
         raise IsADirectoryError(f"{path}: expected the name of a file, got a folder")
     try:
         _write_and_rename(path, data)
-    except OSError as error:  # a full disk's doesn't say which file
+    except OSError as error:
+        if error.errno is None:
+            raise
+        # A full disk's error doesn't say which file.
         raise OSError(error.errno, error.strerror, os.fspath(path)) from error
 
 

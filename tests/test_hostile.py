@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from hybridseg import modelfile
+from hybridseg import modelfile, registry
 from hybridseg.bench.records import CellFile, FitRecord, Record, RunError, RunFolder, read_run, write_json
 from hybridseg.cli import main
 from hybridseg.data import DataError, load_dataset, read_split
@@ -194,6 +195,23 @@ def test_model_bombs_are_refused(here: Path, member: str, monkeypatch: pytest.Mo
     assert (here / "m.hybridseg").stat().st_size < 10**6
     with pytest.raises(ModelFormatError, match="more than"):
         read_model_file(here / "m.hybridseg")
+
+
+def test_a_forest_in_circles_is_refused(here: Path) -> None:
+    corpus = Path(__file__).parent / "corpus" / "model" / "forest.hybridseg"
+    with zipfile.ZipFile(corpus) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    left = np.load(io.BytesIO(members["tree_left_.npy"]))
+    for node, child in ((1, 0), (0, len(left)), (0, -1)):  # back to the root: a path without end; and outside
+        changed = left.copy()
+        changed[node] = child
+        stream = io.BytesIO()
+        np.save(stream, changed)
+        with zipfile.ZipFile(here / "m.hybridseg", "w") as archive:
+            for name, content in {**members, "tree_left_.npy": stream.getvalue()}.items():
+                archive.writestr(name, content)
+        with pytest.raises(ModelFormatError, match="`tree_left_` points outside the forest"):
+            registry.load(here / "m.hybridseg")
 
 
 def test_png_text_bomb(here: Path) -> None:
