@@ -153,7 +153,7 @@ def test_existing_masks_are_skipped_or_replaced_when_told_so(tmp_path: Path, dar
 def test_an_image_named_twice_is_done_once(tmp_path: Path, image: np.ndarray) -> None:
     write_image(tmp_path / "a.png", image)
     inputs = (str(tmp_path / "a.png"), str(tmp_path), str(tmp_path / "." / "a.png"))
-    jobs = plan_jobs(inputs, None, overlay=False, existing="error")
+    jobs = plan_jobs(inputs, None, overlay=False)
     assert [job.mask.name for job in jobs] == ["a_mask.png"]
 
 

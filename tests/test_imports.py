@@ -17,14 +17,15 @@ HEAVY = (
     "tensorflow", "keras", "sklearn", "skimage", "scipy", "onnxruntime", "onnx", "spox", "matplotlib", "cv2", "numpy"
 )  # fmt: skip
 
-# Room -> rooms that it may import. `validation` and `modelfile` are tools of everybody.
-TOOLS = {"validation", "modelfile"}
+# Room -> rooms that it may import. `validation`, `modelfile` and `workers` are tools of everybody.
+TOOLS = {"validation", "modelfile", "workers"}
 MAY = {
     "images": set(),
     "metrics": set(),
     "postprocess": set(),
     "validation": set(),
     "modelfile": {"postprocess"},
+    "workers": set(),
     # A mask is a thresholded probability, so the contract knows post-processing; `to_onnx` asks the onnx room when
     # it is called, and not before.
     "segmenter": {"postprocess", "onnx"},

@@ -13,6 +13,7 @@ _LAZY = {
     "PlanError": "plan",
     "compare_runs": "compare",
     "make_plan": "plan",
+    "merge_runs": "merge",
     "Record": "records",
     "RunError": "records",
     "read_run": "records",
@@ -33,6 +34,7 @@ __all__ = [
     "compare_runs",
     "make_plan",
     "measure_cost",
+    "merge_runs",
     "read_run",
     "recommend_method",
     "run_plan",
@@ -43,6 +45,7 @@ __all__ = [
 if TYPE_CHECKING:
     from .compare import compare_runs
     from .cost import measure_cost
+    from .merge import merge_runs
     from .plan import Cell, Method, Plan, PlanError, make_plan
     from .recommend import Budget, recommend_method
     from .records import Record, RunError, read_run

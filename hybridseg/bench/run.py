@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
 import os
-import signal
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from multiprocessing import connection
-from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
 from ..images import shown
 from ..validation import write_atomically
+from ..workers import ClusterWorkers, LocalWorkers, Workers, shard_of
 from .cell import NSD_TOLERANCE_PX, CaseReader, Progress, failure, run_cell
 from .machine import describe_machine, usable_cores
 from .plan import Cell, Plan
@@ -40,7 +35,6 @@ EMPTY_MASK_POLICY = (
     "prediction counts as the worst mask: empty where there is a lesion, full where there is none."
 )
 _POLL_SECONDS = 0.2
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def run_plan(
@@ -48,6 +42,8 @@ def run_plan(
     out: str | os.PathLike[str],
     *,
     jobs: int = 1,
+    cluster: str = "",
+    shard: tuple[int, int] | None = None,
     command: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> list[Record]:
@@ -62,7 +58,12 @@ def run_plan(
     out : path
         A new or empty folder, or one of this very plan.
     jobs : int
-        Cells worked on at once, each in its own process; 1 works in this process.
+        Cells worked on at once, each in a process; 1 works in this process.
+    cluster : str
+        Address or scheduler file of a Dask cluster to work on instead; its workers must see ``out`` and the data under
+        the same names.
+    shard : (int, int), optional
+        k and n: only every n-th cell, from the k-th, for job arrays; `merge_runs` joins the folders.
     command : sequence of str
         The command line, for the record.
     progress : callable, optional
@@ -79,26 +80,30 @@ def run_plan(
     for path in (folder.root, folder.root / "cells", folder.root / "models", folder.root / "costs"):
         path.mkdir(parents=True, exist_ok=True)
     with folder.locked():
-        left = [cell for cell in plan.cells if count_rows(folder.cell(cell.file_stem)) < len(cell.test)]
+        mine = shard_of(plan.cells, shard)
+        left = [cell for cell in mine if count_rows(folder.cell(cell.file_stem)) < len(cell.test)]
         description = read_description(folder) if folder.description.exists() else describe_plan(plan)
         if left:
             session = {
                 "command": list(command),
                 "jobs": jobs,
+                **({"cluster": cluster} if cluster else {}),
                 "start": _now(),
                 "end": "",
                 **describe_machine(),
             }
             description["sessions"].append(session)
             write_json(folder.description, description)
-            done = sum(count_rows(folder.cell(cell.file_stem)) for cell in plan.cells)
-            tell = _Teller(progress, done, plan.total_cases)
-            if jobs == 1:
+            tell = _Teller(progress, _count(folder, mine), sum(len(cell.test) for cell in mine))
+            if cluster:
+                session["deaths"] = _run_with(ClusterWorkers(_work, (folder, plan), cluster), folder, plan, left, tell)
+            elif jobs == 1:
                 reader = CaseReader()
                 for cell in left:
                     run_cell(folder, plan, cell, reader, tell.for_cell(count_rows(folder.cell(cell.file_stem))))
             else:
-                _run_in_processes(folder, plan, left, jobs, tell)
+                workers = LocalWorkers(_work, (folder, plan), jobs, usable_cores())
+                session["deaths"] = _run_with(workers, folder, plan, left, tell)
             session["end"] = _now()
         write_json(folder.description, description)
         records = read_run(folder.root)[1]
@@ -146,14 +151,15 @@ def _check_plan(folder: RunFolder, plan: Plan) -> None:
     there, here = read_description(folder).get("plan", {}), plan.identity()
     for name, value in here.items():
         if there.get(name) != value:
-            how = _differ(there.get(name), value)
+            how = differ(there.get(name), value)
             raise RunError(f"{shown(folder.root)} belongs to another plan ({name}: {how}); give another folder")
 
 
 _OURS = (".lock", "cells", "models", "masks", "costs")
 
 
-def _differ(there: Any, here: Any) -> str:
+def differ(there: Any, here: Any) -> str:
+    """Return in words how two values of a plan's identity differ."""
     if isinstance(there, dict) and isinstance(here, dict):
         if set(there) == set(here):
             changed = sorted(name for name in here if there[name] != here[name])
@@ -199,66 +205,42 @@ def _now() -> str:
 
 
 # ---- several processes --------------------------------------------------------------------------
-def _run_in_processes(folder: RunFolder, plan: Plan, cells: list[Cell], jobs: int, tell: _Teller) -> None:
-    """Run each cell in a process of its own; one that dies is started again, and then its case has failed."""
-    context = multiprocessing.get_context("spawn")
-    waiting = list(cells)
-    running: dict[SpawnProcess, tuple[Cell, connection.Connection]] = {}
-    deaths: Counter[tuple[str, int]] = Counter()
-    try:
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                cell = waiting.pop(0)
-                receiver, sender = context.Pipe(duplex=False)
-                process = context.Process(target=_work, args=(folder, plan, cell, sender), name=cell.file_stem)
-                with _threads_per_process(max(1, usable_cores() // jobs)):
-                    process.start()
-                sender.close()
-                running[process] = (cell, receiver)
-            connection.wait([process.sentinel for process in running], timeout=_POLL_SECONDS)
-            for process in [process for process in running if process.exitcode is not None]:
-                cell, receiver = running.pop(process)
-                error = _received(receiver)
-                if error:
-                    raise RunError(error)
-                if process.exitcode:
-                    deaths[_place(folder, cell)] += 1
-                    if deaths[_place(folder, cell)] > 1:
-                        _record_death(folder, plan, cell, process.exitcode or 0)
-                    waiting.insert(0, cell)
-            tell.done = sum(count_rows(folder.cell(cell.file_stem)) for cell in plan.cells)
-            tell.say(", ".join(f"{cell.method.spec}, fold {cell.fold}" for cell, _ in running.values()))
-    finally:
-        for process in running:
-            process.terminate()
-            process.join()
+def _run_with(workers: Workers, folder: RunFolder, plan: Plan, cells: list[Cell], tell: _Teller) -> list[str]:
+    """Run cells in other processes; one that dies is started again, and then its case has failed. Return the deaths."""
+    deaths: list[str] = []
+    places: Counter[tuple[str, int]] = Counter()
+    left, already = len(cells), tell.done - _count(folder, cells)
+    with workers:
+        for cell in cells:
+            workers.put(cell)
+        while left:
+            outcome = workers.take(_POLL_SECONDS)
+            tell.done = already + _count(folder, cells)
+            tell.say(f"{left} of {len(cells)} cells left")
+            if outcome is None:
+                continue
+            if outcome.error:
+                raise RunError(outcome.error)
+            if outcome.died:
+                place = _place(folder, outcome.unit)
+                places[place] += 1
+                deaths.append(f"{outcome.unit.file_stem}, after {max(0, place[1])} cases: {outcome.died}")
+                if places[place] > 1:
+                    _record_death(folder, plan, outcome.unit, outcome.died)
+                workers.put(outcome.unit)
+            else:
+                left -= 1
+    return deaths
 
 
-def _received(receiver: connection.Connection) -> str:
-    try:
-        return str(receiver.recv())
-    except EOFError:  # it ended without a word: done, or dead
-        return ""
-    finally:
-        receiver.close()
+def _work(context: tuple[RunFolder, Plan], cell: Cell) -> None:
+    """Run one cell; what goes wrong beside the method is raised as a ValueError or OSError."""
+    folder, plan = context
+    run_cell(folder, plan, cell, CaseReader(), lambda rows, text: None)
 
 
-def _work(folder: RunFolder, plan: Plan, cell: Cell, sender: connection.Connection) -> None:
-    """Run one cell in a process of its own; what goes wrong beside the method is sent to the parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which ends this process
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    try:
-        run_cell(folder, plan, cell, CaseReader(), lambda rows, text: None)
-    except (ValueError, OSError) as error:
-        sender.send(str(error))
-
-
-def _die_with_parent() -> None:
-    """End this process when the parent is killed, so that nobody writes into a folder that looks free."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
+def _count(folder: RunFolder, cells: Sequence[Cell]) -> int:
+    return sum(count_rows(folder.cell(cell.file_stem)) for cell in cells)
 
 
 def _place(folder: RunFolder, cell: Cell) -> tuple[str, int]:
@@ -268,9 +250,8 @@ def _place(folder: RunFolder, cell: Cell) -> tuple[str, int]:
     return cell.file_stem, count_rows(path) if fitted else -1
 
 
-def _record_death(folder: RunFolder, plan: Plan, cell: Cell, exit_code: int) -> None:
+def _record_death(folder: RunFolder, plan: Plan, cell: Cell, how: str) -> None:
     """Write down that a cell's process died twice at one place: in ``fit``, or at its next case."""
-    how = signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"
     with CellFile(folder.cell(cell.file_stem)) as file:
         if file.fit is None:
             file.append(FitRecord(None, {}, error=f"fit: its process died twice ({how})"))
@@ -279,18 +260,3 @@ def _record_death(folder: RunFolder, plan: Plan, cell: Cell, exit_code: int) -> 
         case_id = next(case.case_id for case in plan.dataset.select(cell.test) if case.case_id not in done)
         case = plan.dataset.select([case_id])[0]
         file.append(failure(cell, case, case.mask, f"its process died twice ({how})"))
-
-
-@contextlib.contextmanager
-def _threads_per_process(threads: int) -> Iterator[None]:
-    """Share the cores between processes: numerical libraries read these variables when they start."""
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update({name: os.environ.get(name, str(threads)) for name in _THREAD_VARIABLES})
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

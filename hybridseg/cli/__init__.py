@@ -14,6 +14,7 @@ from .. import __version__
 
 VERBS = {
     "bench": "Score methods on data, fold by fold, and print the table.",
+    "merge": "Join run folders: shards, or other methods on the same data.",
     "score": "Score masks made by anybody: another tool's output, a second reader's.",
     "report": "Write a run as a page to read: tables, plots, cases, how it was made.",
     "compare": "Compare two runs, paired by case.",

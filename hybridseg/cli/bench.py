@@ -78,6 +78,15 @@ _NEEDS_TENSORFLOW = ("hybridseg.unet",)
     "-j", "--jobs", default=1, show_default=True, type=click.IntRange(1), help="Cells worked on at once."
 )
 @click.option(
+    "--cluster",
+    default="",
+    metavar="ADDRESS|FILE",
+    help="Work on a running Dask cluster: tcp://host:port or its scheduler file.",
+)
+@click.option(
+    "--shard", default="", metavar="K/N", help="Only every N-th cell, from the K-th; `merge` joins the folders."
+)
+@click.option(
     "--seed",
     default=0,
     show_default=True,
@@ -99,6 +108,8 @@ def bench(
     test_part: bool,
     output: Path | None,
     jobs: int,
+    cluster: str,
+    shard: str,
     seed: int,
     no_cost: bool,
     dry_run: bool,
@@ -117,7 +128,11 @@ def bench(
     from ..bench.matrix import plan_matrix
     from ..data import load_dataset
     from ..registry import is_model_path, parse_spec
+    from ..workers import parse_shard
 
+    part = parse_shard(shard) if shard else None
+    if (cluster or part) and output is None:
+        raise click.UsageError(f"--{'cluster' if cluster else 'shard'} needs -o RUN")
     specs = list(methods) or default_methods()
     dataset = load_dataset(data)
     parts, split_name = choose_split(dataset, split, folds, seed, test_part)
@@ -129,8 +144,11 @@ def bench(
     if dry_run:
         click.echo(plan_matrix(plan, output))
         return
-    if output is not None:
-        failed = _run(plan, output, jobs, form, cost=not no_cost)
+    if part is not None and output is not None:
+        failed = _run_shard(plan, output, jobs, cluster, part)
+        click.echo(f"run folder: {output}, shard {shard}: `hybridseg merge` joins it with the others", err=True)
+    elif output is not None:
+        failed = _run(plan, output, jobs, form, cost=not no_cost, cluster=cluster)
         click.echo(f"run folder: {output}", err=True)
     else:
         with tempfile.TemporaryDirectory(prefix="hybridseg-bench-") as folder:
@@ -145,21 +163,45 @@ def bench(
         raise click.exceptions.Exit(1)
 
 
-def _run(plan: Plan, folder: Path, jobs: int, form: str, *, cost: bool) -> list[Record]:
+def _run(plan: Plan, folder: Path, jobs: int, form: str, *, cost: bool, cluster: str = "") -> list[Record]:
     from ..bench.cost_run import measure_costs
     from ..bench.run import run_plan
     from ..bench.summary import summarize
     from ..bench.tables import render, write_tables
 
-    command = ["hybridseg", *sys.argv[1:]]
     with progress_line("bench") as progress:
-        records = run_plan(plan, folder, jobs=jobs, command=command, progress=progress)
+        records = run_plan(plan, folder, jobs=jobs, cluster=cluster, command=_command(), progress=progress)
         if cost:
             measure_costs(plan, folder, counter=COUNTER, progress=progress)
     summary = summarize(folder)
+    _tell_deaths(folder)
     write_tables(summary, folder)
     click.echo(render(summary, form))
     return [record for record in records if record.error]
+
+
+def _run_shard(plan: Plan, folder: Path, jobs: int, cluster: str, shard: tuple[int, int]) -> list[Record]:
+    from ..bench.run import run_plan
+
+    with progress_line("bench") as progress:
+        records = run_plan(
+            plan, folder, jobs=jobs, cluster=cluster, shard=shard, command=_command(), progress=progress
+        )
+    _tell_deaths(folder)
+    return [record for record in records if record.error]
+
+
+def _command() -> list[str]:
+    return ["hybridseg", *sys.argv[1:]]
+
+
+def _tell_deaths(folder: Path) -> None:
+    """Name the processes that died; what they left is done again, and recorded if they die again."""
+    from ..bench.records import RunFolder, read_description
+
+    sessions = read_description(RunFolder(folder))["sessions"]
+    for death in sessions[-1].get("deaths", ()) if sessions else ():
+        click.echo(f"hybridseg bench: a process died: {death}", err=True)
 
 
 def default_methods() -> list[str]:

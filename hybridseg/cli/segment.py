@@ -6,57 +6,19 @@ import io
 import os
 import re
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from . import _measure, _models
+from ._segment_files import Done, Job, Work, segment_here, segment_unit, segment_with
 
 if TYPE_CHECKING:
     from ..segmenter import Segmenter
 
 _OUR_OUTPUT = re.compile(r"(_(mask|overlay)(_[0-9]+)?\.[^.]+|_seg(_[0-9]+)?\.dcm)$")
-
-
-@dataclass(frozen=True)
-class Job:
-    """An image and the files to write for it."""
-
-    image: Path
-    mask: Path
-    overlay: Path | None = None
-    seg: Path | None = None
-
-    @property
-    def targets(self) -> list[Path]:
-        """What is written."""
-        return [target for target in (self.mask, self.overlay, self.seg) if target is not None]
-
-    def for_frame(self, frame: int, frames: int) -> Job:
-        """Return the job for one frame, from 0, of a file of several: names end in its number, from 1."""
-        if frames == 1:
-            return self
-        mask, overlay, seg = (
-            target and target.with_name(f"{target.stem}_{frame + 1:04}{target.suffix}")
-            for target in (self.mask, self.overlay, self.seg)
-        )
-        return Job(self.image, mask or self.mask, overlay, seg)
-
-
-@dataclass
-class Work:
-    """What is wanted of every image, and what came of it beside files."""
-
-    spec: str
-    existing: str = "error"
-    quiet: bool = False
-    keep_patient: bool = False
-    measuring: bool = False
-    sources: set[str] = field(default_factory=set)
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    may_name_patient: int = 0
 
 
 @click.command()
@@ -85,6 +47,14 @@ class Work:
 )
 @click.option("--dicom-seg", is_flag=True, help="Also write <name>_seg.dcm, a DICOM SEG without patient fields.")
 @click.option("--keep-patient", is_flag=True, help="Copy patient and study fields into the DICOM SEG.")
+@click.option(
+    "-j", "--jobs", "processes", default=1, show_default=True, type=click.IntRange(1), help="Processes at work at once."
+)
+@click.option(
+    "--cluster", default="", metavar="ADDRESS|FILE",
+    help="Work on a running Dask cluster, which sees the same files: tcp://host:port or its scheduler file.",
+)
+@click.option("--shard", default="", metavar="K/N", help="Only every N-th image, from the K-th.")
 @click.option("-q", "--quiet", is_flag=True, help="No line per image.")
 def segment(
     *,
@@ -96,6 +66,9 @@ def segment(
     measure: Path | None,
     dicom_seg: bool,
     keep_patient: bool,
+    processes: int,
+    cluster: str,
+    shard: str,
     quiet: bool,
 ) -> None:
     """Write a lesion mask for each image: <name>_mask.png, 255 where there is lesion.
@@ -110,13 +83,14 @@ def segment(
     if "-" in inputs:
         if inputs != ("-",) or output is not None or overlay or measure is not None or dicom_seg:
             raise click.UsageError("`-` stands alone: one image from stdin, its mask to stdout")
-        _pipe(_model(_spec(spec)))
+        _pipe(_models.create_trained(_spec(spec)))
         return
     if keep_patient and not dicom_seg:
         raise click.UsageError("`--keep-patient` needs `--dicom-seg`: no other file has patient fields")
     if measure is not None:
         _measure.check_target(measure, existing)
-    jobs = plan_jobs(inputs, output, overlay=overlay, seg=dicom_seg, existing=existing)
+    planned = plan_jobs(inputs, output, overlay=overlay, seg=dicom_seg)
+    jobs = choose_jobs(planned, existing, shard)
     if not jobs:
         click.echo("nothing to do: every mask is there already")
         return
@@ -124,26 +98,52 @@ def segment(
         output.mkdir(parents=True, exist_ok=True)
         if not os.access(output, os.W_OK):
             raise PermissionError(f"{output}: no permission to write there")
-    work = Work(_spec(spec), existing, quiet, keep_patient, measuring=measure is not None)
-    work.sources = {os.path.realpath(job.image) for job in jobs}
-    model = _model(work.spec)
-    failures = sum(not _segment_file(model, job, work) for job in jobs)
-    if measure is not None:
-        _measure.write_rows(measure, work.rows)
-    if work.may_name_patient:
-        click.echo(
-            f"hybridseg segment: {work.may_name_patient} of {len(jobs)} files are DICOM images that may have the "
-            "patient's name in the picture (BurnedInAnnotation isn't NO); masks can't show it, overlays do",
-            err=True,
-        )
+    sources = frozenset(os.path.realpath(job.image) for job in planned)
+    work = Work(_spec(spec), existing, keep_patient, measuring=measure is not None, sources=sources)
+    failures = _tell(_segment(work, jobs, processes, cluster), len(jobs), measure, quiet=quiet)
     if failures:
         click.echo(f"hybridseg segment: {failures} of {len(jobs)} images failed", err=True)
         raise click.exceptions.Exit(1)
 
 
-def plan_jobs(
-    inputs: tuple[str, ...], output: Path | None, *, overlay: bool, existing: str, seg: bool = False
-) -> list[Job]:
+def _tell(outcomes: Iterator[Done], total: int, measure: Path | None, *, quiet: bool) -> int:
+    """Print what comes of each file and write the table of measures; return how many failed."""
+    failures, named = 0, 0
+    rows: dict[int, list[dict[str, Any]]] = {}
+    for done in outcomes:
+        for line in () if quiet else done.lines:
+            click.echo(line)
+        if done.error:
+            click.echo(done.error, err=True)
+        failures += bool(done.error)
+        named += done.may_name_patient
+        if measure is not None:
+            rows[done.number] = done.rows
+    if measure is not None:
+        _measure.write_rows(measure, [row for number in sorted(rows) for row in rows[number]])
+    if named:
+        click.echo(
+            f"hybridseg segment: {named} of {total} files are DICOM images that may have the "
+            "patient's name in the picture (BurnedInAnnotation isn't NO); masks can't show it, overlays do",
+            err=True,
+        )
+    return failures
+
+
+def _segment(work: Work, jobs: list[Job], processes: int, cluster: str) -> Iterator[Done]:
+    model = _models.create_trained(work.spec)
+    if not cluster and min(processes, len(jobs)) <= 1:
+        return segment_here(model, work, jobs)
+    from ..bench.machine import usable_cores
+    from ..workers import ClusterWorkers, LocalWorkers
+
+    if cluster:
+        return segment_with(ClusterWorkers(segment_unit, work, cluster), jobs, in_units=True)
+    workers = LocalWorkers(segment_unit, work, min(processes, len(jobs)), usable_cores())
+    return segment_with(workers, jobs, in_units=False)
+
+
+def plan_jobs(inputs: tuple[str, ...], output: Path | None, *, overlay: bool, seg: bool = False) -> list[Job]:
     """Return what to write for which image; `ValueError` if two files collide."""
     from ..images import SUFFIXES, shown
 
@@ -167,8 +167,19 @@ def plan_jobs(
                     f"{shown(owners[real])} and {shown(job.image)} would both be written to {shown(target)}"
                 )
             owners[real] = job.image
+    return jobs
+
+
+def choose_jobs(jobs: list[Job], existing: str, shard: str) -> list[Job]:
+    """Return what is left to do of this shard; `ValueError` if something is there that mustn't be."""
+    from ..images import shown
+
+    if shard:
+        from ..workers import parse_shard, shard_of
+
+        jobs = shard_of(jobs, parse_shard(shard))
     if existing == "skip":
-        return [job for job in jobs if not _is_done(job)]
+        return [job for job in jobs if not job.is_done]
     if existing == "error":
         for job in jobs:
             for target in job.targets:
@@ -206,71 +217,8 @@ def _find_images(inputs: tuple[str, ...], output: Path | None) -> list[tuple[Pat
     return list(found.values())
 
 
-def _is_done(job: Job) -> bool:
-    return all(os.path.exists(target) for target in job.targets)
-
-
 def _spec(spec: str | None) -> str:
     return spec or ("unet" if _models.shipped("unet") else "otsu")
-
-
-def _model(spec: str) -> Segmenter:
-    return _models.create_trained(spec)
-
-
-def _segment_file(model: Segmenter, job: Job, work: Work) -> bool:
-    from ..images import find_facts, read_bytes, shown
-
-    name = shown(job.image)
-    try:
-        data = read_bytes(job.image)
-        facts = find_facts(data, name)
-        work.may_name_patient += facts.burnt_in_text
-        for frame in range(facts.frames):
-            one = job.for_frame(frame, facts.frames)
-            if facts.frames == 1 or not _stays(one, work):
-                _segment_frame(model, one, data, None if facts.frames == 1 else frame, facts.spacing_mm, work)
-    except Exception as error:  # one bad file, whatever is bad about it, doesn't stop the others
-        message = " ".join(str(error).split()) or type(error).__name__
-        click.echo(message if name in message else f"{name}: {message}", err=True)
-        return False
-    return True
-
-
-def _stays(job: Job, work: Work) -> bool:
-    """Return whether a frame's files are there already and are left as they are; known only once it is read."""
-    from ..images import shown
-
-    for target in job.targets:
-        if os.path.realpath(target) in work.sources:
-            raise ValueError(f"{shown(target)} would be written over an input image; give another folder with -o")
-        if work.existing == "error" and os.path.exists(target):
-            raise ValueError(f"{shown(target)} exists; give -o DIR, or --existing overwrite or skip")
-    return work.existing == "skip" and _is_done(job)
-
-
-def _segment_frame(
-    model: Segmenter, job: Job, data: bytes, frame: int | None, spacing_mm: tuple[float, float] | None, work: Work
-) -> None:
-    from .. import __version__
-    from ..images import decode_image, overlay, shown, write_image, write_mask
-
-    image = decode_image(data, shown(job.image), frame)
-    mask = model.predict(image)
-    if work.measuring:
-        work.rows += _measure.rows_of(job.image, None if frame is None else frame + 1, job.mask, mask, spacing_mm)
-    job.mask.parent.mkdir(parents=True, exist_ok=True)
-    if job.seg is not None:
-        from ..images.dicom_seg import write_segmentation
-
-        write_segmentation(
-            job.seg, data, mask, frame=frame or 0, method=work.spec, version=__version__, keep_patient=work.keep_patient
-        )
-    if job.overlay is not None:
-        write_image(job.overlay, overlay(image, mask))
-    write_mask(job.mask, mask)
-    if not work.quiet:
-        click.echo(f"{shown(job.image)}: lesion {100 * mask.mean():.1f} % -> {shown(job.mask)}")
 
 
 def _pipe(model: Segmenter) -> None:

@@ -1,0 +1,127 @@
+"""Joining run folders: the shards of one plan, or runs of other methods on the same data and split."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..images import shown
+from ..validation import write_atomically
+from .records import Record, RunError, RunFolder, read_cell, read_description, read_run, records_csv, write_json
+from .run import differ
+
+_KEPT = ("cells", "models", "masks", "costs")
+
+
+def merge_runs(
+    runs: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str], *, command: Sequence[str] = ()
+) -> tuple[int, int]:
+    """Join runs into a new folder, which appears when it is whole; return its rows, and how many it lacks.
+
+    Runs must agree in version, data, split, seed and folds. Where two have the same cell, the one with more rows is
+    taken; rows that both have must be the same but for their times.
+
+    Parameters
+    ----------
+    runs : sequence of path
+        Two or more run folders.
+    out : path
+        A folder that doesn't exist.
+    command : sequence of str
+        The command line, for the record.
+
+    Raises
+    ------
+    RunError
+        If runs don't belong together, contradict each other, are in use, or ``out`` is there already.
+    """
+    folders = [RunFolder(Path(run)) for run in runs]
+    if len({folder.root.resolve() for folder in folders}) < 2:
+        raise RunError("merge needs two run folders or more")
+    target = Path(out)
+    if target.exists():
+        raise RunError(f"{shown(target)} is there already; give a new folder")
+    descriptions = [read_description(folder) for folder in folders]
+    merged = _merge_descriptions(folders, descriptions)
+    merged["sessions"].append({"command": list(command), "merged": [str(folder.root) for folder in folders]})
+    with ExitStack() as held:
+        for folder in folders:
+            held.enter_context(folder.locked())
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent)
+        part = Path(held.enter_context(temporary), "run")
+        part.mkdir()
+        for name in _KEPT:
+            (part / name).mkdir()
+        for cell in merged["cells"]:
+            _copy_cell(folders, RunFolder(part), cell["file"])
+        for folder in folders:
+            for path in sorted((folder.root / "costs").glob("*.json")):
+                _copy(path, part / "costs" / path.name)
+        write_json(part / "run.json", merged)
+        records = read_run(part)[1]
+        write_atomically(part / "cases.csv", records_csv(records).encode())
+        os.replace(part, target)
+    return len(records), sum(cell["cases"] for cell in merged["cells"]) - len(records)
+
+
+def _merge_descriptions(folders: list[RunFolder], descriptions: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what ``run.json`` of the whole says; refuse what doesn't belong together."""
+    merged: dict[str, Any] = json.loads(json.dumps(descriptions[0]))
+    for folder, other in zip(folders[1:], descriptions[1:], strict=True):
+        for name, value in merged["plan"].items():
+            there = other["plan"].get(name)
+            if name != "methods" and there != value:
+                raise RunError(
+                    f"{shown(folder.root)} doesn't belong to {shown(folders[0].root)} ({name}: {differ(there, value)})"
+                )
+        known = {method["spec"]: method["key"] for method in merged["methods"]}
+        for method in other["methods"]:
+            if known.get(method["spec"], method["key"]) != method["key"]:
+                raise RunError(
+                    f"{shown(folder.root)} has another `{shown(method['spec'])}` (source code, parameters or file) "
+                    f"than {shown(folders[0].root)}"
+                )
+        fresh = [method for method in other["methods"] if method["spec"] not in known]
+        merged["methods"] += fresh
+        merged["plan"]["methods"].update({method["spec"]: method["key"] for method in fresh})
+        there = {cell["file"] for cell in merged["cells"]}
+        merged["cells"] += [cell for cell in other["cells"] if cell["file"] not in there]
+        merged["sessions"] += other["sessions"]
+    return merged
+
+
+def _copy_cell(folders: list[RunFolder], out: RunFolder, stem: str) -> None:
+    """Copy the fullest version of a cell with its model and masks."""
+    found = [(read_cell(folder.cell(stem))[1], folder) for folder in folders if folder.cell(stem).is_file()]
+    if not found:
+        return
+    rows, fullest = max(found, key=lambda each: len(each[0]))
+    for others, folder in found:
+        for row, other in zip(map(_untimed, rows), map(_untimed, others), strict=False):
+            if row != other:
+                raise RunError(
+                    f"{shown(folder.root)} and {shown(fullest.root)} contradict each other: {shown(row.method)}, fold "
+                    f"{row.fold}, case `{shown(row.case_id)}`"
+                )
+    _copy(fullest.cell(stem), out.cell(stem))
+    _copy(fullest.model(stem), out.model(stem))
+    for path in sorted((fullest.root / "masks" / stem).glob("*.png")):
+        (out.root / "masks" / stem).mkdir(exist_ok=True)
+        _copy(path, out.root / "masks" / stem / path.name)
+
+
+def _untimed(row: Record) -> Record:
+    return replace(row, predict_ms=None)
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_file() and not target.exists():
+        shutil.copyfile(source, target)

@@ -1,0 +1,186 @@
+"""Files to segment and what comes of each: here, in other processes of this machine, or on a cluster."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import _measure, _models
+
+if TYPE_CHECKING:
+    from ..segmenter import Segmenter
+    from ..workers import Workers
+
+MAX_UNIT = 256
+"""Files at most in one unit of a cluster: enough that the scheduler sees few, little enough to do again."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """An image and the files to write for it."""
+
+    image: Path
+    mask: Path
+    overlay: Path | None = None
+    seg: Path | None = None
+
+    @property
+    def targets(self) -> list[Path]:
+        """What is written."""
+        return [target for target in (self.mask, self.overlay, self.seg) if target is not None]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether everything that would be written is there."""
+        return all(os.path.exists(target) for target in self.targets)
+
+    def for_frame(self, frame: int, frames: int) -> Job:
+        """Return the job for one frame, from 0, of a file of several: names end in its number, from 1."""
+        if frames == 1:
+            return self
+        mask, overlay, seg = (
+            target and target.with_name(f"{target.stem}_{frame + 1:04}{target.suffix}")
+            for target in (self.mask, self.overlay, self.seg)
+        )
+        return Job(self.image, mask or self.mask, overlay, seg)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is wanted of every image."""
+
+    spec: str
+    existing: str = "error"
+    keep_patient: bool = False
+    measuring: bool = False
+    sources: frozenset[str] = frozenset()
+
+
+@dataclass
+class Done:
+    """What came of one file, beside what was written."""
+
+    number: int
+    lines: list[str] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    may_name_patient: bool = False
+    error: str = ""
+
+
+Unit = list[tuple[int, Job]]
+"""Files with their number in the run."""
+
+
+def segment_here(model: Segmenter, work: Work, jobs: list[Job]) -> Iterator[Done]:
+    """Segment files one after the other."""
+    for number, job in enumerate(jobs):
+        yield segment_file(model, work, number, job)
+
+
+def segment_with(workers: Workers, jobs: list[Job], *, in_units: bool) -> Iterator[Done]:
+    """Segment files in other processes, in no special order; one whose process dies twice has failed.
+
+    ``in_units`` sends many files at once; those of a unit that died are sent one by one.
+
+    Raises
+    ------
+    ValueError
+        If a process can't work at all.
+    """
+    from ..images import shown
+
+    size = max(1, min(MAX_UNIT, len(jobs) // 64)) if in_units else 1
+    numbered = list(enumerate(jobs))
+    units: list[Unit] = [numbered[start : start + size] for start in range(0, len(numbered), size)]
+    left, deaths = len(numbered), Counter[int]()
+    with workers:
+        for unit in units:
+            workers.put(unit)
+        while left:
+            outcome = workers.take()
+            assert outcome is not None  # without a limit of time there is always one
+            if outcome.error:
+                raise ValueError(outcome.error)
+            if not outcome.died:
+                left -= len(outcome.result)
+                yield from outcome.result
+                continue
+            for number, job in outcome.unit:
+                deaths[number] += len(outcome.unit) == 1
+                if deaths[number] > 1:
+                    left -= 1
+                    yield Done(number, error=f"{shown(job.image)}: its process died twice ({outcome.died})")
+                else:
+                    workers.put([(number, job)])
+
+
+def segment_unit(work: Work, unit: Unit) -> list[Done]:
+    """Segment some files in a process that keeps the model."""
+    model = _model(work.spec)
+    return [segment_file(model, work, number, job) for number, job in unit]
+
+
+@cache
+def _model(spec: str) -> Segmenter:
+    return _models.create_trained(spec)
+
+
+def segment_file(model: Segmenter, work: Work, number: int, job: Job) -> Done:
+    """Segment every frame of a file; whatever is bad about it is an error in what is returned."""
+    from ..images import find_facts, read_bytes, shown
+
+    name = shown(job.image)
+    done = Done(number)
+    try:
+        data = read_bytes(job.image)
+        facts = find_facts(data, name)
+        done.may_name_patient = facts.burnt_in_text
+        for frame in range(facts.frames):
+            one = job.for_frame(frame, facts.frames)
+            if facts.frames == 1 or not _stays(one, work):
+                _segment_frame(model, one, data, None if facts.frames == 1 else frame, facts.spacing_mm, work, done)
+    except Exception as error:  # one bad file, whatever is bad about it, doesn't stop the others
+        message = " ".join(str(error).split()) or type(error).__name__
+        done.error = message if name in message else f"{name}: {message}"
+    return done
+
+
+def _stays(job: Job, work: Work) -> bool:
+    """Return whether a frame's files are there already and are left as they are; known only once it is read."""
+    from ..images import shown
+
+    for target in job.targets:
+        if os.path.realpath(target) in work.sources:
+            raise ValueError(f"{shown(target)} would be written over an input image; give another folder with -o")
+        if work.existing == "error" and os.path.exists(target):
+            raise ValueError(f"{shown(target)} exists; give -o DIR, or --existing overwrite or skip")
+    return work.existing == "skip" and job.is_done
+
+
+def _segment_frame(
+    model: Segmenter, job: Job, data: bytes, frame: int | None, spacing_mm: tuple[float, float] | None, work: Work,
+    done: Done,
+) -> None:  # fmt: skip
+    from .. import __version__
+    from ..images import decode_image, overlay, shown, write_image, write_mask
+
+    image = decode_image(data, shown(job.image), frame)
+    mask = model.predict(image)
+    if work.measuring:
+        done.rows += _measure.rows_of(job.image, None if frame is None else frame + 1, job.mask, mask, spacing_mm)
+    job.mask.parent.mkdir(parents=True, exist_ok=True)
+    if job.seg is not None:
+        from ..images.dicom_seg import write_segmentation
+
+        write_segmentation(
+            job.seg, data, mask, frame=frame or 0, method=work.spec, version=__version__, keep_patient=work.keep_patient
+        )
+    if job.overlay is not None:
+        write_image(job.overlay, overlay(image, mask))
+    write_mask(job.mask, mask)
+    done.lines.append(f"{shown(job.image)}: lesion {100 * mask.mean():.1f} % -> {shown(job.mask)}")

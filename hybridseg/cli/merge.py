@@ -1,0 +1,36 @@
+"""``hybridseg merge``: join run folders."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="RUN", help="A new folder for the whole."
+)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "md", "csv", "json"]), default="text", show_default=True
+)
+def merge(*, runs: tuple[Path, ...], output: Path, form: str) -> None:
+    """Join run folders into a new one and print its table.
+
+    They are the shards of one run (`bench --shard`), or runs of other methods on the same data and split. What
+    doesn't belong together is refused. Exit code 1: rows are missing, as where a shard hasn't ended.
+    """
+    from ..bench.merge import merge_runs
+    from ..bench.summary import summarize
+    from ..bench.tables import render, write_tables
+
+    rows, missing = merge_runs(runs, output, command=["hybridseg", *sys.argv[1:]])
+    summary = summarize(output)
+    write_tables(summary, output)
+    click.echo(render(summary, form))
+    click.echo(f"run folder: {output}", err=True)
+    if missing:
+        click.echo(f"hybridseg merge: {missing} of {rows + missing} rows are missing", err=True)
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,292 @@
+"""Calls spread over processes that may die: on this machine, or on a Dask cluster. Both have the same interface.
+
+Process pools of the standard library and of joblib give everything up when one process dies, and don't tell which call
+it was busy with. Here a death is an outcome of the one call that it interrupted, and the others go on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from multiprocessing import connection
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from . import __version__
+
+Call = Callable[[Any, Any], Any]
+"""``call(context, unit) -> result``, at the top level of a module, so that another process finds it by name."""
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one unit: a ``result``; or an ``error``, bad input's one line; or how its process ``died``."""
+
+    unit: Any
+    result: Any = None
+    error: str = ""
+    died: str = ""
+
+
+class Workers(Protocol):
+    """Give it units with `put`, collect each one's outcome with `take`; leaving the ``with`` block ends what runs."""
+
+    def put(self, unit: Any) -> None:
+        """Add a unit: it is taken up as soon as a process is free."""
+
+    def take(self, seconds: float | None = None) -> Outcome | None:
+        """Return the next outcome, in no special order; None if there is none after so many seconds."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+# ---- this machine -------------------------------------------------------------------------------
+@dataclass
+class _Worker:
+    process: SpawnProcess
+    link: connection.Connection
+    unit: Any
+    busy: bool = True
+
+
+class LocalWorkers:
+    """Processes of this machine, started when there is work for them, each with its share of the cores.
+
+    Parameters
+    ----------
+    call : callable
+        ``call(context, unit) -> result``; a ValueError or OSError is an outcome, any other exception ends the process.
+    context : object
+        Sent to each process once.
+    count : int
+        Processes at most.
+    cores : int
+        Cores to share between them, for numerical libraries that have threads of their own.
+    """
+
+    def __init__(self, call: Call, context: Any, count: int, cores: int) -> None:
+        self._call, self._context, self._count = call, context, count
+        self._threads = max(1, cores // count)
+        self._waiting: deque[Any] = deque()
+        self._workers: list[_Worker] = []
+
+    def put(self, unit: Any) -> None:
+        """Add a unit."""
+        self._waiting.append(unit)
+
+    @property
+    def running(self) -> list[Any]:
+        """Units that are being worked on."""
+        return [worker.unit for worker in self._workers if worker.busy]
+
+    def take(self, seconds: float | None = None) -> Outcome | None:
+        """Return the next outcome, or None if there is none after so many seconds."""
+        self._feed()
+        links = [worker.link for worker in self._workers if worker.busy]
+        if not links:
+            raise LookupError("nothing was put that has no outcome yet")
+        ready = connection.wait(links, seconds)
+        if not ready:
+            return None
+        worker = next(worker for worker in self._workers if worker.link is ready[0])
+        try:
+            result, error = worker.link.recv()
+        except (EOFError, ConnectionError):
+            self._workers.remove(worker)
+            worker.process.join()
+            return Outcome(worker.unit, died=_how(worker.process.exitcode or 0))
+        worker.busy = False
+        unit = worker.unit
+        self._feed()
+        return Outcome(unit, result, error)
+
+    def _feed(self) -> None:
+        for worker in self._workers:
+            if self._waiting and not worker.busy:
+                worker.unit, worker.busy = self._waiting.popleft(), True
+                # A process that has died since tells so when its outcome is taken.
+                with contextlib.suppress(BrokenPipeError):
+                    worker.link.send(worker.unit)
+        while self._waiting and len(self._workers) < self._count:
+            self._workers.append(self._start(self._waiting.popleft()))
+
+    def _start(self, unit: Any) -> _Worker:
+        context = multiprocessing.get_context("spawn")
+        here, there = context.Pipe()
+        process = context.Process(target=_serve, args=(there, self._call, self._context))
+        with _threads_of_libraries(self._threads):
+            process.start()
+        there.close()
+        here.send(unit)
+        return _Worker(process, here, unit)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.process.terminate()
+            worker.process.join()
+            worker.link.close()
+        self._workers.clear()
+
+
+def _serve(link: connection.Connection, call: Call, context: Any) -> None:
+    """Work on units until the parent ends this process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which ends this process
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    while True:
+        unit = link.recv()
+        try:
+            answer = call(context, unit), ""
+        except (ValueError, OSError) as error:
+            answer = None, str(error) or type(error).__name__
+        link.send(answer)
+
+
+def _die_with_parent() -> None:
+    """End this process when the parent is killed, so that nobody writes into a folder that looks free."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _how(exit_code: int) -> str:
+    return signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"
+
+
+@contextlib.contextmanager
+def _threads_of_libraries(threads: int) -> Iterator[None]:
+    """Share the cores between processes: numerical libraries read these variables when they start."""
+    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    os.environ.update({name: os.environ.get(name, str(threads)) for name in _THREAD_VARIABLES})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+# ---- a cluster ----------------------------------------------------------------------------------
+class ClusterWorkers:
+    """The workers of a running Dask cluster (extra ``cluster``), which see the same files under the same names.
+
+    A unit whose worker is lost is given to another one by the scheduler; it has died when it took several with it
+    (Dask's ``allowed-failures``).
+
+    Parameters
+    ----------
+    call, context
+        As for `LocalWorkers`; the context is sent to each worker once.
+    address : str
+        The scheduler's (``tcp://host:8786``), or the path of a scheduler file (``*.json``).
+    seconds : float
+        How long to wait for the scheduler and a first worker.
+    """
+
+    def __init__(self, call: Call, context: Any, address: str, seconds: float = 30.0) -> None:
+        try:
+            import distributed
+        except ImportError:
+            raise ImportError("a cluster needs Dask: pip install 'hybridseg[cluster]'") from None
+        if address.endswith(".json") and not Path(address).is_file():
+            raise FileNotFoundError(f"{address}: no such scheduler file")
+        where: dict[str, Any] = {"scheduler_file": address} if address.endswith(".json") else {"address": address}
+        try:
+            client: Any = distributed.Client
+            self._client = client(**where, timeout=seconds, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise ConnectionError(f"no Dask scheduler answers at {address}: {' '.join(str(error).split())}") from None
+        try:
+            self._client.wait_for_workers(1, timeout=seconds)
+        except TimeoutError:
+            self._client.close()
+            raise ConnectionError(f"the Dask scheduler at {address} has no worker after {seconds:.0f} s") from None
+        self._call = call
+        self._shared = self._client.scatter(context, broadcast=True, hash=False)
+        self._busy: dict[str, tuple[Any, Any]] = {}
+        self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def put(self, unit: Any) -> None:
+        """Add a unit."""
+        future = self._client.submit(_on_cluster, __version__, self._call, self._shared, unit, pure=False)
+        self._busy[future.key] = unit, future
+        future.add_done_callback(self._ended.put)
+
+    def take(self, seconds: float | None = None) -> Outcome | None:
+        """Return the next outcome, or None if there is none after so many seconds."""
+        from distributed import KilledWorker
+
+        if not self._busy:
+            raise LookupError("nothing was put that has no outcome yet")
+        try:
+            future = self._ended.get(timeout=seconds)
+        except queue.Empty:
+            return None
+        unit, _ = self._busy.pop(future.key)
+        try:
+            result, error = future.result()
+        except KilledWorker as death:
+            return Outcome(unit, died=f"the last of several at {death.last_worker.address}")
+        except (ImportError, AttributeError) as problem:
+            raise RuntimeError(f"the cluster's workers need hybridseg {__version__}: {problem}") from None
+        finally:
+            future.release()
+        return Outcome(unit, result, error)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.cancel([future for _, future in self._busy.values()])
+        self._client.close()
+
+
+def _on_cluster(version: str, call: Call, context: Any, unit: Any) -> tuple[Any, str]:
+    if version != __version__:
+        return None, f"a worker of the cluster has hybridseg {__version__}, expected {version}"
+    try:
+        return call(context, unit), ""
+    except (ValueError, OSError) as error:
+        return None, str(error) or type(error).__name__
+
+
+# ---- job arrays ---------------------------------------------------------------------------------
+def parse_shard(text: str) -> tuple[int, int]:
+    """Return k and n of ``k/n``, k counted from 1.
+
+    Raises
+    ------
+    ValueError
+
+    Examples
+    --------
+    >>> parse_shard("2/8")
+    (2, 8)
+    """
+    part, slash, parts = text.partition("/")
+    if slash and part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts):
+        return int(part), int(parts)
+    raise ValueError(f"`shard` must be k/n with k from 1 to n, for example 2/8, got `{text}`")
+
+
+def shard_of(units: Iterable[Any], shard: tuple[int, int] | None) -> list[Any]:
+    """Return every n-th unit, from the k-th; all of them without a shard."""
+    k, n = shard or (1, 1)
+    return list(units)[k - 1 :: n]
