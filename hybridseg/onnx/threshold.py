@@ -13,16 +13,36 @@ from .components import fill_holes, keep_components
 
 def apply_operating_point(probability: Var, point: OperatingPoint) -> Var:
     """Return the bool mask [H, W] of a float32 probability [H, W], bit for bit as Python decides it."""
-    mask = op.greater_or_equal(probability, const(point.threshold, np.float32))
+    whole = op.greater_or_equal(probability, const(point.threshold, np.float32))
+    # Nothing below changes a pixel outside the box around the mask, and most lesions are small.
+    begin, end = bounding_box(whole)
+    mask, inside = (op.slice(plane, begin, end, const([0, 1])) for plane in (whole, probability))
     if point.fill_holes:
         mask = fill_holes(mask)
     if point.largest_only or point.min_area_fraction > 0.0:
-        area = smallest_area(mask, point.min_area_fraction) if point.min_area_fraction > 0.0 else None
+        area = smallest_area(whole, point.min_area_fraction) if point.min_area_fraction > 0.0 else None
         mask = keep_components(mask, largest_only=point.largest_only, min_area_px=area)
     if point.presence_threshold > 0.0:
-        inside = op.reduce_max(op.where(mask, probability, const(0.0, np.float32)), keepdims=False)
-        mask = op.and_(mask, op.greater_or_equal(inside, const(point.presence_threshold, np.float32)))
-    return mask
+        highest = op.reduce_max(op.where(mask, inside, const(0.0, np.float32)), keepdims=False)
+        mask = op.and_(mask, op.greater_or_equal(highest, const(point.presence_threshold, np.float32)))
+    return op.pad(mask, op.concat([begin, op.sub(op.shape(whole), end)], axis=0))
+
+
+def bounding_box(mask: Var) -> tuple[Var, Var]:
+    """Return the first row and column of what is true in a bool [H, W] and the ones past its last: int64 [2] each.
+
+    It is the first pixel's where nothing is true.
+    """
+    begin, end = [], []
+    for axis in (1, 0):
+        line = op.reduce_max(op.cast(mask, to=np.uint8), const([axis]), keepdims=False)
+        first, last = (
+            op.arg_max(op.cast(line, to=np.int32), axis=0, keepdims=True, select_last_index=last) for last in (0, 1)
+        )
+        found = op.cast(op.reduce_max(line, keepdims=True), to=np.int64)
+        begin.append(first)
+        end.append(op.add(op.mul(last, found), const([1])))
+    return op.concat(begin, axis=0), op.concat(end, axis=0)
 
 
 def smallest_area(image: Var, fraction: float) -> Var:
