@@ -17,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from hybridseg import OperatingPoint
 from hybridseg.onnx import Preprocessing, wrap_network
+from hybridseg.onnx.network import _with_full_rank_scalars
 from hybridseg.postprocess import apply_operating_point
 
 SIZE = 16
@@ -101,6 +102,23 @@ def test_the_weights_are_written_once() -> None:
         return sum(node.op_type == "Conv" for node in graph.node) + sum(map(convolutions, inner))
 
     assert convolutions(plain.graph) == convolutions(flipped.graph) == 1
+
+
+@pytest.mark.parametrize("shape", [[], [1], [1, 1]])
+def test_scalars_at_the_network_s_input_get_full_rank_and_change_nothing(shape: list[int]) -> None:
+    network = tiny_network()
+    scalars = {"scale": 1 / 128, "offset": -127 / 128}
+    network.graph.node[0].input[0] = "moved"
+    network.graph.node.insert(0, helper.make_node("Add", ["scaled", "offset"], ["moved"]))
+    network.graph.node.insert(0, helper.make_node("Mul", ["picture", "scale"], ["scaled"]))
+    for name, value in scalars.items():
+        network.graph.initializer.append(numpy_helper.from_array(np.full(shape, value, np.float32), name))
+    ranked = _with_full_rank_scalars(network)
+    shapes = {tensor.name: list(tensor.dims) for tensor in ranked.graph.initializer}
+    assert shapes == {"weights": [1, 1, 3, 3], "scale": [1, 1, 1, 1], "offset": [1, 1, 1, 1]}
+    picture = np.random.default_rng(3).uniform(0, 255, (1, SIZE, SIZE, 1)).astype(np.float32)
+    before, after = (session(model).run(None, {"picture": picture})[0] for model in (network, ranked))
+    np.testing.assert_array_equal(before, after)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,7 +66,7 @@ def wrap_network(
     """
     height, width = (input_size, input_size) if isinstance(input_size, int) else input_size
     channels = _check_network(network_model, height, width)
-    network = spox.inline(network_model)
+    network = spox.inline(_with_full_rank_scalars(network_model))
     input_name, output_name = network_model.graph.input[0].name, network_model.graph.output[0].name
 
     def run(view: Var) -> Var:
@@ -75,7 +76,9 @@ def wrap_network(
     def single(image: Var) -> tuple[Var, Var]:
         small = resize(op.cast(image, to=np.float32), const([height, width]))
         grey = op.expand(op.unsqueeze(small, const([2])), const([height, width, channels]))
-        view = op.div(op.sub(grey, const(preprocessing.mean, np.float32)), const(preprocessing.std, np.float32))
+        steps = (preprocessing.mean, preprocessing.std)
+        mean, std = (const(np.reshape(value, (1, 1, -1)), np.float32) for value in steps)
+        view = op.div(op.sub(grey, mean), std)
         probability = _with_mirror_image(run, view) if preprocessing.flip else run(view)
         full = resize(op.reshape(probability, const([height, width])), op.shape(image))
         clipped = op.clip(full, const(0.0, np.float32), const(1.0, np.float32))
@@ -97,6 +100,31 @@ def _with_mirror_image(run: Any, view: Var) -> Var:
     both = op.reshape(both, op.concat([const([2]), plane, const([1])], axis=0))
     direct, mirrored = op.gather(both, const(0), axis=0), op.gather(both, const(1), axis=0)
     return op.mul(op.add(direct, flip_columns(mirrored)), const(0.5, np.float32))
+
+
+def _with_full_rank_scalars(model: Any) -> Any:
+    """Return the model with the scalars that its input meets first, in arithmetic, as [1, 1, 1, 1].
+
+    Where the last dimension is 1, onnxruntime takes 25 times as long for a scalar of any other rank.
+    """
+    from onnx import ModelProto, numpy_helper
+
+    changed = ModelProto()
+    changed.CopyFrom(model)
+    tensors = {tensor.name: tensor for tensor in changed.graph.initializer}
+    for node in changed.graph.node:
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            tensors[node.output[0]] = node.attribute[0].t
+    users = Counter(name for node in changed.graph.node for name in node.input)
+    path = {node.name for node in changed.graph.input if node.name not in tensors}
+    for node in changed.graph.node:
+        if node.op_type in ("Add", "Sub", "Mul", "Div") and path & set(node.input):
+            for name in node.input:
+                tensor = tensors.get(name)
+                if tensor is not None and users[name] == 1 and (value := numpy_helper.to_array(tensor)).size == 1:
+                    tensor.CopyFrom(numpy_helper.from_array(value.reshape(1, 1, 1, 1), tensor.name))
+                    path.add(node.output[0])
+    return changed
 
 
 def _check_network(model: Any, height: int, width: int) -> int:
