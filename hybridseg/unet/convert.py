@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -67,9 +68,31 @@ def network_to_onnx(model: Any) -> bytes:
 
     network, _ = tf2onnx.convert.from_function(forward, input_signature=signature, opset=OPSET)
     network.ir_version = 8
+    _number_names(network.graph)
     halve_weights(network.graph)
     data: bytes = network.SerializeToString()
     return data
+
+
+def _number_names(graph: Any) -> None:
+    """Number the names that tf2onnx made by their order in the graph: its own differ from process to process."""
+    ends = {value.name for value in (*graph.input, *graph.output)}
+    known: dict[str, str] = {}
+
+    def renamed(name: str) -> str:
+        if not name or name in ends:
+            return name
+        return known.setdefault(name, f"{re.sub(r'__[0-9]+', '', name)}__{len(known)}")
+
+    for number, node in enumerate(graph.node):
+        for names in (node.input, node.output):
+            names[:] = [renamed(name) for name in names]
+        node.name = f"{re.sub(r'__[0-9]+', '', node.name)}__{number}"
+    for value in (*graph.initializer, *graph.value_info):
+        value.name = renamed(value.name)
+    initializers = sorted(graph.initializer, key=lambda tensor: tensor.name)
+    del graph.initializer[:]
+    graph.initializer.extend(initializers)
 
 
 if __name__ == "__main__":

@@ -33,27 +33,33 @@ def choose_operating_point(
     The outline comes first, from the lesion cases alone: the threshold, and whether only the largest region stays,
     with the best mean F1. Neighbouring thresholds within half a standard error of the best are averaged: with few
     cases the best one alone is chance. The presence decision follows: smallest area and presence threshold with the
-    smallest sum of the share of lesions lost, at most `MAX_LOST`, and the share of lesion-free cases with a mask.
-    Among equals the gentlest wins.
+    smallest sum of the share of lesions lost, at most `MAX_LOST`, and the share of lesion-free cases with a mask. The
+    gentlest area wins among equals; presence thresholds that are as good as the best one are averaged: the middle of a
+    plateau is furthest from where either error begins.
     """
     lesions = [k for k, truth in enumerate(truths) if truth.any()]
     free = [k for k, truth in enumerate(truths) if not truth.any()]
     threshold, largest_only = _best_outline([truths[k] for k in lesions], [probabilities[k] for k in lesions])
     best, least = OperatingPoint(threshold, largest_only=largest_only), np.inf
     for area in MIN_AREAS:
-        point = OperatingPoint(threshold, largest_only=largest_only, min_area_fraction=area)
+        point = replace(best, min_area_fraction=area, presence_threshold=0.0)
         masks = [apply_operating_point(p, point) for p in probabilities]
         peaks = np.array([p[mask].max() if mask.any() else -1 for p, mask in zip(probabilities, masks, strict=True)])
         if area == 0:
             found = sum(peaks[lesions] >= 0)
+        costs = {}
         for presence in PRESENCE:
             if 0 < presence <= threshold:
                 continue
             shown = peaks >= presence
             lost = (found - sum(shown[lesions])) / max(1, len(lesions))
-            cost = lost + sum(shown[free]) / max(1, len(free))
-            if lost <= MAX_LOST and cost < least:
-                best, least = replace(point, presence_threshold=presence), cost
+            if lost <= MAX_LOST:
+                costs[presence] = lost + sum(shown[free]) / max(1, len(free))
+        if costs and min(costs.values()) < least:
+            least = min(costs.values())
+            plateau = [presence for presence, cost in costs.items() if cost == least]
+            presence = float(np.mean(plateau)) if free else plateau[0]
+            best = replace(point, presence_threshold=round(presence, 3))
     return best
 
 
