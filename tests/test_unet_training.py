@@ -122,6 +122,7 @@ def test_killed_training_ends_with_the_same_model(fitted, cases, tmp_path: Path)
     assert len(resumed.history_) == 3
     np.testing.assert_array_equal(resumed.predict_proba(cases[0][1]), fitted.predict_proba(cases[0][1]))
     assert resumed.operating_point_ == fitted.operating_point_
+    assert resumed.network_.tobytes() == fitted.network_.tobytes()
 
 
 def test_exported_file_agrees(fitted, cases, tmp_path: Path) -> None:

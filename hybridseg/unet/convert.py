@@ -68,6 +68,7 @@ def network_to_onnx(model: Any) -> bytes:
 
     network, _ = tf2onnx.convert.from_function(forward, input_signature=signature, opset=OPSET)
     network.ir_version = 8
+    network.graph.ClearField("doc_string")  # holds a counter of the process
     _number_names(network.graph)
     halve_weights(network.graph)
     data: bytes = network.SerializeToString()
