@@ -174,7 +174,8 @@ class Segmenter(ABC):
         Parameters
         ----------
         images : sequence of ndarray of shape (H, W), uint8
-            Grey images, of any sizes.
+            Grey images, of any sizes. A list, tuple or array is checked at once; any other sequence, which may be
+            larger than memory (`hybridseg.data.CaseReader`), as it is read.
         masks : sequence of ndarray of shape (H, W), bool
             Ground truth: lesion pixels are true. 0/1 and 0/255 uint8 arrays are taken too.
         groups : sequence of hashable, optional
@@ -327,14 +328,14 @@ class Segmenter(ABC):
     # ---- what an author writes -------------------------------------------------------------------
     def _fit(  # noqa: B027  (empty on purpose: nothing to learn is the common case)
         self,
-        images: list[NDArray[np.uint8]],
-        masks: list[NDArray[np.bool_]],
+        images: Sequence[NDArray[np.uint8]],
+        masks: Sequence[NDArray[np.bool_]],
         *,
         groups: list[Any] | None,
-        validation: tuple[list[NDArray[np.uint8]], list[NDArray[np.bool_]]] | None,
+        validation: tuple[Sequence[NDArray[np.uint8]], Sequence[NDArray[np.bool_]]] | None,
         progress: Progress,
     ) -> None:
-        """Learn. The default learns nothing."""
+        """Learn. The default learns nothing. Images and masks may be read from disk each time they are asked for."""
 
     @abstractmethod
     def _predict_proba(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:

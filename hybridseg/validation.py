@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +47,15 @@ def check_mask(mask: Any, shape: tuple[int, ...] | None = None, name: str = "mas
 
 def check_training_set(
     images: Sequence[Any], masks: Sequence[Any], groups: Sequence[Any] | None = None, name: str = ""
-) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.bool_]], list[Any] | None]:
-    """Return lists of checked images, masks and groups of one length."""
+) -> tuple[Sequence[NDArray[np.uint8]], Sequence[NDArray[np.bool_]], list[Any] | None]:
+    """Return checked images, masks and groups of one length.
+
+    What is in memory (a list, a tuple, an array, a generator) is checked at once and comes back as a list. Any other
+    sequence may be larger than memory: it is checked as it is read.
+    """
     prefix = f"{name} " if name else ""
-    images, masks = _as_list(images, f"{prefix}images"), _as_list(masks, f"{prefix}masks")
-    if not images:
+    images, masks = _as_sequence(images, f"{prefix}images"), _as_sequence(masks, f"{prefix}masks")
+    if not len(images):
         raise ValueError(f"`{prefix}images` must hold at least one image, got none")
     if len(images) != len(masks):
         raise ValueError(f"`{prefix}masks` must have one mask per image ({len(images)}), got {len(masks)}")
@@ -60,9 +64,39 @@ def check_training_set(
         if len(groups) != len(images):
             wanted = f"one value per image ({len(images)})"
             raise ValueError(f"`{prefix}groups` must have {wanted}, got {len(groups)}")
-    images = [check_image(image, f"{prefix}images[{i}]") for i, image in enumerate(images)]
-    masks = [check_mask(mask, images[i].shape, f"{prefix}masks[{i}]") for i, mask in enumerate(masks)]
-    return images, masks, groups
+
+    def checked_image(i: int) -> NDArray[np.uint8]:
+        return check_image(images[i], f"{prefix}images[{i}]")
+
+    def checked_mask(i: int) -> NDArray[np.bool_]:
+        return check_mask(masks[i], checked_image(i).shape, f"{prefix}masks[{i}]")
+
+    if isinstance(images, list) and isinstance(masks, list):
+        return [checked_image(i) for i in range(len(images))], [checked_mask(i) for i in range(len(masks))], groups
+    return _CheckedAsRead(checked_image, len(images)), _CheckedAsRead(checked_mask, len(masks)), groups
+
+
+class _CheckedAsRead(Sequence[Any]):
+    """A sequence made by a function of the index."""
+
+    def __init__(self, item: Callable[[int], Any], length: int) -> None:
+        self._item, self._length = item, length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self._item(i) for i in range(*index.indices(self._length))]
+        if not -self._length <= index < self._length:
+            raise IndexError(index)
+        return self._item(index % self._length)
+
+
+def _as_sequence(values: Any, name: str) -> Sequence[Any]:
+    if isinstance(values, Sequence) and not isinstance(values, (list, tuple, str, bytes)):
+        return values
+    return _as_list(values, name)
 
 
 def _as_list(values: Any, name: str) -> list[Any]:

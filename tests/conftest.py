@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import weakref
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,3 +18,30 @@ def busi_dir() -> Path:
     if not (folder / "benign").is_dir():
         pytest.skip(f"the BUSI images are not at {folder}; set HYBRIDSEG_BUSI to their folder")
     return folder
+
+
+class Streamed(Sequence):
+    """Arrays that come into being when they are asked for; ``most_alive`` tells how many there were at once."""
+
+    def __init__(self, values: list) -> None:
+        self._values = values
+        self._alive = self.most_alive = 0
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, index):
+        array = self._values[index].copy()
+        self._alive += 1
+        self.most_alive = max(self.most_alive, self._alive)
+        weakref.finalize(array, self._ended)
+        return array
+
+    def _ended(self) -> None:
+        self._alive -= 1
+
+
+@pytest.fixture
+def streamed() -> type[Streamed]:
+    """What a training set that doesn't fit in memory looks like to a method."""
+    return Streamed

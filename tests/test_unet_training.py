@@ -69,8 +69,12 @@ def test_finished_training_is_not_done_again(fitted, cases, monkeypatch) -> None
     np.testing.assert_array_equal(again.predict_proba(cases[0][1]), fitted.predict_proba(cases[0][1]))
 
 
-def test_same_seed_same_model_whatever_the_checkpoints(fitted, cases) -> None:
-    again = UNetSegmenter(**TINY).fit(*cases)
+def test_same_seed_same_model_whatever_the_checkpoints_and_without_all_images_in_memory(
+    fitted, cases, streamed
+) -> None:
+    images, masks = (streamed(values) for values in cases)
+    again = UNetSegmenter(**TINY).fit(images, masks)
+    assert max(images.most_alive, masks.most_alive) <= again.validation_images_ + 2 < len(images)
     np.testing.assert_array_equal(again.predict_proba(cases[0][1]), fitted.predict_proba(cases[0][1]))
     assert again.operating_point_ == fitted.operating_point_
 

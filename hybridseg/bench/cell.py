@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import Case
+from ..data import Case, CaseReader, Dataset
 from ..metrics import boundary, count_pixels, hd95
 from ..segmenter import Segmenter
 from ..validation import check_mask
@@ -24,31 +24,6 @@ Progress = Callable[[int, int, str], None]
 
 NSD_TOLERANCE_PX = 3.0
 """Boundary pixels within this distance of the other boundary count as right (normalised surface distance)."""
-
-
-CACHE_BYTES = 2**30
-"""Decoded cases are kept up to this size, so that several methods and folds read each file once."""
-
-Pair = tuple[NDArray[np.uint8], NDArray[np.bool_]]
-
-
-class CaseReader:
-    """Reads cases and keeps what fits."""
-
-    def __init__(self, max_bytes: int = CACHE_BYTES) -> None:
-        self._left = max_bytes
-        self._kept: dict[str, Pair] = {}
-
-    def read(self, case: Case) -> Pair:
-        """Return image and mask, which belong to the caller: methods may write into what they are given."""
-        pair = self._kept.get(case.case_id)
-        if pair is None:
-            pair = case.read()
-            size = pair[0].nbytes + pair[1].nbytes
-            if size <= self._left:
-                self._left -= size
-                self._kept[case.case_id] = pair
-        return pair[0].copy(), pair[1].copy()
 
 
 def run_cell(folder: RunFolder, plan: Plan, cell: Cell, reader: CaseReader, tell: Callable[[int, str], None]) -> None:
@@ -216,9 +191,10 @@ def _fitted_model(
             return type(model).load(path), ""
         say("reading")
         cases = plan.dataset.select(cell.train)
-        pairs = [reader.read(case) for case in cases]
+        for case in cases:  # what can't be read ends the run, not the method; what fits into memory isn't timed
+            reader.read(case)
         try:
-            seconds = _fit(model, pairs, cases.groups, say)
+            seconds = _fit(model, cases, reader, say)
         except Exception as error:  # as in predict_case
             file.append(FitRecord(None, {}, error=f"fit: {reason(error)}"))
             return None, f"fit: {reason(error)}"
@@ -228,18 +204,13 @@ def _fitted_model(
     return model, ""
 
 
-def _fit(
-    model: Segmenter,
-    pairs: list[Pair],
-    groups: list[str],
-    say: Callable[[str], None],
-) -> float:
+def _fit(model: Segmenter, cases: Dataset, reader: CaseReader, say: Callable[[str], None]) -> float:
     say("fitting")
     start = time.perf_counter()
     model.fit(
-        [image for image, _ in pairs],
-        [mask for _, mask in pairs],
-        groups=groups,
+        reader.images(cases),
+        reader.masks(cases),
+        groups=cases.groups,
         progress=lambda done, total, text: say(f"fitting {done}/{total} {text}".rstrip()),
     )
     return round(time.perf_counter() - start, 3)

@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..data import CaseReader
 from ..images import shown
 from ..validation import write_atomically
 from ..workers import ClusterWorkers, LocalWorkers, Workers, shard_of
-from .cell import NSD_TOLERANCE_PX, CaseReader, Progress, failure, run_cell
+from .cell import NSD_TOLERANCE_PX, Progress, failure, run_cell
 from .machine import describe_machine, usable_cores
 from .plan import Cell, Plan
 from .records import (

@@ -37,7 +37,7 @@ def fit(method: str, data: str, output: Path, params: tuple[str, ...], overwrite
     FILE.history.csv and .png; while it trains, checkpoints in FILE.checkpoint, from which the same command goes on.
     """
     from .. import registry
-    from ..data import load_dataset
+    from ..data import CaseReader, load_dataset
     from ._training_record import write_card, write_curves
 
     _check_output(output, overwrite)
@@ -51,19 +51,17 @@ def fit(method: str, data: str, output: Path, params: tuple[str, ...], overwrite
     dataset = load_dataset(data)
     start = time.monotonic()
     with progress_line("fit") as progress:
-        pairs = []
-        for number, case in enumerate(dataset):
-            pairs.append(case.read())
+        reader, lesion_images = CaseReader(), 0
+        for number, case in enumerate(dataset):  # every file once before the hours of training
+            lesion_images += bool(reader.read(case)[1].any())
             if progress is not None:
                 progress(number + 1, len(dataset), "reading")
-        images = [image for image, _ in pairs]
-        masks = [mask for _, mask in pairs]
-        model.fit(images, masks, groups=dataset.groups, progress=progress)
+        model.fit(reader.images(dataset), reader.masks(dataset), groups=dataset.groups, progress=progress)
     if own_checkpoint:
         model.set_params(checkpoint_dir=None)
     model.save(output)
-    seconds, lesion_images = time.monotonic() - start, sum(bool(mask.any()) for mask in masks)
-    write_card(output.with_name(f"{output.name}.json"), model, dataset, lesion_images, seconds)
+    card = output.with_name(f"{output.name}.json")
+    write_card(card, model, dataset, lesion_images, time.monotonic() - start)
     history = getattr(model, "history_", None)
     if history:
         write_curves(output, history)

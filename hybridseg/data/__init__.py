@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 _LAZY = {
     "Case": "cases",
+    "CaseReader": "streaming",
     "DataError": "cases",
     "Dataset": "cases",
     "FileCase": "files",
@@ -28,6 +29,7 @@ _LAZY = {
 }
 __all__ = [
     "Case",
+    "CaseReader",
     "DataError",
     "Dataset",
     "FileCase",
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
         read_split,
         write_split,
     )
+    from .streaming import CaseReader
 
 
 def __getattr__(name: str) -> Any:

@@ -68,7 +68,6 @@ def network_to_onnx(model: Any) -> bytes:
 
     network, _ = tf2onnx.convert.from_function(forward, input_signature=signature, opset=OPSET)
     network.ir_version = 8
-    network.graph.ClearField("doc_string")  # holds a counter of the process
     _number_names(network.graph)
     halve_weights(network.graph)
     data: bytes = network.SerializeToString()
@@ -76,8 +75,11 @@ def network_to_onnx(model: Any) -> bytes:
 
 
 def _number_names(graph: Any) -> None:
-    """Number the names that tf2onnx made by their order in the graph: its own differ from process to process."""
+    """Number the names that tf2onnx made by their order in the graph: its own hold counters of the process."""
+    graph.ClearField("doc_string")
     ends = {value.name for value in (*graph.input, *graph.output)}
+    for value in (*graph.input, *graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "N"
     known: dict[str, str] = {}
 
     def renamed(name: str) -> str:

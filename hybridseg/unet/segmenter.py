@@ -17,6 +17,7 @@ from ..postprocess import OperatingPoint
 from ..segmenter import Progress, Segmenter, Tags
 from .working import to_native, to_working
 
+MAX_HELD_OUT = 500
 TRAIN_LINE = 'pip install "hybridseg[train]"'
 
 
@@ -108,35 +109,28 @@ class UNetSegmenter(Segmenter):
 
     def _fit(
         self,
-        images: list[NDArray[np.uint8]],
-        masks: list[NDArray[np.bool_]],
+        images: Sequence[NDArray[np.uint8]],
+        masks: Sequence[NDArray[np.bool_]],
         *,
         groups: list[Any] | None,
-        validation: tuple[list[NDArray[np.uint8]], list[NDArray[np.bool_]]] | None,
+        validation: tuple[Sequence[NDArray[np.uint8]], Sequence[NDArray[np.bool_]]] | None,
         progress: Progress,
     ) -> None:
         recipe = self._recipe()
         _require_keras()
-        from .training import TrainingData, train
+        from .training import train
 
-        if not any(mask.any() for mask in masks):
+        folder = Path(self.checkpoint_dir) if self.checkpoint_dir is not None else None
+        data = _working_size(images, masks, self.size, folder)
+        if not data.has_lesion.any():
             raise ValueError("`masks` must hold at least one lesion pixel, got only empty masks")
         if validation is None:
-            held_out = hold_out(masks, groups, self.validation_share, self.random_state)
-            validation = (
-                [image for image, out in zip(images, held_out, strict=True) if out],
-                [mask for mask, out in zip(masks, held_out, strict=True) if out],
-            )
-            images = [image for image, out in zip(images, held_out, strict=True) if not out]
-            masks = [mask for mask, out in zip(masks, held_out, strict=True) if not out]
-        data, validation_data = (
-            TrainingData(
-                np.stack([np.rint(to_working(image, self.size)).astype(np.uint8) for image in some_images]),
-                np.stack([np.rint(255 * to_working(mask, self.size)).astype(np.uint8) for mask in some_masks]),
-            )
-            for some_images, some_masks in ((images, masks), validation)
-        )
-        folder = Path(self.checkpoint_dir) if self.checkpoint_dir is not None else None
+            held_out = hold_out(data.has_lesion, groups, self.validation_share, self.random_state)
+            validation_data, data = data.select(np.flatnonzero(held_out)), data.select(np.flatnonzero(~held_out))
+            truths, natives = masks, images
+        else:
+            natives, truths = validation
+            validation_data = _working_size(natives, truths, self.size, None)
         teacher, teacher_hash = self._teacher()
         model, history = train(
             recipe, data, validation_data, progress=progress, checkpoint_dir=folder, teacher=teacher,
@@ -147,10 +141,13 @@ class UNetSegmenter(Segmenter):
         self._forget()
         self.network_ = np.frombuffer(convert_weights(recipe, model), np.uint8)
         self.history_ = history
-        self.validation_images_ = len(validation[0])
-        self.operating_point_ = self._tune(*validation)
+        self.validation_images_ = len(validation_data)
+        cases = validation_data.cases
+        self.operating_point_ = self._tune([natives[k] for k in cases], [truths[k] for k in cases])
 
-    def _tune(self, images: list[NDArray[np.uint8]], masks: list[NDArray[np.bool_]]) -> OperatingPoint:
+    def _tune(
+        self, images: Sequence[NDArray[np.uint8]], masks: Sequence[NDArray[np.bool_]]
+    ) -> OperatingPoint:
         from .operating import choose_operating_point
 
         return choose_operating_point(masks, [self._predict_proba(image) for image in images])
@@ -237,28 +234,50 @@ class UNetSegmenter(Segmenter):
         )
 
 
+def _working_size(
+    images: Sequence[NDArray[np.uint8]], masks: Sequence[NDArray[np.bool_]], size: int, folder: Path | None
+) -> Any:
+    """Return the cases at the network's size: in files below ``folder``, which needn't fit in memory, or in memory."""
+    from .training import TrainingData
+
+    shape = len(images), size, size
+    if folder is None:
+        small_images, small_masks = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        small_images, small_masks = (
+            np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.uint8, shape) for name in ("images", "masks")
+        )
+    for k in range(len(images)):
+        small_images[k] = np.rint(to_working(images[k], size))
+        small_masks[k] = np.rint(255 * to_working(masks[k], size))
+    return TrainingData(small_images, small_masks, np.arange(len(images)))
+
+
 def hold_out(
-    masks: list[NDArray[np.bool_]], groups: list[Any] | None, share: float, random_state: int
+    has_lesion: NDArray[np.bool_], groups: list[Any] | None, share: float, random_state: int
 ) -> NDArray[np.bool_]:
     """Return which cases are held out: whole groups, about ``share`` of the lesion and of the lesion-free cases.
+
+    `MAX_HELD_OUT` of each at most, since their native pixels are in memory together.
 
     Raises
     ------
     ValueError
         If there are not two groups to tell apart.
     """
-    keys = list(range(len(masks))) if groups is None else groups
+    keys = list(range(len(has_lesion))) if groups is None else groups
     members: dict[Any, list[int]] = {}
     for case, key in enumerate(keys):
         members.setdefault(key, []).append(case)
     if len(members) < 2:
         raise ValueError(f"`groups` must name at least 2 groups to hold one out for validation, got {len(members)}")
     rng = np.random.default_rng(random_state)
-    held_out = np.zeros(len(masks), bool)
-    for has_lesion in (True, False):
-        kind = [cases for cases in members.values() if any(masks[case].any() for case in cases) == has_lesion]
+    held_out = np.zeros(len(has_lesion), bool)
+    for lesion in (True, False):
+        kind = [cases for cases in members.values() if has_lesion[cases].any() == lesion]
         total = sum(len(cases) for cases in kind)
-        wanted = max(1, round(share * total)) if has_lesion else round(share * total)
+        wanted = min(MAX_HELD_OUT, max(1, round(share * total)) if lesion else round(share * total))
         if len(kind) < 2:
             continue
         for position in rng.permutation(len(kind)):

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -55,16 +56,33 @@ class Recipe:
 
 @dataclass
 class TrainingData:
-    """Working-size cases: images uint8 (n, S, S) in 0..255, masks uint8 (n, S, S) in 0..255 for 0..1."""
+    """Working-size cases: images uint8 (n, S, S) in 0..255, masks uint8 (n, S, S) in 0..255 for 0..1.
+
+    The arrays may be files that don't fit in memory; ``cases`` are the rows of them that belong to it.
+    """
 
     images: NDArray[np.uint8]
     masks: NDArray[np.uint8]
+    cases: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def select(self, positions: NDArray[np.intp]) -> TrainingData:
+        """Return the cases at these positions; the arrays are shared."""
+        return TrainingData(self.images, self.masks, self.cases[positions])
+
+    @cached_property
+    def has_lesion(self) -> NDArray[np.bool_]:
+        """Whether each case has a lesion."""
+        return np.array([bool(self.masks[case].any()) for case in self.cases])
 
     def content_hash(self) -> str:
-        """Return a SHA-256 (hex) over the arrays."""
-        digest = hashlib.sha256(repr(self.images.shape).encode())
-        digest.update(self.images.tobytes())
-        digest.update(self.masks.tobytes())
+        """Return a SHA-256 (hex) over the cases' pixels."""
+        digest = hashlib.sha256(repr((len(self), *self.images.shape[1:])).encode())
+        for array in (self.images, self.masks):
+            for case in self.cases:
+                digest.update(array[case].tobytes())
         return digest.hexdigest()
 
 
@@ -192,10 +210,9 @@ def _one_epoch(
 
 
 def epoch_order(recipe: Recipe, data: TrainingData, epoch: int) -> NDArray[np.intp]:
-    """Return the case indices of an epoch: every lesion case once, lesion-free ones at their share."""
+    """Return the positions of an epoch's cases: every lesion case once, lesion-free ones at their share."""
     rng = np.random.default_rng([recipe.random_state, epoch])
-    has_lesion = data.masks.reshape(len(data.masks), -1).any(axis=1)
-    lesion, free = np.flatnonzero(has_lesion), np.flatnonzero(~has_lesion)
+    lesion, free = np.flatnonzero(data.has_lesion), np.flatnonzero(~data.has_lesion)
     share = recipe.lesion_free_share
     wanted = round(share / (1 - share) * len(lesion)) if len(free) and len(lesion) else len(free)
     drawn = [rng.permutation(free) for _ in range(-(-wanted // max(1, len(free))))]
@@ -214,7 +231,7 @@ def batches(
         pairs = []
         for position in range(first, first + size):
             rng = np.random.default_rng([recipe.random_state, epoch, position])
-            case = order[position]
+            case = data.cases[order[position]]
             image, mask = augment(
                 data.images[case].astype(np.float32), data.masks[case].astype(np.float32) / 255, rng
             )
@@ -247,9 +264,9 @@ def predict_working(model: Any, images: NDArray[np.uint8], batch_size: int = 8) 
 
 def validation_scores(model: Any, validation: TrainingData) -> tuple[list[float], float]:
     """Return F1 of each lesion case at working size, at the threshold with the best mean, and that threshold."""
-    has_lesion = validation.masks.reshape(len(validation.masks), -1).any(axis=1)
-    truths = list(validation.masks[has_lesion] > 127)
-    probabilities = predict_working(model, validation.images[has_lesion])
+    lesions = validation.cases[validation.has_lesion]
+    truths = list(validation.masks[lesions] > 127)
+    probabilities = predict_working(model, validation.images[lesions])
     scores = [f1_per_image(truths, list(probabilities >= value)) for value in THRESHOLDS]
     best = int(np.argmax([values.mean() for values in scores]))
     return scores[best].tolist(), THRESHOLDS[best]
