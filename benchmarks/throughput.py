@@ -1,0 +1,154 @@
+"""How many images an hour: the stages of `segment`, processes of one machine, a Dask cluster, and what follows.
+
+    python benchmarks/throughput.py --data Dataset_BUSI_with_GT -o benchmarks/results/throughput.md
+
+Each rate is that of a whole command, start and end included, over the images of the folder (masks go to a folder that
+is thrown away). The last part reckons from these costs. Run it when nothing else runs: it times.
+"""
+
+from __future__ import annotations
+
+import pickle
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import tracemalloc
+from pathlib import Path
+
+import click
+
+from hybridseg.bench.machine import describe_machine, usable_cores
+from hybridseg.cli._segment_files import MAX_UNIT, Done, Work, segment_unit
+from hybridseg.cli.segment import plan_jobs
+from hybridseg.images import decode_image, read_bytes, write_mask
+from hybridseg.registry import create
+from hybridseg.workers import ClusterWorkers
+
+IMAGES, MACHINES, CORES = 10_000_000, 100, 16
+TASKS = 2_000
+
+
+def rate(arguments: list[str], images: int) -> float:
+    """Return images a second of one `hybridseg segment`."""
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.monotonic()
+        command = [sys.executable, "-m", "hybridseg", "segment", *arguments, "-m", "unet", "-q", "-o", folder]
+        subprocess.run(command, check=True)
+        return images / (time.monotonic() - start)
+
+
+def stages(files: list[Path]) -> dict[str, float]:
+    """Return the median milliseconds of each stage, in one process with one thread."""
+    model = create("unet")
+    took: dict[str, list[float]] = {"read and decode": [], "infer": [], "encode and write": []}
+    with tempfile.TemporaryDirectory() as folder:
+        for number, file in enumerate(files):
+            start = time.perf_counter()
+            image = decode_image(read_bytes(file), file.name, None)
+            decoded = time.perf_counter()
+            mask = model.predict(image)
+            inferred = time.perf_counter()
+            write_mask(Path(folder, f"{number}.png"), mask)
+            times = start, decoded, inferred, time.perf_counter()
+            for name, before, after in zip(took, times[:-1], times[1:], strict=True):
+                took[name].append(1e3 * (after - before))
+    return {name: statistics.median(values[3:]) for name, values in took.items()}
+
+
+def cluster_rates(folder: Path, images: int, counts: list[int]) -> tuple[dict[int, float], float]:
+    """Return images a second by number of worker processes, and the milliseconds that an empty unit costs."""
+    from distributed import LocalCluster
+
+    rates, unit_ms = {}, 0.0
+    for count in counts:
+        with LocalCluster(n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+            address = cluster.scheduler_address
+            rates[count] = rate([str(folder), "--cluster", address], images)
+            with ClusterWorkers(segment_unit, Work("otsu"), address) as workers:
+                start = time.monotonic()
+                for _ in range(TASKS):
+                    workers.put([])
+                for _ in range(TASKS):
+                    workers.take()
+                unit_ms = 1e3 * (time.monotonic() - start) / TASKS
+    return rates, unit_ms
+
+
+def planning(folder: Path, files: int) -> tuple[float, float]:
+    """Return microseconds and bytes that listing costs for each file."""
+    tracemalloc.start()
+    start = time.perf_counter()
+    jobs = plan_jobs((str(folder),), Path("masks"), overlay=False)
+    seconds, size = time.perf_counter() - start, tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert len(jobs) == files
+    return 1e6 * seconds / files, size / files
+
+
+@click.command()
+@click.option("--data", required=True, type=click.Path(exists=True, path_type=Path), help="BUSI, as unzipped.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path))
+def main(data: Path, output: Path) -> None:
+    """Measure, reckon, write the page."""
+    files = sorted(path for path in data.rglob("*.png") if "_mask" not in path.name)
+    cores, machine = usable_cores(), describe_machine()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for number, file in enumerate(files):
+            (folder / f"{number:04}.png").symlink_to(file.resolve())
+        stage = stages(files[:200])
+        counts = sorted({1, 2, cores})
+        local = {count: rate([str(folder), "-j", str(count)], len(files)) for count in counts}
+        remote, unit_ms = cluster_rates(folder, len(files), counts)
+        list_us, list_bytes = planning(folder, len(files))
+        jobs = plan_jobs((str(folder),), Path("masks"), overlay=False)[:MAX_UNIT]
+    sent = len(pickle.dumps(list(enumerate(jobs))))
+    returned = len(pickle.dumps([Done(k, ["x" * 60]) for k in range(MAX_UNIT)]))
+    total = sum(stage.values())
+    read_mb = sum(file.stat().st_size for file in files) / len(files) / 1e6
+    hours = IMAGES / (MACHINES * CORES * remote[1]) / 3600
+    units = IMAGES / MAX_UNIT
+    output.write_text("\n".join([
+        "# Throughput of `segment`", "",
+        f"`python benchmarks/throughput.py --data Dataset_BUSI_with_GT -o {output}`: {len(files)} images of BUSI's "
+        f"development part, method `unet`, {machine['cpu']}, {cores} cores.", "",
+        "## One image, one process, one thread", "",
+        "| stage | median ms |", "|---|---:|",
+        *(f"| {name} | {value:.1f} |" for name, value in stage.items()),
+        f"| together | {total:.1f} |", "",
+        "## Images a second, whole commands", "",
+        "Each process decodes, infers and encodes its own images, so the stages of different images overlap.", "",
+        "| processes | `-j` | against one | of the sum of the stages | on a Dask cluster | against one |",
+        "|---:|---:|---:|---:|---:|---:|",
+        *(f"| {n} | {local[n]:.1f} | {local[n] / local[1]:.2f} | {local[n] * total / 1e3 / n:.0%} | {remote[n]:.1f} | "
+          f"{remote[n] / remote[1]:.2f} |" for n in counts), "",
+        "The cluster's processes are `distributed.LocalCluster` workers of one thread each, warm; its scheduler and "
+        "the client share the cores with them. That a worker killed in the middle leaves the table as it is: "
+        "`tests/test_workers.py`.", "",
+        f"## {IMAGES:,} images on {MACHINES} machines: a reckoning", "",
+        "| | | from |", "|---|---:|---|",
+        f"| hours of work | {hours:.1f} | measured: {remote[1]:.1f} images a second for each cluster process; assumed: "
+        f"{CORES} cores a machine as fast as these, one process each, and no other bottleneck |",
+        f"| units | {units:,.0f} | {MAX_UNIT} images each |",
+        f"| a unit takes, s | {MAX_UNIT / remote[1]:.0f} | measured rate; what a lost worker costs |",
+        f"| scheduler and client busy, s | {units * unit_ms / 1e3:.0f} | measured: {unit_ms:.2f} ms for a unit with "
+        f"no images, {TASKS:,} of them; it overlaps with the work |",
+        f"| sent to workers, GB | {units * sent / 1e9:.1f} | measured: {sent / 1e3:.1f} kB for a unit's names; the "
+        "model comes from the installed package |",
+        f"| returned by workers, GB | {units * returned / 1e9:.1f} | measured: {returned / 1e3:.1f} kB a unit; without "
+        "`-q` a line of 60 characters an image |",
+        f"| read from storage, TB | {IMAGES * read_mb / 1e6:.2f} | measured: {read_mb * 1e3:.0f} kB an image, "
+        "as BUSI's |",
+        f"| storage must give, MB/s | {IMAGES * read_mb / hours / 3600:.0f} | the two figures above |",
+        f"| listing the files, min | {IMAGES * list_us / 6e7:.0f} | measured: {list_us:.0f} µs a file on a local disk; "
+        "a network file system is slower |",
+        f"| client's memory, GB | {IMAGES * list_bytes / 1e9:.1f} | measured: {list_bytes / 1e3:.2f} kB a file |", "",
+        f"With `--shard k/{MACHINES}` each job of an array lists all files and works on its part, and nothing is sent "
+        "at all. Both ways, `--existing skip` goes on after anything that stops a run.",
+    ]) + "\n")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
