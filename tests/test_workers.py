@@ -235,9 +235,8 @@ def cluster(tmp_path: Path) -> Iterator[tuple[Path, list[subprocess.Popen[bytes]
         yield file, workers
     finally:
         for process in (*workers, scheduler):
-            process.terminate()
-        for process in (*workers, scheduler):
-            process.wait(timeout=30)
+            process.kill()  # a worker told to end waits for its scheduler, which may be gone first
+            process.wait()
         log.close()
 
 
