@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -181,7 +182,7 @@ def test_teacher_is_mixed_into_the_target_at_its_share() -> None:
     data = TrainingData(np.full((4, 32, 32), 90, np.uint8), np.zeros((4, 32, 32), np.uint8), np.arange(4))
     seen = []
 
-    def teacher(image: np.ndarray) -> np.ndarray:
+    def teacher(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         seen.append(image)
         return np.full(image.shape, 0.8, np.float32)
 
@@ -190,6 +191,30 @@ def test_teacher_is_mixed_into_the_target_at_its_share() -> None:
     np.testing.assert_allclose(masks, 0.2, atol=1e-6)
     assert seen[0].dtype == np.uint8
     np.testing.assert_array_equal(seen[0], np.rint(images[0, ..., 0]))  # it sees what the student sees
+
+
+def test_one_of_several_teachers_answers_for_each_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Constant:
+        def __init__(self, path: str) -> None:
+            self.value = np.float32(Path(path).stem)
+
+        @classmethod
+        def load(cls, path: str) -> Constant:
+            return cls(path)
+
+        def predict_proba(self, image: np.ndarray) -> np.ndarray:
+            return np.full(image.shape, self.value, np.float32)
+
+    monkeypatch.setattr("hybridseg.onnx.OnnxSegmenter", Constant)
+    paths = [tmp_path / "0.25.onnx", tmp_path / "0.75.onnx"]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+    answer, digest = UNetSegmenter(teacher=[str(path) for path in paths])._teacher()
+    image = np.zeros((4, 4), np.uint8)
+    values = [float(answer(image, np.random.default_rng(seed))[0, 0]) for seed in range(400)]
+    assert set(values) == {0.25, 0.75}
+    assert np.mean(values) == pytest.approx(0.5, abs=0.06)
+    assert digest != UNetSegmenter(teacher=str(paths[0]))._teacher()[1]
 
 
 def test_only_the_largest_region_stays_where_second_ones_are_wrong() -> None:

@@ -53,8 +53,8 @@ class UNetSegmenter(Segmenter):
     flip_averaging : bool
         Average the probability with that of the mirrored image; doubles the time.
     teacher : str or sequence of str, optional
-        Exported models (``.onnx``) to learn from besides the masks: the mean of their answers on every augmented
-        picture.
+        Exported models (``.onnx``) to learn from besides the masks: one of them, drawn at random, answers for each
+        augmented picture. Over the epochs that teaches their mean, at the price of one.
     teacher_share : float
         Weight of the teacher's answer in the target, in [0, 1]; the mask has the rest.
     random_state : int
@@ -153,7 +153,7 @@ class UNetSegmenter(Segmenter):
         return choose_operating_point(masks, [self._predict_proba(image) for image in images])
 
     def _teacher(self) -> tuple[Any, str]:
-        """Return what gives the mean answer of the teachers, and the SHA-256 (hex) of their files."""
+        """Return what gives one teacher's answer, drawn at random, and the SHA-256 (hex) of the teachers' files."""
         if self.teacher is None:
             return None, ""
         from ..onnx import OnnxSegmenter
@@ -162,9 +162,8 @@ class UNetSegmenter(Segmenter):
         teachers = [OnnxSegmenter.load(path) for path in paths]
         digest = hashlib.sha256(b"".join(hashlib.sha256(Path(path).read_bytes()).digest() for path in paths))
 
-        def answer(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-            mean: NDArray[np.float32] = np.mean([t.predict_proba(image) for t in teachers], axis=0, dtype=np.float32)
-            return mean
+        def answer(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
+            return teachers[rng.integers(len(teachers))].predict_proba(image)
 
         return answer, digest.hexdigest()
 

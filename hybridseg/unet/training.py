@@ -27,8 +27,8 @@ from .operating import THRESHOLDS, f1_per_image
 
 CHECKPOINT = "checkpoint.npz"
 
-Teacher = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-"""From an image (S, S), uint8, to a probability (S, S), float32: `Segmenter.predict_proba`."""
+Teacher = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.float32]]
+"""From an image (S, S), uint8, to a probability (S, S), float32; several teachers draw who answers."""
 
 
 class TrainingError(RuntimeError):
@@ -236,7 +236,7 @@ def batches(
                 data.images[case].astype(np.float32), data.masks[case].astype(np.float32) / 255, rng
             )
             if teacher is not None:
-                answer = teacher(np.rint(image).astype(np.uint8))
+                answer = teacher(np.rint(image).astype(np.uint8), rng)
                 mask = mask + np.float32(recipe.teacher_share) * (answer - mask)
             pairs.append((image, mask))
         return np.stack([p[0] for p in pairs])[..., None], np.stack([p[1] for p in pairs])[..., None]
