@@ -22,9 +22,9 @@ import click
 from hybridseg.bench.machine import describe_machine, usable_cores
 from hybridseg.cli._segment_files import MAX_UNIT, Done, Work, segment_unit
 from hybridseg.cli.segment import plan_jobs
+from hybridseg.cluster import ClusterWorkers
 from hybridseg.images import decode_image, read_bytes, write_mask
 from hybridseg.registry import create
-from hybridseg.workers import ClusterWorkers
 
 IMAGES, MACHINES, CORES = 10_000_000, 100, 16
 TASKS = 2_000

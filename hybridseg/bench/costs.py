@@ -50,7 +50,10 @@ def method_cost(folder: RunFolder, key: str, records: Sequence[Record]) -> dict[
 
 def run_cpus(description: Mapping[str, Any]) -> list[str]:
     """Return the processors on which rows of a run were made."""
-    return sorted({session["cpu"] for session in description["sessions"] if "cpu" in session})
+    sessions = description["sessions"]
+    return sorted({
+        cpu for session in sessions for cpu in session.get("worker_cpus") or [session.get("cpu")] if cpu is not None
+    })  # fmt: skip
 
 
 def timed_on(costs: Iterable[tuple[str, Mapping[str, Any]]], cpus: Sequence[str]) -> dict[str, list[str]]:

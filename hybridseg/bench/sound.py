@@ -26,7 +26,7 @@ _DESCRIPTION = {
 }  # fmt: skip
 _METHOD = {"spec": str, "class": str, "params": dict, "as_given": bool, "key": str}
 _CELL = {"method": str, "fold": int, "file": str, "cases": int}
-_SESSION = {"command": list}
+_SESSION = {"command": list, "deaths": list, "worker_cpus": list, "cpu": str}
 _COST = {
     **dict.fromkeys((
         "warm_ms_median", "warm_ms_p95", "cold_ms", "peak_mib", "cores_used", "saved_bytes", "threads", "parameters",
@@ -78,8 +78,9 @@ def check_description(description: Any) -> None:
     for method in description["methods"]:
         check_name(method["key"])
     for session in description["sessions"]:
-        if not all(isinstance(part, str) for part in session.get("command", ())):
-            raise ValueError("`command` can't be other than texts")
+        for name in ("command", "deaths", "worker_cpus"):
+            if not all(isinstance(part, str) for part in session.get(name, ())):
+                raise ValueError(f"`{name}` can't be other than texts")
 
 
 def check_cost(cost: Any) -> None:

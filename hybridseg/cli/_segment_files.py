@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -52,7 +52,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Work:
-    """What is wanted of every image."""
+    """What is wanted of every image. ``sources`` are the inputs that have the name of an output."""
 
     spec: str
     existing: str = "error"
@@ -63,13 +63,14 @@ class Work:
 
 @dataclass
 class Done:
-    """What came of one file, beside what was written."""
+    """What came of one file, beside what was written; with a ``note`` alone, it comes later."""
 
     number: int
     lines: list[str] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
     may_name_patient: bool = False
     error: str = ""
+    note: str = ""
 
 
 Unit = list[tuple[int, Job]]
@@ -83,9 +84,10 @@ def segment_here(model: Segmenter, work: Work, jobs: list[Job]) -> Iterator[Done
 
 
 def segment_with(workers: Workers, jobs: list[Job], *, in_units: bool) -> Iterator[Done]:
-    """Segment files in other processes, in no special order; one whose process dies twice has failed.
+    """Segment files in other processes, in no special order.
 
-    ``in_units`` sends many files at once; those of a unit that died are sent one by one.
+    ``in_units`` sends many files at once. What a process that died had in hand is tried again at the end, one file at a
+    time; a file whose process dies again has failed.
 
     Raises
     ------
@@ -97,26 +99,29 @@ def segment_with(workers: Workers, jobs: list[Job], *, in_units: bool) -> Iterat
     size = max(1, min(MAX_UNIT, len(jobs) // 64)) if in_units else 1
     numbered = list(enumerate(jobs))
     units: list[Unit] = [numbered[start : start + size] for start in range(0, len(numbered), size)]
-    left, deaths = len(numbered), Counter[int]()
+    in_hand, alone, suspects = len(units), False, deque[tuple[int, Job]]()
     with workers:
         for unit in units:
             workers.put(unit)
-        while left:
+        while in_hand or suspects:
+            if not in_hand:
+                workers.put([suspects.popleft()])
+                in_hand, alone = 1, True
             outcome = workers.take()
             assert outcome is not None  # without a limit of time there is always one
+            in_hand -= 1
             if outcome.error:
                 raise ValueError(outcome.error)
             if not outcome.died:
-                left -= len(outcome.result)
                 yield from outcome.result
                 continue
-            for number, job in outcome.unit:
-                deaths[number] += len(outcome.unit) == 1
-                if deaths[number] > 1:
-                    left -= 1
-                    yield Done(number, error=f"{shown(job.image)}: its process died twice ({outcome.died})")
-                else:
-                    workers.put([(number, job)])
+            number, job = outcome.unit[0]
+            if alone:
+                yield Done(number, error=f"{shown(job.image)}: its process died twice ({outcome.died})")
+                continue
+            others = f" and {len(outcome.unit) - 1} more" if len(outcome.unit) > 1 else ""
+            yield Done(number, note=f"{shown(job.image)}{others}: a process died ({outcome.died}); tried again")
+            suspects += outcome.unit
 
 
 def segment_unit(work: Work, unit: Unit) -> list[Done]:

@@ -98,7 +98,8 @@ def segment(
         output.mkdir(parents=True, exist_ok=True)
         if not os.access(output, os.W_OK):
             raise PermissionError(f"{output}: no permission to write there")
-    sources = frozenset(os.path.realpath(job.image) for job in planned)
+    inputs_seen = (os.path.realpath(job.image) for job in planned)
+    sources = frozenset(path for path in inputs_seen if _OUR_OUTPUT.search(path))
     work = Work(_spec(spec), existing, keep_patient, measuring=measure is not None, sources=sources)
     failures = _tell(_segment(work, jobs, processes, cluster), len(jobs), measure, quiet=quiet)
     if failures:
@@ -113,8 +114,8 @@ def _tell(outcomes: Iterator[Done], total: int, measure: Path | None, *, quiet: 
     for done in outcomes:
         for line in () if quiet else done.lines:
             click.echo(line)
-        if done.error:
-            click.echo(done.error, err=True)
+        if done.error or done.note:
+            click.echo(done.error or f"hybridseg segment: {done.note}", err=True)
         failures += bool(done.error)
         named += done.may_name_patient
         if measure is not None:
@@ -135,7 +136,8 @@ def _segment(work: Work, jobs: list[Job], processes: int, cluster: str) -> Itera
     if not cluster and min(processes, len(jobs)) <= 1:
         return segment_here(model, work, jobs)
     from ..bench.machine import usable_cores
-    from ..workers import ClusterWorkers, LocalWorkers
+    from ..cluster import ClusterWorkers
+    from ..workers import LocalWorkers
 
     if cluster:
         return segment_with(ClusterWorkers(segment_unit, work, cluster), jobs, in_units=True)
