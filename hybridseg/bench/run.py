@@ -13,7 +13,7 @@ from typing import Any
 from ..cluster import ClusterWorkers
 from ..data import CaseReader
 from ..images import shown
-from ..validation import write_atomically
+from ..validation import is_part, write_atomically
 from ..workers import LocalWorkers, Workers, shard_of
 from .cell import NSD_TOLERANCE_PX, Progress, failure, run_cell
 from .machine import cpu_model, describe_machine, usable_cores
@@ -79,10 +79,12 @@ def run_plan(
     if jobs < 1:
         raise ValueError(f"`jobs` must be at least 1, got {jobs}")
     folder = RunFolder(Path(out))
-    _check_plan(folder, plan)
+    check_folder(folder)
     for path in (folder.root, folder.root / "cells", folder.root / "models", folder.root / "costs"):
         path.mkdir(parents=True, exist_ok=True)
     with folder.locked():
+        _check_plan(folder, plan)
+        folder.remove_parts()
         mine = shard_of(plan.cells, shard)
         left = [cell for cell in mine if count_rows(folder.cell(cell.file_stem)) < len(cell.test)]
         description = read_description(folder) if folder.description.exists() else describe_plan(plan)
@@ -151,7 +153,8 @@ def check_folder(folder: RunFolder) -> bool:
         raise RunError(f"{shown(folder.root)} is a file, expected a run folder")
     if folder.description.exists():
         return True
-    strangers = sorted(path.name for path in folder.root.iterdir() if path.name not in _OURS)
+    names = (path.name for path in folder.root.iterdir())
+    strangers = sorted(name for name in names if name not in _OURS and not is_part(name))
     if strangers:
         raise RunError(f"{shown(folder.root)} holds other files ({shown(strangers[0])}), expected a run folder")
     return False

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 from . import _measure, _models
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ..segmenter import Segmenter
     from ..workers import Workers
 
@@ -137,7 +140,7 @@ def _model(spec: str) -> Segmenter:
 
 def segment_file(model: Segmenter, work: Work, number: int, job: Job) -> Done:
     """Segment every frame of a file; whatever is bad about it is an error in what is returned."""
-    from ..images import find_facts, read_bytes, shown
+    from ..images import find_facts, read_bytes, read_mask, shown
 
     name = shown(job.image)
     done = Done(number)
@@ -147,8 +150,17 @@ def segment_file(model: Segmenter, work: Work, number: int, job: Job) -> Done:
         done.may_name_patient = facts.burnt_in_text
         for frame in range(facts.frames):
             one = job.for_frame(frame, facts.frames)
-            if facts.frames == 1 or not _stays(one, work):
-                _segment_frame(model, one, data, None if facts.frames == 1 else frame, facts.spacing_mm, work, done)
+            index = None if facts.frames == 1 else frame
+            # Whether the only frame of a file may be written was known before it was read.
+            if (index is None and work.existing != "skip") or not _stays(one, work):
+                mask = _segment_frame(model, one, data, index, work, done)
+            elif work.measuring:
+                mask = read_mask(one.mask)
+            else:
+                continue
+            if work.measuring:
+                number_of_frame = None if index is None else index + 1
+                done.rows += _measure.rows_of(one.image, number_of_frame, one.mask, mask, facts.spacing_mm)
     except Exception as error:  # one bad file, whatever is bad about it, doesn't stop the others
         message = " ".join(str(error).split()) or type(error).__name__
         done.error = message if name in message else f"{name}: {message}"
@@ -168,16 +180,14 @@ def _stays(job: Job, work: Work) -> bool:
 
 
 def _segment_frame(
-    model: Segmenter, job: Job, data: bytes, frame: int | None, spacing_mm: tuple[float, float] | None, work: Work,
-    done: Done,
-) -> None:  # fmt: skip
+    model: Segmenter, job: Job, data: bytes, frame: int | None, work: Work, done: Done
+) -> NDArray[np.bool_]:
+    """Write what is wanted of one frame and return its mask; ``frame`` counts from 0, None for the only one."""
     from .. import __version__
     from ..images import decode_image, overlay, shown, write_image, write_mask
 
     image = decode_image(data, shown(job.image), frame)
     mask = model.predict(image)
-    if work.measuring:
-        done.rows += _measure.rows_of(job.image, None if frame is None else frame + 1, job.mask, mask, spacing_mm)
     job.mask.parent.mkdir(parents=True, exist_ok=True)
     if job.seg is not None:
         from ..images.dicom_seg import write_segmentation
@@ -189,3 +199,4 @@ def _segment_frame(
         write_image(job.overlay, overlay(image, mask))
     write_mask(job.mask, mask)
     done.lines.append(f"{shown(job.image)}: lesion {100 * mask.mean():.1f} % -> {shown(job.mask)}")
+    return mask

@@ -18,6 +18,7 @@ from ._segment_files import Done, Job, Work, segment_here, segment_unit, segment
 if TYPE_CHECKING:
     from ..segmenter import Segmenter
 
+_STALE_SECONDS = 3600.0
 _OUR_OUTPUT = re.compile(r"(_(mask|overlay)(_[0-9]+)?\.[^.]+|_seg(_[0-9]+)?\.dcm)$")
 
 
@@ -43,7 +44,8 @@ _OUR_OUTPUT = re.compile(r"(_(mask|overlay)(_[0-9]+)?\.[^.]+|_seg(_[0-9]+)?\.dcm
     "--measure",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Also write area and diameters of each lesion, as .csv or .json; in mm where DICOM tells the scale.",
+    help="Also write area and diameters of each lesion, as .csv or .json; in mm where DICOM tells the scale. "
+    "With --existing skip the table is made anew, and masks that are there are measured as they are.",
 )
 @click.option("--dicom-seg", is_flag=True, help="Also write <name>_seg.dcm, a DICOM SEG without patient fields.")
 @click.option("--keep-patient", is_flag=True, help="Copy patient and study fields into the DICOM SEG.")
@@ -90,7 +92,7 @@ def segment(
     if measure is not None:
         _measure.check_target(measure, existing)
     planned = plan_jobs(inputs, output, overlay=overlay, seg=dicom_seg)
-    jobs = choose_jobs(planned, existing, shard)
+    jobs = choose_jobs(planned, existing, shard, measuring=measure is not None)
     if not jobs:
         click.echo("nothing to do: every mask is there already")
         return
@@ -98,6 +100,10 @@ def segment(
         output.mkdir(parents=True, exist_ok=True)
         if not os.access(output, os.W_OK):
             raise PermissionError(f"{output}: no permission to write there")
+    from ..validation import remove_parts
+
+    for folder in {target.parent for job in jobs for target in job.targets}:
+        remove_parts(folder, older_than_s=_STALE_SECONDS)  # another process may be at work on the same folder
     inputs_seen = (os.path.realpath(job.image) for job in planned)
     sources = frozenset(path for path in inputs_seen if _OUR_OUTPUT.search(path))
     work = Work(_spec(spec), existing, keep_patient, measuring=measure is not None, sources=sources)
@@ -172,15 +178,18 @@ def plan_jobs(inputs: tuple[str, ...], output: Path | None, *, overlay: bool, se
     return jobs
 
 
-def choose_jobs(jobs: list[Job], existing: str, shard: str) -> list[Job]:
-    """Return what is left to do of this shard; `ValueError` if something is there that mustn't be."""
+def choose_jobs(jobs: list[Job], existing: str, shard: str, *, measuring: bool = False) -> list[Job]:
+    """Return what is left to do of this shard; `ValueError` if something is there that mustn't be.
+
+    With ``measuring`` masks that are skipped are left to do too: they are measured.
+    """
     from ..images import shown
 
     if shard:
         from ..workers import parse_shard, shard_of
 
         jobs = shard_of(jobs, parse_shard(shard))
-    if existing == "skip":
+    if existing == "skip" and not measuring:
         return [job for job in jobs if not job.is_done]
     if existing == "error":
         for job in jobs:
