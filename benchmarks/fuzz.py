@@ -365,7 +365,7 @@ class Guard:
 
     @property
     def _writable(self) -> tuple[str, ...]:
-        return (f"{self.box}/out",)
+        return (f"{self.box}/out", os.devnull)
 
     def _check(self, path: Any, event: str, allowed: tuple[str, ...]) -> None:
         if isinstance(path, int):
