@@ -10,7 +10,7 @@ from typing import Any
 
 from ..images import shown
 from ..metrics import holm
-from .costs import method_cost, run_cpus, time_note, timed_on
+from .costs import busy_note, method_cost, run_cpus, time_note, timed_on
 from .pairing import METRICS, SIGNIFICANT, TEST, difference, in_words, lesion_scores
 from .records import Record, RunError, RunFolder, read_run
 
@@ -228,8 +228,10 @@ def _notes(a: _Run, b: _Run, shared: Sequence[str], chosen: list[tuple[str, str]
 def _time_note(a: _Run, b: _Run, chosen: list[tuple[str, str]]) -> list[str]:
     """Return what has to be known about the times before anybody compares them."""
     places: dict[str, list[str]] = {}
+    busy: list[str] = []
     for run, specs in ((a, [pair[0] for pair in chosen]), (b, [pair[1] for pair in chosen])):
         costs = [(f"{spec} ({run.letter})", run.costs[spec]) for spec in dict.fromkeys(specs)]
         for place, methods in timed_on(costs, run_cpus(run.description)).items():
             places.setdefault(place, []).extend(methods)
-    return [f"Times: {time_note(places)}"] if places else []
+        busy += busy_note(costs)
+    return [*([f"Times: {time_note(places)}"] if places else []), *busy]

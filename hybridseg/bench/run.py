@@ -204,6 +204,7 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
                 "params": method.params,
                 "as_given": method.as_given,
                 "key": method.key,
+                "sha256": method.sha256,
             }
             for method in plan.methods
         ],

@@ -24,7 +24,7 @@ _DESCRIPTION = {
     "plan": dict, "dataset": str, "cases": int, "groups_from": str, "split": str, "n_folds": int, "empty_masks": str,
     "nsd_tolerance_px": "number", "methods": list, "cells": list, "sessions": list,
 }  # fmt: skip
-_METHOD = {"spec": str, "class": str, "params": dict, "as_given": bool, "key": str}
+_METHOD = {"spec": str, "class": str, "params": dict, "as_given": bool, "key": str, "sha256": str}
 _CELL = {"method": str, "fold": int, "file": str, "cases": int}
 _SESSION = {"command": list, "deaths": list, "worker_cpus": list, "cpu": str}
 _COST = {
@@ -69,7 +69,7 @@ def check_description(description: Any) -> None:
     _check(description, _DESCRIPTION, optional={"groups_from"}, others=True)
     for name, kinds in (("methods", _METHOD), ("cells", _CELL), ("sessions", _SESSION)):
         for entry in description[name]:
-            _check(entry, kinds, optional=set(_SESSION), others=True)
+            _check(entry, kinds, optional={*_SESSION, "sha256"}, others=True)
     known = {method["spec"] for method in description["methods"]}
     for cell in description["cells"]:
         if cell["method"] not in known:

@@ -13,12 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..metrics import HD95_DEFINITION, Counts, f1, group_means, holm, image_mean, iou, paired_difference
-from .costs import method_cost, run_cpus, time_note, timed_on
+from .costs import busy_note, method_cost, run_cpus, time_note, timed_on
 from .pairing import SIGNIFICANT
 from .records import Record, RunFolder, read_cell, read_run
-
-IDLE_CORES = 0.8
-"""Below this share of one core the machine wasn't idle while a method was timed."""
 
 COMPARISON_TEST = (
     "Mean difference in per-image IoU with its 95 % bootstrap interval over scenes; p: two-sided sign-flip "
@@ -273,10 +270,7 @@ def _notes(description: dict[str, Any], methods: list[MethodSummary]) -> tuple[s
             else "Time per image: of the run itself; memory was not measured; "
         )
         notes[-1] += time_note(places)
-    busy = [method for method in methods if method.cores_used is not None and method.cores_used < IDLE_CORES]
-    if busy:
-        shares = ", ".join(f"{method.method} {100 * (method.cores_used or 0):.0f} %" for method in busy)
-        notes.append(f"TIMES ARE TOO LONG: the machine had other work; share of a core that a method got: {shares}.")
+    notes += busy_note((method.method, asdict(method)) for method in methods)
     if any(method.as_given for method in methods):
         notes.append("† a trained model or masks from elsewhere, scored as given: may have seen these very images.")
     for method in methods:
