@@ -5,15 +5,16 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..metrics import HD95_DEFINITION, Counts, f1, group_means, holm, image_mean, iou, paired_difference
-from .costs import busy_note, method_cost, run_cpus, time_note, timed_on
+from ..metrics import Counts, f1, group_means, holm, image_mean, iou, paired_difference
+from .costs import method_cost
+from .notes import notes_of, title_of
 from .pairing import SIGNIFICANT
 from .records import Record, RunFolder, read_cell, read_run
 
@@ -43,6 +44,8 @@ class MethodSummary:
         From the sums of the counts over lesion images.
     hd95_px : float or None
         Mean over the ``hd95_images`` lesion images with a prediction that isn't empty.
+    hd95_mm, hd95_mm_images
+        The same in mm, over images that tell the distance between their pixels.
     nsd : float or None
         Mean over lesion images; 0 where the prediction is empty.
     missed, missed_scenes : float or None
@@ -102,6 +105,8 @@ class MethodSummary:
     parameters: int | None = None
     multiply_adds: int | None = None
     sweep: tuple[dict[str, Any], ...] = ()
+    hd95_mm: float | None = None
+    hd95_mm_images: int = 0
 
 
 @dataclass(frozen=True)
@@ -195,7 +200,9 @@ def summarize(out: str | os.PathLike[str]) -> RunSummary:
     methods.sort(key=lambda method: -1.0 if method.iou is None else -method.iou - 1.0)
     ranked = {method.method: by_method[method.method] for method in methods}
     comparisons, test = _compare(ranked)
-    return RunSummary(_title(description), tuple(methods), _notes(description, methods), tuple(comparisons), test)
+    cases = {spec: {(row.fold, row.case_id) for row in rows} for spec, rows in by_method.items()}
+    notes = notes_of(description, methods, [each for each in cases.values() if each])
+    return RunSummary(title_of(description, cases.values()), tuple(methods), notes, tuple(comparisons), test)
 
 
 def _summarize_method(
@@ -209,6 +216,7 @@ def _summarize_method(
     missed = [float(record.tp == 0) for record in lesion]
     pooled = Counts(*(sum(getattr(each, name) for each in counts) for name in ("tp", "fp", "fn", "tn")))
     distances = [record.hd95_px for record in lesion if record.hd95_px is not None]
+    distances_mm = [record.hd95_mm for record in lesion if record.hd95_mm is not None]
     cells = [cell for cell in description["cells"] if cell["method"] == method["spec"]]
     iou_low, iou_high = _interval(ious, groups)
     f1_low, f1_high = _interval(f1s, groups)
@@ -233,6 +241,8 @@ def _summarize_method(
         pooled_f1=f1(pooled) if lesion else None,
         hd95_px=_mean(distances),
         hd95_images=len(distances),
+        hd95_mm=_mean(distances_mm),
+        hd95_mm_images=len(distances_mm),
         nsd=_mean([record.nsd or 0.0 for record in lesion]),
         missed=_mean(missed),
         missed_scenes=_mean([float(share == 1.0) for share in group_means(missed, groups)]),
@@ -241,46 +251,6 @@ def _summarize_method(
         fit_seconds=_fit_seconds(folder, cells),
         **method_cost(folder, method["key"], records),
     )
-
-
-def _title(description: dict[str, Any]) -> str:
-    folds = sorted({cell["fold"] for cell in description["cells"]})
-    part = "" if len(folds) == description["n_folds"] else f", only fold {', '.join(map(str, folds))}"
-    scored = {cell["fold"]: cell["cases"] for cell in description["cells"]}
-    return f"{description['dataset']}: {sum(scored.values())} cases scored; {description['split']}{part}"
-
-
-def _notes(description: dict[str, Any], methods: list[MethodSummary]) -> tuple[str, ...]:
-    """Return what has to stand under the leaderboard, so that nobody reads more into it than it says."""
-    first = methods[0]
-    notes = [
-        f"{first.lesion_images} lesion images of {first.scenes} scenes, {first.lesion_free_images} "
-        "lesion-free images. IoU, F1: mean over lesion images with a 95 % interval by bootstrap over scenes; "
-        "scene: copies of a scene share one vote; pooled: over all pixels.",
-        f"Empty masks: {description['empty_masks']}",
-        f"HD95: {HD95_DEFINITION}; mean over the n images where neither mask is empty. NSD at "
-        f"{description['nsd_tolerance_px']:g} px, 0 for an empty prediction. missed: no predicted pixel in "
-        "the lesion.",
-    ]
-    places = timed_on(((method.method, asdict(method)) for method in methods), run_cpus(description))
-    if places:
-        notes.append(
-            "Time per image, peak memory and start: measured in a process of its own, decoded pixels to mask; "
-            if any(method.threads is not None for method in methods)
-            else "Time per image: of the run itself; memory was not measured; "
-        )
-        notes[-1] += time_note(places)
-    notes += busy_note((method.method, asdict(method)) for method in methods)
-    if any(method.as_given for method in methods):
-        notes.append("† a trained model or masks from elsewhere, scored as given: may have seen these very images.")
-    for method in methods:
-        if method.cases < method.expected:
-            notes.append(f"INCOMPLETE: {method.method} has {method.cases} of {method.expected} rows.")
-        if method.failed:
-            notes.append(f"{method.method}: {method.failed} predictions failed, scored as the worst mask.")
-        if method.cost_error:
-            notes.append(f"{method.method}: cost not measured: {method.cost_error}")
-    return tuple(notes)
 
 
 def _fit_seconds(folder: RunFolder, cells: list[dict[str, Any]]) -> float | None:

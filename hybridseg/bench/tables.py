@@ -69,6 +69,7 @@ _DETAIL: tuple[Column, ...] = (
     ("lesion-free FP %", lambda m: _percent(m.false_positive_rate)),
     ("failed", lambda m: str(m.failed)),
 )
+_IN_MM: Column = ("HD95 mm (n)", lambda m: "-" if m.hd95_mm is None else f"{m.hd95_mm:.2f} ({m.hd95_mm_images})")
 _COST: tuple[Column, ...] = (
     ("ms median", lambda m: _number(m.ms_median, 1)),
     ("ms p95", lambda m: _number(m.ms_p95, 1)),
@@ -78,6 +79,12 @@ _COST: tuple[Column, ...] = (
     ("threads", lambda m: "-" if m.threads is None else str(m.threads)),
     ("fit s", lambda m: _number(m.fit_seconds, 1)),
 )
+
+
+def _detail(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
+    """Return columns on boundaries and misses; in mm where any image tells the distance between its pixels."""
+    in_mm = any(method.hd95_mm is not None for method in methods)
+    return (*_DETAIL[:2], _IN_MM, *_DETAIL[2:]) if in_mm else _DETAIL
 
 
 def _scaling(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
@@ -108,7 +115,7 @@ def _text(summary: RunSummary) -> str:
             ],
             numbers=True,
         )
-        for columns in (_ACCURACY, _DETAIL, _COST, _scaling(summary.methods))
+        for columns in (_ACCURACY, _detail(summary.methods), _COST, _scaling(summary.methods))
         if columns
     ]
     blocks += ["\n".join(wrapped(note) for note in summary.notes)]
@@ -137,7 +144,7 @@ def _marked(method: MethodSummary) -> str:
 
 
 def _markdown(summary: RunSummary) -> str:
-    columns = (*_ACCURACY, *_DETAIL, *_COST, *_scaling(summary.methods))
+    columns = (*_ACCURACY, *_detail(summary.methods), *_COST, *_scaling(summary.methods))
     lines = [f"**{escaped(summary.title)}**", ""]
     lines += markdown_table(
         ["method", *(title for title, _ in columns)],
