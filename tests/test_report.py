@@ -280,6 +280,24 @@ def test_pictures_are_shown_once_and_outlines_each_time(pictured: Path) -> None:
     assert len(set(re.findall(r'<use href="#(case\d+)"', page))) == len(document.pictures)
 
 
+@pytest.mark.parametrize("answer", ["NO", "YES"])
+def test_pictures_that_may_name_a_patient_are_said(tmp_path: Path, answer: str) -> None:
+    files = pytest.importorskip("dicom_files")
+    truth, pred = tmp_path / "data", tmp_path / "pred"
+    mask = np.eye(20, dtype=bool)
+    for folder in (truth, pred):
+        folder.mkdir()
+        write_mask(folder / "a_mask.png", mask)
+    grey = np.full(mask.shape, 90, np.uint8)
+    (truth / "a.dcm").write_bytes(files.to_bytes(files.dataset(grey, BurnedInAnnotation=answer)))
+    score_masks(load_dataset(truth), pred, tmp_path / "run")
+    result = CliRunner().invoke(main, ["report", str(tmp_path / "run")])
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "data:image/jpeg" in page, result.output
+    for text in (page, result.stderr):
+        assert ("may have the patient" in text) == (answer == "YES")
+
+
 def test_small_budget_says_so(pictured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert BUDGET_BYTES < 8e6
     monkeypatch.setattr("hybridseg.bench.report.overlays.BUDGET_BYTES", 2000)
