@@ -147,6 +147,7 @@ def test_shards_of_segment_make_the_whole(methods: Path, images: Path, tmp_path:
     for k in (1, 2, 3):
         assert invoke(*command, f"{k}/3").exit_code == 0
     assert len(contents(tmp_path / "out")) == 7
+    assert invoke(*command, "8/8", "--existing", "skip").stdout == "nothing to do: shard 8/8 of 7 images is empty\n"
     again = invoke(*command, "2/3")
     assert again.exit_code == 2
     assert "exists" in again.stderr
@@ -193,7 +194,8 @@ def test_runs_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
     cells = tmp_path / "same" / "cells"
     refused = {
         "doesn't belong to": invoke("merge", tmp_path / "a", tmp_path / "seed", "-o", tmp_path / "out"),
-        "merge needs two run folders": invoke("merge", tmp_path / "a", tmp_path / "a", "-o", tmp_path / "out"),
+        "merge needs two run folders": invoke("merge", tmp_path / "a", "-o", tmp_path / "out"),
+        f"{tmp_path / 'a'} is named twice": invoke("merge", tmp_path / "a", tmp_path / "a", "-o", tmp_path / "out"),
         "not a run folder": invoke("merge", tmp_path / "a", cells, "-o", tmp_path / "out"),
         "is there already": invoke("merge", tmp_path / "a", tmp_path / "same", "-o", tmp_path / "seed"),
     }

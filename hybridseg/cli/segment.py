@@ -94,7 +94,10 @@ def segment(
     planned = plan_jobs(inputs, output, overlay=overlay, seg=dicom_seg)
     jobs = choose_jobs(planned, existing, shard, measuring=measure is not None)
     if not jobs:
-        click.echo("nothing to do: every mask is there already")
+        why = "every mask is there already"
+        if not choose_jobs(planned, "overwrite", shard):
+            why = f"shard {shard} of {len(planned)} images is empty"
+        click.echo(f"nothing to do: {why}")
         return
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
