@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import threading
 import zlib
@@ -19,6 +20,7 @@ from .pixels import ImageError, Pixels, quiet
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 MAX_FRAMES = 10_000
 
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else what it logs of damaged files goes to stderr
 _STDERR = threading.Lock()
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MINIMUM_IS_WHITE = 0
