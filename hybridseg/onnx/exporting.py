@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..segmenter import Segmenter
-from .parity import ParityError, ParityReport, parity_images, speckle
+from .parity import ImageParity, ParityError, ParityReport, parity_images, speckle
 from .segmenter import PREFIX, OnnxSegmenter
 
 OPSET = 18
@@ -90,31 +90,15 @@ def compare(segmenter: Segmenter, exported: OnnxSegmenter) -> ParityReport:
     ParityError
         If an image in a batch gets another result than alone.
     """
-    images = pixels = differing = 0
-    largest = 0.0
-    worst = ("", 0, (-1.0, 0.0))
+    compared = []
     for name, image in parity_images():
-        probability = segmenter.predict_proba(image)
-        mask = segmenter.predict(image)
+        probability, mask = segmenter.predict_proba(image), segmenter.predict(image)
         graph_mask, graph_probability = exported.predict_both(image)
-        changed = int((mask != graph_mask).sum())
-        images += 1
-        pixels += image.size
-        differing += changed
         difference = float(np.abs(probability - graph_probability).max())
-        largest = max(largest, difference)
-        if (changed / image.size, difference) > worst[2]:
-            worst = (name, changed, (changed / image.size, difference))
+        compared.append(ImageParity(name, image.size, int((mask != graph_mask).sum()), difference))
     check_batches(exported)
-    return ParityReport(
-        images=images,
-        pixels=pixels,
-        differing_pixels=differing,
-        allowed_share=segmenter.tags.max_differing_pixels,
-        max_probability_difference=largest,
-        worst_image=worst[0],
-        worst_differing_pixels=worst[1],
-    )
+    tags = segmenter.tags
+    return ParityReport(tuple(compared), tags.max_differing_pixels, tags.max_probability_difference)
 
 
 def check_batches(exported: OnnxSegmenter) -> None:
