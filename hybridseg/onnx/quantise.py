@@ -94,7 +94,8 @@ def export_smaller(
 ) -> Compression:
     """Write ``segmenter`` as one ONNX file with smaller weights, if that is worth it.
 
-    The method is exported as it is, parity and all; the smaller file is measured against that one.
+    The method is exported as it is, parity and all; the smaller file is measured against that one. It says what was
+    measured in its entry ``compression``, and keeps the other file's parity as ``parity_single_precision``.
 
     Parameters
     ----------
@@ -142,7 +143,10 @@ def export_smaller(
             raise CompressionError(f"{problem}; nothing is kept: {found}")
         for entry in [entry for entry in model.metadata_props if entry.key == f"{PREFIX}parity"]:
             model.metadata_props.remove(entry)  # it was the larger file's, which an exported one carries along
-        set_metadata(model, {"compression": json.dumps(asdict(found))}, keep=False)
+        told = {"compression": json.dumps(asdict(found))}
+        if "parity" in files[0].metadata:
+            told["parity_single_precision"] = files[0].metadata["parity"]
+        set_metadata(model, told, keep=False)
         write_atomically(path, model.SerializeToString())
     return found
 
