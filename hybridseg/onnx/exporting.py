@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 
 from ..segmenter import Segmenter
+from .finish import finish, simplify
 from .parity import ImageParity, ParityError, ParityReport, parity_images, speckle
 from .segmenter import PREFIX, OnnxSegmenter
 
-OPSET = 18
-IR_VERSION = 8
 BATCH = 3
 """Images in the batch that must equal the same images one by one."""
 
@@ -59,8 +58,8 @@ def export(
     del spox  # what `_to_onnx` writes graphs with
 
     path = Path(path)
-    model = segmenter._to_onnx()
-    model.ir_version = min(model.ir_version, IR_VERSION)
+    model = build_graph(segmenter)
+    finish(model)
     onnx.checker.check_model(model, full_check=True)
     describe_method(model, segmenter, metadata or {})
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".onnx", dir=path.parent)
@@ -80,6 +79,12 @@ def export(
         Path(temporary).unlink(missing_ok=True)
         raise
     return report
+
+
+def build_graph(segmenter: Segmenter) -> Any:
+    """Return the `onnx.ModelProto` of a method, simplified; that of a file as it is in the file."""
+    model = segmenter._to_onnx()
+    return model if isinstance(segmenter, OnnxSegmenter) else simplify(model)
 
 
 def compare(segmenter: Segmenter, exported: OnnxSegmenter) -> ParityReport:
