@@ -122,7 +122,7 @@ def test_text_says_what_to_take_and_how_to_get_it(tmp_path: Path) -> None:
 
 
 def test_how_to_get_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hybridseg.cli import _models
+    from hybridseg import registry
     from hybridseg.cli.recommend import get_lines
 
     write_run(tmp_path / "run")
@@ -134,7 +134,7 @@ def test_how_to_get_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert lines[0] == "hybridseg export run/models/middle-fold0-ab.hybridseg -o middle.onnx"
     assert lines[2].startswith("hybridseg fit middle --data DIR")
     assert get_lines(given, Path("run")) == ["cp big.onnx DIR/"]
-    monkeypatch.setattr(_models, "ZOO", tmp_path)
+    monkeypatch.setattr(registry, "ZOO", tmp_path)
     (tmp_path / "big.onnx").write_bytes(b"")
     assert get_lines(given, Path("run")) == [f"cp {tmp_path / 'big.onnx'} big.onnx"]
 

@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import hybridseg
+from hybridseg import registry
 from hybridseg.cli import VERBS, LazyGroup, _models, main
 from hybridseg.cli._progress import progress_line
 from hybridseg.images import read_mask, write_image
@@ -157,7 +158,7 @@ def zoo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, exported: tuple[Path, s
     zoo.mkdir()
     shutil.copy(exported[0], zoo / "unet.onnx")
     (zoo / "unet.json").write_text(json.dumps({"description": "finds lesions", "scores": {"iou": 0.5, "f1": 0.625}}))
-    monkeypatch.setattr(_models, "ZOO", zoo)
+    monkeypatch.setattr(registry, "ZOO", zoo)
     monkeypatch.chdir(tmp_path)
     image = np.full((40, 60), 120, np.uint8)
     image[10:20, 20:40] = 10
@@ -187,7 +188,16 @@ def test_a_shipped_model_is_the_default_and_goes_by_its_name(zoo: Path) -> None:
         np.testing.assert_array_equal(read_mask(f"out{number}/scan_mask.png"), read_mask("out0/scan_mask.png"))
     assert type(_models.create_trained("unet")).__name__ == "OnnxSegmenter"
     assert type(_models.create("unet")).__name__ == "UNetSegmenter"  # to be trained: `bench -m unet` fits it
-    assert _models.shipped("zoo/unet") is None
+    assert registry.shipped("zoo/unet") is None
+
+
+def test_python_finds_a_shipped_model_by_its_file_name(zoo: Path) -> None:
+    assert hybridseg.load("unet.onnx").path == str(zoo / "unet.onnx")
+    assert hybridseg.create("unet.onnx[threads=2]").threads == 2
+    result = run("segment", "scan.png", "-m", "unet[threads=2]")
+    assert result.exit_code == 0, result.output
+    with pytest.raises(FileNotFoundError, match=r"other\.onnx: no such file"):
+        hybridseg.load("other.onnx")
 
 
 def test_a_file_of_that_name_comes_before_the_shipped_model(zoo: Path) -> None:

@@ -6,50 +6,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import registry
+from ..registry import create, shipped
+
 if TYPE_CHECKING:
     from ..segmenter import Segmenter
-
-ZOO = Path(__file__).resolve().parent.parent / "zoo"
-
-
-def shipped(name: str) -> Path | None:
-    """Return the path of the model that ships as ``name`` (``unet`` or ``unet.onnx``), if there is one."""
-    if "/" in name or "\\" in name:
-        return None
-    path = ZOO / f"{name.removesuffix('.onnx')}.onnx"
-    return path if path.is_file() else None
-
-
-def create(spec: str) -> Segmenter:
-    """Return a segmenter as `hybridseg.create` does; ``unet.onnx`` is the model that ships if no file is."""
-    from .. import registry
-
-    if spec.endswith(".onnx") and not Path(spec).exists():
-        path = shipped(spec)
-        if path is not None:
-            check_hash(path)
-            return registry.create(str(path))
-    return registry.create(spec)
-
-
-def check_hash(path: Path) -> None:
-    """Refuse a shipped model whose SHA-256 isn't the one on its card.
-
-    Raises
-    ------
-    ModelFormatError
-    """
-    import hashlib
-
-    from ..segmenter import ModelFormatError
-
-    card = path.with_suffix(".json")
-    expected = json.loads(card.read_text("utf-8")).get("sha256") if card.is_file() else None
-    if expected is not None:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-        if found != expected:
-            raise ModelFormatError(f"{path}: its SHA-256 is {found}, its card says {expected}")
-
 
 def create_trained(spec: str) -> Segmenter:
     """Return a segmenter that can predict: a shipped model before an untrained method of the same name.
@@ -59,9 +20,10 @@ def create_trained(spec: str) -> Segmenter:
     ValueError
         If the method has to be trained first.
     """
-    path = shipped(spec)
-    if path is not None and not Path(spec).exists():
-        return create(path.name)
+    name, bracket, params = spec.partition("[")
+    path = shipped(name)
+    if path is not None and not Path(name).exists():
+        return create(f"{path.name}{bracket}{params}")
     model = create(spec)
     if model.tags.requires_fit and not model._state():
         raise ValueError(
@@ -100,7 +62,7 @@ def count_network(model: Segmenter) -> dict[str, int]:
 def cards() -> list[dict[str, Any]]:
     """Return the cards of the models that ship, by name; each has at least ``name`` and ``file``."""
     found = []
-    for path in sorted(ZOO.glob("*.json")):
+    for path in sorted(registry.ZOO.glob("*.json")):
         card = json.loads(path.read_text("utf-8"))
         found.append({"name": path.stem, "file": f"{path.stem}.onnx", **card})
     return found

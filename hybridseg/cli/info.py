@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
+from .. import registry
 from ..bench.text import aligned, fields
-from . import _models
 
 
 @click.command()
@@ -19,7 +19,7 @@ def info(what: str) -> None:
     """Describe a method, a saved model, an ONNX file, an image or a run folder. Nothing is run."""
     path = Path(what)
     if what.endswith(".onnx") and not path.exists():
-        path = _models.shipped(what) or path
+        path = registry.shipped(what) or path
     if path.is_dir():
         click.echo(_run(path))
     elif path.suffix == ".onnx" and path.is_file():
@@ -33,8 +33,6 @@ def info(what: str) -> None:
 
 
 def _method(spec: str) -> str:
-    from .. import registry
-
     name, _ = registry.parse_spec(spec)
     kind = registry.find_class(name)
     model = registry.create(spec)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from . import _models
+from .. import registry
 
 if TYPE_CHECKING:
     from ..bench.recommend import Candidate
@@ -53,7 +53,7 @@ def get_lines(chosen: Candidate, run: Path) -> list[str]:
     spec = chosen.method
     name = Path(spec.partition("[")[0].rpartition(":")[2]).stem
     target = f"{name}.onnx"
-    shipped = _models.shipped(spec) if spec.endswith(".onnx") and not Path(spec).exists() else None
+    shipped = registry.shipped(spec) if spec.endswith(".onnx") and not Path(spec).exists() else None
     if shipped or spec.endswith(".onnx"):
         return [shlex.join(["cp", str(shipped or spec), "DIR/" if spec == target and not shipped else target])]
     if chosen.model and not chosen.as_given:

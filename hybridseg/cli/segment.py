@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .. import registry
 from . import _measure, _models
 from ._segment_files import Done, Job, Work, segment_here, segment_unit, segment_with
 
@@ -218,7 +219,7 @@ def _find_images(inputs: tuple[str, ...], output: Path | None) -> list[tuple[Pat
 
 
 def _spec(spec: str | None) -> str:
-    return spec or ("unet" if _models.shipped("unet") else "otsu")
+    return spec or ("unet" if registry.shipped("unet") else "otsu")
 
 
 def _pipe(model: Segmenter) -> None:

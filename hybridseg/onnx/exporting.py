@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 
 from ..segmenter import Segmenter
-from .parity import ParityError, ParityReport, parity_images, speckle
+from .finish import finish, simplify
+from .parity import ImageParity, ParityError, ParityReport, parity_images, speckle
 from .segmenter import PREFIX, OnnxSegmenter
 
-OPSET = 18
-IR_VERSION = 8
 BATCH = 3
 """Images in the batch that must equal the same images one by one."""
 
@@ -59,8 +58,8 @@ def export(
     del spox  # what `_to_onnx` writes graphs with
 
     path = Path(path)
-    model = segmenter._to_onnx()
-    model.ir_version = min(model.ir_version, IR_VERSION)
+    model = build_graph(segmenter)
+    finish(model)
     onnx.checker.check_model(model, full_check=True)
     describe_method(model, segmenter, metadata or {})
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".onnx", dir=path.parent)
@@ -82,6 +81,12 @@ def export(
     return report
 
 
+def build_graph(segmenter: Segmenter) -> Any:
+    """Return the `onnx.ModelProto` of a method, simplified; that of a file as it is in the file."""
+    model = segmenter._to_onnx()
+    return model if isinstance(segmenter, OnnxSegmenter) else simplify(model)
+
+
 def compare(segmenter: Segmenter, exported: OnnxSegmenter) -> ParityReport:
     """Compare a method with its exported file on `parity_images`, and batches with single images.
 
@@ -90,31 +95,15 @@ def compare(segmenter: Segmenter, exported: OnnxSegmenter) -> ParityReport:
     ParityError
         If an image in a batch gets another result than alone.
     """
-    images = pixels = differing = 0
-    largest = 0.0
-    worst = ("", 0, (-1.0, 0.0))
+    compared = []
     for name, image in parity_images():
-        probability = segmenter.predict_proba(image)
-        mask = segmenter.predict(image)
+        probability, mask = segmenter.predict_proba(image), segmenter.predict(image)
         graph_mask, graph_probability = exported.predict_both(image)
-        changed = int((mask != graph_mask).sum())
-        images += 1
-        pixels += image.size
-        differing += changed
         difference = float(np.abs(probability - graph_probability).max())
-        largest = max(largest, difference)
-        if (changed / image.size, difference) > worst[2]:
-            worst = (name, changed, (changed / image.size, difference))
+        compared.append(ImageParity(name, image.size, int((mask != graph_mask).sum()), difference))
     check_batches(exported)
-    return ParityReport(
-        images=images,
-        pixels=pixels,
-        differing_pixels=differing,
-        allowed_share=segmenter.tags.max_differing_pixels,
-        max_probability_difference=largest,
-        worst_image=worst[0],
-        worst_differing_pixels=worst[1],
-    )
+    tags = segmenter.tags
+    return ParityReport(tuple(compared), tags.max_differing_pixels, tags.max_probability_difference)
 
 
 def check_batches(exported: OnnxSegmenter) -> None:
