@@ -16,8 +16,7 @@ from click.testing import CliRunner, Result
 
 import hybridseg
 from hybridseg.cli import VERBS, main
-from hybridseg.cli.bench import choose_split, default_methods
-from hybridseg.data import load_dataset
+from hybridseg.cli.bench import default_methods
 from hybridseg.images import write_image
 
 METHODS = '''
@@ -228,18 +227,3 @@ def test_reader_that_leaves_is_no_error() -> None:
     )
     os.close(writing)
     assert (process.returncode, process.stderr) == (141, b"")
-
-
-def test_split_by_request() -> None:
-    dataset = load_dataset("phantoms[n=12]")
-    split, name = choose_split(dataset, None, 3, 7, False)
-    assert (len(split.folds), name) == (3, "3 grouped, class-stratified folds dealt from seed 7")
-    assert len(choose_split(dataset, "grouped", None, 0, False)[0].folds) == 5
-
-
-@pytest.mark.busi
-def test_busi_gets_its_published_split(busi_dir: Path) -> None:
-    split, name = choose_split(load_dataset(busi_dir), None, None, 0, False)
-    assert "published" in name
-    assert len(split.folds) == 5
-    assert len(choose_split(load_dataset(busi_dir), None, 3, 0, False)[0].folds) == 3

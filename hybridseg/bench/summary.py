@@ -5,20 +5,18 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..metrics import HD95_DEFINITION, Counts, f1, group_means, holm, image_mean, iou, paired_difference
-from .costs import method_cost, run_cpus, time_note, timed_on
+from ..metrics import Counts, f1, group_means, holm, image_mean, iou, paired_difference
+from .costs import method_cost
+from .notes import notes, title
 from .pairing import SIGNIFICANT
 from .records import Record, RunFolder, read_cell, read_run
-
-IDLE_CORES = 0.8
-"""Below this share of one core the machine wasn't idle while a method was timed."""
 
 COMPARISON_TEST = (
     "Mean difference in per-image IoU with its 95 % bootstrap interval over scenes; p: two-sided sign-flip "
@@ -198,7 +196,7 @@ def summarize(out: str | os.PathLike[str]) -> RunSummary:
     methods.sort(key=lambda method: -1.0 if method.iou is None else -method.iou - 1.0)
     ranked = {method.method: by_method[method.method] for method in methods}
     comparisons, test = _compare(ranked)
-    return RunSummary(_title(description), tuple(methods), _notes(description, methods), tuple(comparisons), test)
+    return RunSummary(title(description), tuple(methods), notes(description, methods), tuple(comparisons), test)
 
 
 def _summarize_method(
@@ -244,49 +242,6 @@ def _summarize_method(
         fit_seconds=_fit_seconds(folder, cells),
         **method_cost(folder, method["key"], records),
     )
-
-
-def _title(description: dict[str, Any]) -> str:
-    folds = sorted({cell["fold"] for cell in description["cells"]})
-    part = "" if len(folds) == description["n_folds"] else f", only fold {', '.join(map(str, folds))}"
-    scored = {cell["fold"]: cell["cases"] for cell in description["cells"]}
-    return f"{description['dataset']}: {sum(scored.values())} cases scored; {description['split']}{part}"
-
-
-def _notes(description: dict[str, Any], methods: list[MethodSummary]) -> tuple[str, ...]:
-    """Return what has to stand under the leaderboard, so that nobody reads more into it than it says."""
-    first = methods[0]
-    notes = [
-        f"{first.lesion_images} lesion images of {first.scenes} scenes, {first.lesion_free_images} "
-        "lesion-free images. IoU, F1: mean over lesion images with a 95 % interval by bootstrap over scenes; "
-        "scene: copies of a scene share one vote; pooled: over all pixels.",
-        f"Empty masks: {description['empty_masks']}",
-        f"HD95: {HD95_DEFINITION}; mean over the n images where neither mask is empty. NSD at "
-        f"{description['nsd_tolerance_px']:g} px, 0 for an empty prediction. missed: no predicted pixel in "
-        "the lesion.",
-    ]
-    places = timed_on(((method.method, asdict(method)) for method in methods), run_cpus(description))
-    if places:
-        notes.append(
-            "Time per image, peak memory and start: measured in a process of its own, decoded pixels to mask; "
-            if any(method.threads is not None for method in methods)
-            else "Time per image: of the run itself; memory was not measured; "
-        )
-        notes[-1] += time_note(places)
-    busy = [method for method in methods if method.cores_used is not None and method.cores_used < IDLE_CORES]
-    if busy:
-        shares = ", ".join(f"{method.method} {100 * (method.cores_used or 0):.0f} %" for method in busy)
-        notes.append(f"TIMES ARE TOO LONG: the machine had other work; share of a core that a method got: {shares}.")
-    if any(method.as_given for method in methods):
-        notes.append("† a trained model or masks from elsewhere, scored as given: may have seen these very images.")
-    for method in methods:
-        if method.cases < method.expected:
-            notes.append(f"INCOMPLETE: {method.method} has {method.cases} of {method.expected} rows.")
-        if method.failed:
-            notes.append(f"{method.method}: {method.failed} predictions failed, scored as the worst mask.")
-        if method.cost_error:
-            notes.append(f"{method.method}: cost not measured: {method.cost_error}")
-    return tuple(notes)
 
 
 def _fit_seconds(folder: RunFolder, cells: list[dict[str, Any]]) -> float | None:

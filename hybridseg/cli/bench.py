@@ -11,11 +11,11 @@ import click
 
 from . import _models
 from ._progress import progress_line
+from ._scenes import DEFAULT_FOLDS, choose_split, scene_options
 from ._suite import take_suite
 
 if TYPE_CHECKING:
     from ..bench import Plan, Record
-    from ..data import Dataset, Split
 
 FACTORY = f"{_models.__name__}:create"
 """How a process of the harness makes a method from what the person wrote."""
@@ -23,7 +23,6 @@ FACTORY = f"{_models.__name__}:create"
 COUNTER = f"{_models.__name__}:count_network"
 """How it counts the network inside a method: the harness knows no graphs."""
 
-DEFAULT_FOLDS = 5
 DEFAULT_DATA = "phantoms"
 _NEEDS_TENSORFLOW = ("hybridseg.unet",)
 
@@ -67,6 +66,7 @@ _NEEDS_TENSORFLOW = ("hybridseg.unet",)
 @click.option(
     "--test-part", is_flag=True, help="BUSI in full: train on the published development part, score the rest."
 )
+@scene_options
 @click.option(
     "-o",
     "--output",
@@ -106,6 +106,8 @@ def bench(
     split: str | None,
     chosen: tuple[int, ...],
     test_part: bool,
+    as_read: bool,
+    cache: Path | None,
     output: Path | None,
     jobs: int,
     cluster: str,
@@ -120,8 +122,9 @@ def bench(
     A suite describes a run whole: a TOML file whose keys are the long names of these options, which override it.
 
     Without options: the embedded phantoms (synthetic), and every method that needs no TensorFlow. Each case
-    is predicted by a model that saw neither it nor another image of its scene. With -o every row is on disk
-    at once and a killed run goes on where it was. A trained model (a file) is scored as it is, and marked.
+    is predicted by a model that saw neither it nor another image of its scene: where nothing names the scenes,
+    near-duplicates are looked for first. With -o every row is on disk at once and a killed run goes on where
+    it was. A trained model (a file) is scored as it is, and marked.
     Exit code 1: some predictions failed; they count as misses and are listed.
     """
     from ..bench import make_plan
@@ -134,8 +137,9 @@ def bench(
     if (cluster or part) and output is None:
         raise click.UsageError(f"--{'cluster' if cluster else 'shard'} needs -o RUN")
     specs = list(methods) or default_methods()
-    dataset = load_dataset(data)
-    parts, split_name = choose_split(dataset, split, folds, seed, test_part)
+    dataset, parts, split_name = choose_split(
+        load_dataset(data), split, folds, seed, test_part, as_read=as_read, cache=cache
+    )
     as_given = [spec for spec in specs if is_model_path(parse_spec(spec)[0])]
     plan = make_plan(
         dataset, parts, specs, FACTORY,
@@ -222,41 +226,3 @@ def default_methods() -> list[str]:
             continue
         chosen.append(name)
     return chosen
-
-
-def choose_split(
-    dataset: Dataset, split: str | None, folds: int | None, seed: int, test_part: bool
-) -> tuple[Split, str]:
-    """Return the folds to use and where they come from, in words."""
-    from ..data import busi_split, grouped_folds, read_split
-
-    if test_part:
-        if split not in (None, "busi") or folds is not None:
-            raise click.UsageError(
-                "--test-part is the published BUSI split's: no other --split or --folds with it"
-            )
-        return busi_split(
-            dataset, "test"
-        ), "BUSI, published: trained on the development part, scored on all other files"
-    if split is None and folds in (None, DEFAULT_FOLDS) and _is_busi(dataset):
-        split = "busi"
-    if split == "busi":
-        if folds not in (None, DEFAULT_FOLDS):
-            raise click.UsageError(
-                f"the published BUSI split has {DEFAULT_FOLDS} folds; --split grouped deals others"
-            )
-        return busi_split(dataset), "BUSI, published: development part, 5 grouped folds"
-    if split in (None, "grouped"):
-        n_folds = folds or DEFAULT_FOLDS
-        return grouped_folds(
-            dataset, n_folds, seed
-        ), f"{n_folds} grouped, class-stratified folds dealt from seed {seed}"
-    if folds is not None:
-        raise click.UsageError("a split file has its own folds: no --folds with it")
-    return read_split(split, dataset), f"file {Path(split).name}"
-
-
-def _is_busi(dataset: Dataset) -> bool:
-    from ..data import busi_split
-
-    return set(busi_split().case_ids) <= {case.case_id for case in dataset}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
 from ._progress import progress_line
+from ._scenes import cache_folder, cache_option, find_scenes, scene_options
 
 _FILE = click.Path(path_type=Path)
 _format = click.option(
@@ -20,17 +20,6 @@ _format = click.option(
     show_default=True,
     help="How to print.",
 )
-_cache = click.option(
-    "--cache", type=_FILE, metavar="DIR", help="Where the search for near-duplicates keeps what it found."
-)
-
-
-def _scenes(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option(
-        "--as-read",
-        is_flag=True,
-        help="Take the groups as the data give them; don't look for near-duplicates where they give none.",
-    )(_cache(command))
 
 
 @click.group()
@@ -45,14 +34,15 @@ def data() -> None:
 @data.command()
 @click.argument("source", metavar="DATA")
 @click.option("--no-pairs", is_flag=True, help="Don't look for near-duplicates.")
-@_cache
+@cache_option
 @_format
 def check(source: str, no_pairs: bool, cache: Path | None, fmt: str) -> None:
     """Count what a data set holds and what reading it decides. Exit code 1 if it can't be used."""
     from ..data import take_inventory
 
+    folder = None if no_pairs else cache_folder(cache)
     with progress_line("checking") as progress:
-        inventory = take_inventory(source, pairs=not no_pairs, progress=progress, cache_dir=cache)
+        inventory = take_inventory(source, pairs=not no_pairs, progress=progress, cache_dir=folder)
     if fmt == "json":
         click.echo(json.dumps(inventory.to_dict(), indent=1))
     else:
@@ -68,12 +58,12 @@ def check(source: str, no_pairs: bool, cache: Path | None, fmt: str) -> None:
 @click.option(
     "-o", "--output", type=_FILE, required=True, metavar="CSV", help="Written: case_id,group,label,fold."
 )
-@_scenes
+@scene_options
 def split(*, source: str, folds: int, seed: int, output: Path, as_read: bool, cache: Path | None) -> None:
     """Deal whole scenes into folds of like size and class shares."""
     from ..data import grouped_folds, load_dataset, write_split
 
-    dataset = _with_scenes(load_dataset(source), as_read, cache)
+    dataset = find_scenes(load_dataset(source), as_read, cache, needed=True)
     made = grouped_folds(dataset, folds, seed)
     write_split(made, output)
     for number, fold in enumerate(made.folds):
@@ -85,7 +75,7 @@ def split(*, source: str, folds: int, seed: int, output: Path, as_read: bool, ca
 @click.argument("file", type=_FILE)
 @click.option("--data", "source", required=True, metavar="DATA", help="The images that the split divides.")
 @click.option("--skip-unknown", is_flag=True, help="Leave out names that the data don't have.")
-@_scenes
+@scene_options
 @_format
 def check_split(
     *, file: Path, source: str, skip_unknown: bool, as_read: bool, cache: Path | None, fmt: str
@@ -100,7 +90,7 @@ def check_split(
 
     dataset = load_dataset(source)
     read = read_split(file, dataset, skip_unknown=skip_unknown)
-    report = count_leaks(read, _with_scenes(dataset, as_read, cache))
+    report = count_leaks(read, find_scenes(dataset, as_read, cache, needed=True))
     if fmt == "json":
         click.echo(json.dumps(report.to_dict(), indent=1))
     else:
@@ -114,7 +104,7 @@ def check_split(
 @click.option(
     "--sheet", type=_FILE, metavar="PNG", help="Also write a contact sheet, to check the pairs by eye."
 )
-@_cache
+@cache_option
 @_format
 def pairs(source: str, sheet: Path | None, cache: Path | None, fmt: str) -> None:
     """List the pairs of images that show the same frame."""
@@ -122,8 +112,9 @@ def pairs(source: str, sheet: Path | None, cache: Path | None, fmt: str) -> None
     from ..data.duplicates import contact_sheet, find_pairs
 
     dataset = load_dataset(source)
+    folder = cache_folder(cache)
     with progress_line("comparing") as progress:
-        found = find_pairs(dataset, progress=progress, cache_dir=cache)
+        found = find_pairs(dataset, progress=progress, cache_dir=folder)
     if sheet is not None:
         contact_sheet(dataset, found, sheet)
     if fmt == "json":
@@ -145,15 +136,6 @@ def phantoms(output: Path, n: int, seed: int) -> None:
     with progress_line("phantoms") as progress:
         write_folder(phantom_dataset(n, seed), output, progress)
     click.echo(f"{n} phantoms in {output}")
-
-
-def _with_scenes(dataset: Any, as_read: bool, cache: Path | None) -> Any:
-    if as_read:
-        return dataset
-    from ..data.scenes import with_scenes
-
-    with progress_line("comparing") as progress:
-        return with_scenes(dataset, progress=progress, cache_dir=cache)
 
 
 def _echo_table(rows: Sequence[tuple[str, ...]]) -> None:

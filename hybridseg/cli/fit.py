@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from ._progress import progress_line
+from ._scenes import find_scenes, scene_options
 
 
 @click.command()
@@ -28,8 +29,18 @@ from ._progress import progress_line
 @click.option(
     "-p", "--param", "params", multiple=True, metavar="NAME=VALUE", help="Set a parameter; may be repeated."
 )
+@scene_options
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it is there.")
-def fit(method: str, data: str, output: Path, params: tuple[str, ...], overwrite: bool) -> None:
+def fit(
+    *,
+    method: str,
+    data: str,
+    output: Path,
+    params: tuple[str, ...],
+    as_read: bool,
+    cache: Path | None,
+    overwrite: bool,
+) -> None:
     """Train METHOD on every case of a data set and save it.
 
     METHOD is a name from `hybridseg methods` or file.py:Class, with parameters in brackets or through -p. Beside FILE
@@ -48,7 +59,7 @@ def fit(method: str, data: str, output: Path, params: tuple[str, ...], overwrite
     own_checkpoint = "checkpoint_dir" in model.get_params() and model.get_params()["checkpoint_dir"] is None
     if own_checkpoint:
         model.set_params(checkpoint_dir=str(checkpoint))
-    dataset = load_dataset(data)
+    dataset = find_scenes(load_dataset(data), as_read, cache)
     start = time.monotonic()
     with progress_line("fit") as progress:
         reader, lesion_images = CaseReader(), 0

@@ -57,7 +57,8 @@ def _in_short(facts: Facts) -> str:
 
 
 def _is_warning(note: str) -> bool:
-    return any(mark in note for mark in ("INCOMPLETE", "TIMES ", "predictions failed", "not measured:"))
+    marks = ("INCOMPLETE", "NOBODY LOOKED", "TIMES ", "predictions failed", "not measured:")
+    return any(mark in note for mark in marks)
 
 
 def _estimate(method: MethodSummary) -> Estimate:
