@@ -155,7 +155,7 @@ BAD = [
     (["bench", "--data", "phantoms[n=3]", "--test-part"], "lacks 619 of the 619 files"),
     (["bench", "--data", "phantoms[n=3]", "--test-part", "--folds", "5"], "no other --split or --folds"),
     (["bench", "--data", "phantoms[n=3]", "--folds", "3", "-m", "otsu", "-o", "empty/../grey.png"], "is a file"),
-    (["fit", "otsu", "--data", "phantoms[n=3]", "-o", "no/where.hybridseg"], "no: no such folder"),
+    (["fit", "otsu", "--data", "phantoms[n=3]", "-o", "no/where.hybridseg"], "there is no folder no"),
     (["fit", "otsu", "--data", "phantoms[n=3]", "-p", "depth", "-o", "x.hybridseg"], "written `name=value`"),
     (["fit", "otsu", "--data", "empty", "-o", "x.hybridseg"], "empty: holds no image"),
     (["fit", "mine.py:Nobody", "--data", "phantoms[n=3]", "-o", "x.hybridseg"], "mine.py has no `Nobody`"),

@@ -10,6 +10,7 @@ import click
 
 from ._progress import progress_line
 from ._scenes import cache_folder, cache_option, find_scenes, scene_options
+from ._targets import check_target, overwrite_option
 
 _FILE = click.Path(path_type=Path)
 _format = click.option(
@@ -53,16 +54,20 @@ def check(source: str, no_pairs: bool, cache: Path | None, fmt: str) -> None:
 
 @data.command()
 @click.argument("source", metavar="DATA")
-@click.option("--folds", type=int, default=5, show_default=True, metavar="N")
-@click.option("--seed", type=int, default=0, show_default=True, metavar="N")
+@click.option("--folds", type=click.IntRange(2), default=5, show_default=True, metavar="N")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N")
 @click.option(
     "-o", "--output", type=_FILE, required=True, metavar="CSV", help="Written: case_id,group,label,fold."
 )
+@overwrite_option
 @scene_options
-def split(*, source: str, folds: int, seed: int, output: Path, as_read: bool, cache: Path | None) -> None:
+def split(
+    *, source: str, folds: int, seed: int, output: Path, overwrite: bool, as_read: bool, cache: Path | None
+) -> None:
     """Deal whole scenes into folds of like size and class shares."""
     from ..data import grouped_folds, load_dataset, write_split
 
+    check_target(output, overwrite)
     dataset = find_scenes(load_dataset(source), as_read, cache, needed=True)
     made = grouped_folds(dataset, folds, seed)
     write_split(made, output)
@@ -73,12 +78,15 @@ def split(*, source: str, folds: int, seed: int, output: Path, as_read: bool, ca
 
 @data.command("check-split")
 @click.argument("file", type=_FILE)
-@click.option("--data", "source", required=True, metavar="DATA", help="The images that the split divides.")
+@click.option(
+    "--data", "source", metavar="DATA",
+    help="The images that the split divides [default: groups from FILE's column, else the published BUSI split's].",
+)  # fmt: skip
 @click.option("--skip-unknown", is_flag=True, help="Leave out names that the data don't have.")
 @scene_options
 @_format
 def check_split(
-    *, file: Path, source: str, skip_unknown: bool, as_read: bool, cache: Path | None, fmt: str
+    *, file: Path, source: str | None, skip_unknown: bool, as_read: bool, cache: Path | None, fmt: str
 ) -> None:
     """Count test images whose scene is also in training. Exit code 1 if there are any.
 
@@ -87,8 +95,9 @@ def check_split(
     """
     from ..data import check_split as count_leaks
     from ..data import load_dataset, read_split
+    from ..data.splits import named_cases
 
-    dataset = load_dataset(source)
+    dataset = named_cases(file) if source is None else load_dataset(source)
     read = read_split(file, dataset, skip_unknown=skip_unknown)
     report = count_leaks(read, find_scenes(dataset, as_read, cache, needed=True))
     if fmt == "json":
@@ -104,13 +113,16 @@ def check_split(
 @click.option(
     "--sheet", type=_FILE, metavar="PNG", help="Also write a contact sheet, to check the pairs by eye."
 )
+@overwrite_option
 @cache_option
 @_format
-def pairs(source: str, sheet: Path | None, cache: Path | None, fmt: str) -> None:
+def pairs(source: str, sheet: Path | None, overwrite: bool, cache: Path | None, fmt: str) -> None:
     """List the pairs of images that show the same frame."""
     from ..data import load_dataset
     from ..data.duplicates import contact_sheet, find_pairs
 
+    if sheet is not None:
+        check_target(sheet, overwrite)
     dataset = load_dataset(source)
     folder = cache_folder(cache)
     with progress_line("comparing") as progress:
@@ -126,8 +138,8 @@ def pairs(source: str, sheet: Path | None, cache: Path | None, fmt: str) -> None
 
 @data.command()
 @click.option("-o", "--output", type=_FILE, required=True, metavar="DIR", help="A new or empty folder.")
-@click.option("--n", type=int, default=24, show_default=True, metavar="N", help="How many.")
-@click.option("--seed", type=int, default=0, show_default=True, metavar="N")
+@click.option("--n", type=click.IntRange(1), default=24, show_default=True, metavar="N", help="How many.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N")
 def phantoms(output: Path, n: int, seed: int) -> None:
     """Write synthetic ultrasound images and their masks as a folder like BUSI."""
     from ..data.files import write_folder

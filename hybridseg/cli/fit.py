@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ import click
 
 from ._progress import progress_line
 from ._scenes import find_scenes, scene_options
+from ._targets import check_target, overwrite_option
 
 
 @click.command()
@@ -30,7 +30,7 @@ from ._scenes import find_scenes, scene_options
     "-p", "--param", "params", multiple=True, metavar="NAME=VALUE", help="Set a parameter; may be repeated."
 )
 @scene_options
-@click.option("--overwrite", is_flag=True, help="Replace FILE if it is there.")
+@overwrite_option
 def fit(
     *,
     method: str,
@@ -51,7 +51,7 @@ def fit(
     from ..data import CaseReader, load_dataset
     from ._training_record import write_card, write_curves
 
-    _check_output(output, overwrite)
+    check_target(output, overwrite)
     model = registry.create(method)
     for text in params:  # the grammar of the brackets, so that both ways mean the same
         model.set_params(**registry.parse_spec(f"method[{text}]")[1])
@@ -79,13 +79,3 @@ def fit(
     if own_checkpoint:  # last: whatever fails before this can be had again without training
         shutil.rmtree(checkpoint, ignore_errors=True)
     click.echo(f"{output}: {model} fitted on {len(dataset)} cases of {dataset.name}")
-
-
-def _check_output(output: Path, overwrite: bool) -> None:
-    """Refuse before the hours of training, not after."""
-    if output.exists() and not overwrite:
-        raise ValueError(f"{output} exists; give --overwrite to replace it")
-    if not output.parent.is_dir():
-        raise FileNotFoundError(f"{output.parent}: no such folder")
-    if not os.access(output.parent, os.W_OK):
-        raise PermissionError(f"{output.parent}: no permission to write there")

@@ -9,6 +9,7 @@ what only a copy shares: the speckle, after alignment, away from marks and borde
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 from collections.abc import Iterable, Sequence
@@ -175,7 +176,9 @@ def contact_sheet(dataset: Dataset, pairs: Sequence[Pair], path: str | os.PathLi
             picture.thumbnail((width, height))
             sheet.paste(picture, (left + side * (width + 2), top + 20))
         pen.text((left, top + 3), f"{pair.case_a} ~ {pair.case_b}: {pair.score:.2f}", fill="black", font=font)
-    sheet.save(path, "PNG")
+    stream = io.BytesIO()
+    sheet.save(stream, "PNG")
+    write_atomically(path, stream.getvalue())
 
 
 def _opencv() -> Any:
