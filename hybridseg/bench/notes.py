@@ -25,14 +25,14 @@ def title(description: dict[str, Any]) -> str:
     return f"{description['dataset']}: {sum(scored.values())} cases scored; {description['split']}{part}"
 
 
-def notes(description: dict[str, Any], methods: Sequence[MethodSummary]) -> tuple[str, ...]:
-    """Return what has to stand under the leaderboard, so that nobody reads more into it than it says."""
+def notes(description: dict[str, Any], methods: Sequence[MethodSummary], empty: float | None) -> tuple[str, ...]:
+    """Return what has to stand under the leaderboard; ``empty`` as `hybridseg.bench.summarize` takes it."""
     first = methods[0]
     found = [
         f"{first.lesion_images} lesion images of {first.scenes} scenes, {first.lesion_free_images} "
         "lesion-free images. IoU, F1: mean over lesion images with a 95 % interval by bootstrap over scenes; "
         "scene: copies of a scene share one vote; pooled: over all pixels.",
-        f"Empty masks: {description['empty_masks']}",
+        f"Empty masks: {description['empty_masks']}{_in_all_images(empty)}",
         f"HD95: {HD95_DEFINITION}; mean over the n images where neither mask is empty. NSD at "
         f"{description['nsd_tolerance_px']:g} px, 0 for an empty prediction. missed: no predicted pixel in "
         "the lesion.",
@@ -65,3 +65,9 @@ def notes(description: dict[str, Any], methods: Sequence[MethodSummary]) -> tupl
         if method.cost_error:
             found.append(f"{method.method}: cost not measured: {method.cost_error}")
     return tuple(found)
+
+
+def _in_all_images(empty: float | None) -> str:
+    if empty is None:
+        return ""
+    return f" In means over all images an empty prediction on a lesion-free image scores {empty:g}, any other 0."

@@ -93,6 +93,13 @@ _NEEDS_TENSORFLOW = ("hybridseg.unet",)
     type=click.IntRange(0),
     help="Deals folds; random_state of methods that have one.",
 )
+@click.option(
+    "--empty",
+    type=click.Choice(["skip", "0", "1"]),
+    default="skip",
+    show_default=True,
+    help="Also print means over all images, in which an empty mask on a lesion-free one scores this.",
+)
 @click.option("--no-cost", is_flag=True, help="Don't measure time and memory in processes of their own.")
 @click.option("--dry-run", is_flag=True, help="Print methods x folds and stop.")
 @click.option(
@@ -113,6 +120,7 @@ def bench(
     cluster: str,
     shard: str,
     seed: int,
+    empty: str,
     no_cost: bool,
     dry_run: bool,
     form: str,
@@ -152,11 +160,11 @@ def bench(
         failed = _run_shard(plan, output, jobs, cluster, part)
         click.echo(f"run folder: {output}, shard {shard}: `hybridseg merge` joins it with the others", err=True)
     elif output is not None:
-        failed = _run(plan, output, jobs, form, cost=not no_cost, cluster=cluster)
+        failed = _run(plan, output, jobs, form, cost=not no_cost, empty=empty, cluster=cluster)
         click.echo(f"run folder: {output}", err=True)
     else:
         with tempfile.TemporaryDirectory(prefix="hybridseg-bench-") as folder:
-            failed = _run(plan, Path(folder), jobs, form, cost=not no_cost)
+            failed = _run(plan, Path(folder), jobs, form, cost=not no_cost, empty=empty)
     if failed:
         first = failed[0]
         click.echo(
@@ -167,7 +175,9 @@ def bench(
         raise click.exceptions.Exit(1)
 
 
-def _run(plan: Plan, folder: Path, jobs: int, form: str, *, cost: bool, cluster: str = "") -> list[Record]:
+def _run(
+    plan: Plan, folder: Path, jobs: int, form: str, *, cost: bool, empty: str, cluster: str = ""
+) -> list[Record]:
     from ..bench.cost_run import measure_costs
     from ..bench.run import run_plan
     from ..bench.summary import summarize
@@ -177,7 +187,7 @@ def _run(plan: Plan, folder: Path, jobs: int, form: str, *, cost: bool, cluster:
         records = run_plan(plan, folder, jobs=jobs, cluster=cluster, command=_command(), progress=progress)
         if cost:
             measure_costs(plan, folder, counter=COUNTER, progress=progress)
-    summary = summarize(folder)
+    summary = summarize(folder, empty=None if empty == "skip" else float(empty))
     _tell_deaths(folder)
     write_tables(summary, folder)
     click.echo(render(summary, form))
