@@ -21,6 +21,10 @@ class WatershedSegmenter(CandidateSegmenter):
     gradient along it times the root of the smaller one's area, so that what small regions there are goes first.
     Every region that ever was is a candidate.
 
+    Classical marker control picks the places to flood from beforehand, from darkness and position, and what isn't
+    marked is lost: one wrong marker, one wrong lesion. Here nothing is marked. All minima are flooded, merging gives
+    nested regions of every size, and darkness, position and outline speak afterwards, in the score that chooses.
+
     Parameters
     ----------
     smoothing : int
