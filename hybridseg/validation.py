@@ -123,13 +123,25 @@ def check_probability(probability: Any, shape: tuple[int, ...], method: str) -> 
     return values
 
 
-def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write ``data`` so that ``path`` holds either what it held before or all of ``data``."""
-    path = Path(path)
+def check_writable(path: Path) -> None:
+    """Raise unless a file can be written as ``path``: in a folder that is there, over nothing that is protected.
+
+    A file without any write permission is left alone even where the system would let it be replaced.
+    """
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: there is no folder {path.parent}")
     if path.is_dir():
         raise IsADirectoryError(f"{path}: expected the name of a file, got a folder")
+    protected = path.exists() and not (path.stat().st_mode & 0o222 and os.access(path, os.W_OK))
+    if protected or not os.access(path.parent, os.W_OK):
+        what = "is write-protected" if protected else f"no permission to write in {path.parent}"
+        raise PermissionError(f"{path}: {what}")
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write ``data`` so that ``path`` holds either what it held before or all of ``data``."""
+    path = Path(path)
+    check_writable(path)
     try:
         _write_and_rename(path, data)
     except OSError as error:

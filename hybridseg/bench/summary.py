@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..metrics import HD95_DEFINITION, Counts, f1, group_means, holm, image_mean, iou, paired_difference
-from .costs import method_cost, run_cpus, time_note, timed_on
-from .pairing import SIGNIFICANT
-from .records import Record, RunFolder, read_cell, read_run
-
-IDLE_CORES = 0.8
-"""Below this share of one core the machine wasn't idle while a method was timed."""
-
-COMPARISON_TEST = (
-    "Mean difference in per-image IoU with its 95 % bootstrap interval over scenes; p: two-sided sign-flip "
-    "permutation test over scenes, Holm-corrected for the number of pairs."
+from ..metrics import (
+    Counts,
+    f1,
+    group_means,
+    image_mean,
+    iou,
+    mean_iou_two_class,
+    precision,
+    recall,
 )
+from .costs import method_cost
+from .notes import notes, title
+from .pairing import Comparison, compare_methods
+from .records import Record, RunFolder, read_cell, read_run
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,12 @@ class MethodSummary:
         Means over scenes of each scene's mean.
     pooled_iou, pooled_f1 : float or None
         From the sums of the counts over lesion images.
+    precision, recall : float or None
+        Means over lesion images; an empty prediction has precision 0.
+    pooled_precision, pooled_recall : float or None
+        From the sums of the counts over lesion images.
+    mean_iou_two_class : float or None
+        Keras' ``MeanIoU(2)`` over the pixels of all images, background a class of its own: only to compare with others.
     hd95_px : float or None
         Mean over the ``hd95_images`` lesion images with a prediction that isn't empty.
     nsd : float or None
@@ -65,6 +72,9 @@ class MethodSummary:
     sweep : tuple of dict
         ``threads``, ``warm_ms_median``, ``warm_ms_p95``, ``cores_used``, ``peak_mib``, ``error`` of every number of
         threads that was tried.
+    all_iou, all_f1 : float or None
+        Means over all images under the policy that `summarize` was given for lesion-free ones; None if it leaves them
+        out.
     """
 
     method: str
@@ -85,6 +95,11 @@ class MethodSummary:
     scene_f1: float | None
     pooled_iou: float | None
     pooled_f1: float | None
+    precision: float | None
+    recall: float | None
+    pooled_precision: float | None
+    pooled_recall: float | None
+    mean_iou_two_class: float | None
     hd95_px: float | None
     hd95_images: int
     nsd: float | None
@@ -105,22 +120,8 @@ class MethodSummary:
     parameters: int | None = None
     multiply_adds: int | None = None
     sweep: tuple[dict[str, Any], ...] = ()
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two methods on the same lesion images: mean IoU of ``first`` minus that of ``second``.
-
-    ``better`` names the better one where the corrected p-value is below `SIGNIFICANT`; else it is empty.
-    """
-
-    first: str
-    second: str
-    difference: float
-    low: float
-    high: float
-    p_holm: float
-    better: str
+    all_iou: float | None = None
+    all_f1: float | None = None
 
 
 @dataclass(frozen=True)
@@ -145,42 +146,19 @@ def _interval(values: Sequence[float], groups: Sequence[str]) -> tuple[float | N
     return interval.low, interval.high
 
 
-def _compare(ranked: dict[str, list[Record]]) -> tuple[list[Comparison], str]:
-    """Compare every pair of methods on the lesion images that both have, the better one first."""
-    found = []
-    for first, second in itertools.combinations(ranked, 2):
-        ours, theirs = (
-            {(row.fold, row.case_id): row for row in ranked[method] if row.has_lesion} for method in (first, second)
-        )
-        shared = [key for key in ours if key in theirs]
-        if shared:
-            scores_a, scores_b = ([_iou(rows[key]) for key in shared] for rows in (ours, theirs))
-            groups = [ours[key].group for key in shared]
-            found.append((first, second, paired_difference(scores_a, scores_b, groups)))
-    comparisons = []
-    for (first, second, result), p_value in zip(found, holm([result.p_value for *_, result in found]), strict=True):
-        difference = result.difference
-        ahead = first if difference.value > 0 else second
-        comparisons.append(
-            Comparison(
-                first,
-                second,
-                difference.value,
-                difference.low,
-                difference.high,
-                p_value,
-                ahead if p_value < SIGNIFICANT else "",
-            )
-        )
-    return comparisons, COMPARISON_TEST
+def _counts(row: Record) -> Counts:
+    return Counts(row.tp, row.fp, row.fn, row.tn)
 
 
-def _iou(row: Record) -> float:
-    return iou(Counts(row.tp, row.fp, row.fn, row.tn))
-
-
-def summarize(out: str | os.PathLike[str]) -> RunSummary:
+def summarize(out: str | os.PathLike[str], *, empty: float | None = None) -> RunSummary:
     """Return the summary of a run folder; methods by falling IoU.
+
+    Parameters
+    ----------
+    out : path
+    empty : float, optional
+        What an empty prediction on a lesion-free image scores in ``all_iou`` and ``all_f1``; such images are in no mean
+        if not given. The headline never holds them.
 
     Raises
     ------
@@ -193,24 +171,30 @@ def summarize(out: str | os.PathLike[str]) -> RunSummary:
     for record in records:
         by_method[record.method].append(record)
     methods = [
-        _summarize_method(folder, description, method, by_method[method["spec"]]) for method in description["methods"]
+        _summarize_method(folder, description, method, by_method[method["spec"]], empty)
+        for method in description["methods"]
     ]
     methods.sort(key=lambda method: -1.0 if method.iou is None else -method.iou - 1.0)
     ranked = {method.method: by_method[method.method] for method in methods}
-    comparisons, test = _compare(ranked)
-    return RunSummary(_title(description), tuple(methods), _notes(description, methods), tuple(comparisons), test)
+    comparisons, test = compare_methods(ranked)
+    return RunSummary(title(description), tuple(methods), notes(description, methods, empty), tuple(comparisons), test)
 
 
 def _summarize_method(
-    folder: RunFolder, description: dict[str, Any], method: dict[str, Any], records: list[Record]
+    folder: RunFolder,
+    description: dict[str, Any],
+    method: dict[str, Any],
+    records: list[Record],
+    empty: float | None,
 ) -> MethodSummary:
     lesion = [record for record in records if record.has_lesion]
     free = [record for record in records if not record.has_lesion]
-    counts = [Counts(record.tp, record.fp, record.fn, record.tn) for record in lesion]
+    counts = [_counts(record) for record in lesion]
+    every = [_counts(record) for record in records]
     groups = [record.group for record in lesion]
     ious, f1s = [iou(each) for each in counts], [f1(each) for each in counts]
     missed = [float(record.tp == 0) for record in lesion]
-    pooled = Counts(*(sum(getattr(each, name) for each in counts) for name in ("tp", "fp", "fn", "tn")))
+    pooled = sum(counts, Counts(0, 0, 0, 0))
     distances = [record.hd95_px for record in lesion if record.hd95_px is not None]
     cells = [cell for cell in description["cells"] if cell["method"] == method["spec"]]
     iou_low, iou_high = _interval(ious, groups)
@@ -234,6 +218,11 @@ def _summarize_method(
         scene_f1=_mean(group_means(f1s, groups)),
         pooled_iou=iou(pooled) if lesion else None,
         pooled_f1=f1(pooled) if lesion else None,
+        precision=_mean([precision(each, empty=0.0) for each in counts]),
+        recall=_mean([recall(each) for each in counts]),
+        pooled_precision=precision(pooled, empty=0.0) if lesion else None,
+        pooled_recall=recall(pooled) if lesion else None,
+        mean_iou_two_class=mean_iou_two_class(sum(every, Counts(0, 0, 0, 0))) if records else None,
         hd95_px=_mean(distances),
         hd95_images=len(distances),
         nsd=_mean([record.nsd or 0.0 for record in lesion]),
@@ -242,51 +231,10 @@ def _summarize_method(
         false_positive_rate=_mean([float(record.fp > 0) for record in free]),
         false_positive_area=_mean([record.fp / (record.height * record.width) for record in free]),
         fit_seconds=_fit_seconds(folder, cells),
+        all_iou=None if empty is None else _mean([iou(each, empty=empty) for each in every]),
+        all_f1=None if empty is None else _mean([f1(each, empty=empty) for each in every]),
         **method_cost(folder, method["key"], records),
     )
-
-
-def _title(description: dict[str, Any]) -> str:
-    folds = sorted({cell["fold"] for cell in description["cells"]})
-    part = "" if len(folds) == description["n_folds"] else f", only fold {', '.join(map(str, folds))}"
-    scored = {cell["fold"]: cell["cases"] for cell in description["cells"]}
-    return f"{description['dataset']}: {sum(scored.values())} cases scored; {description['split']}{part}"
-
-
-def _notes(description: dict[str, Any], methods: list[MethodSummary]) -> tuple[str, ...]:
-    """Return what has to stand under the leaderboard, so that nobody reads more into it than it says."""
-    first = methods[0]
-    notes = [
-        f"{first.lesion_images} lesion images of {first.scenes} scenes, {first.lesion_free_images} "
-        "lesion-free images. IoU, F1: mean over lesion images with a 95 % interval by bootstrap over scenes; "
-        "scene: copies of a scene share one vote; pooled: over all pixels.",
-        f"Empty masks: {description['empty_masks']}",
-        f"HD95: {HD95_DEFINITION}; mean over the n images where neither mask is empty. NSD at "
-        f"{description['nsd_tolerance_px']:g} px, 0 for an empty prediction. missed: no predicted pixel in "
-        "the lesion.",
-    ]
-    places = timed_on(((method.method, asdict(method)) for method in methods), run_cpus(description))
-    if places:
-        notes.append(
-            "Time per image, peak memory and start: measured in a process of its own, decoded pixels to mask; "
-            if any(method.threads is not None for method in methods)
-            else "Time per image: of the run itself; memory was not measured; "
-        )
-        notes[-1] += time_note(places)
-    busy = [method for method in methods if method.cores_used is not None and method.cores_used < IDLE_CORES]
-    if busy:
-        shares = ", ".join(f"{method.method} {100 * (method.cores_used or 0):.0f} %" for method in busy)
-        notes.append(f"TIMES ARE TOO LONG: the machine had other work; share of a core that a method got: {shares}.")
-    if any(method.as_given for method in methods):
-        notes.append("† a trained model or masks from elsewhere, scored as given: may have seen these very images.")
-    for method in methods:
-        if method.cases < method.expected:
-            notes.append(f"INCOMPLETE: {method.method} has {method.cases} of {method.expected} rows.")
-        if method.failed:
-            notes.append(f"{method.method}: {method.failed} predictions failed, scored as the worst mask.")
-        if method.cost_error:
-            notes.append(f"{method.method}: cost not measured: {method.cost_error}")
-    return tuple(notes)
 
 
 def _fit_seconds(folder: RunFolder, cells: list[dict[str, Any]]) -> float | None:

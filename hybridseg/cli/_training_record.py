@@ -36,6 +36,7 @@ def write_card(path: Path, model: Segmenter, dataset: Dataset, lesion_images: in
             "images": len(dataset),
             "lesion_images": lesion_images,
             "groups": len(set(dataset.groups)),
+            "groups_from": dataset.groups_from,
             "labels": {label: labels.count(label) for label in sorted(set(labels))},
         },
         "fit_seconds": round(seconds, 1),

@@ -234,7 +234,7 @@ def _label(folders: tuple[str, ...], root: Path, several: bool) -> str:
 
 def _with_published_groups(dataset: Dataset) -> Dataset:
     """Take groups from the published BUSI split if every case is called as in BUSI and some are listed."""
-    from .splits import published_groups
+    from .splits import PUBLISHED, published_groups
 
     if not all(re.fullmatch(rf"{re.escape(case.label)} \([0-9]+\)", case.case_id) for case in dataset):
         return dataset
@@ -242,7 +242,7 @@ def _with_published_groups(dataset: Dataset) -> Dataset:
     listed = sum(case.case_id in groups for case in dataset)
     if not listed:
         return dataset
-    source = "the published BUSI split"
+    source = PUBLISHED
     if listed < len(dataset):
         source += f" for {listed} of {len(dataset)}, else {GROUPS_ALONE}"
     return dataset.regrouped(groups, source)

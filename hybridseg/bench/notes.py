@@ -1,0 +1,73 @@
+"""What stands over and under a run's tables, so that nobody reads more into them than they say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from ..data.cases import GROUPS_ALONE
+from ..metrics import HD95_DEFINITION
+from .costs import run_cpus, time_note, timed_on
+
+if TYPE_CHECKING:
+    from .summary import MethodSummary
+
+IDLE_CORES = 0.8
+"""Below this share of one core the machine wasn't idle while a method was timed."""
+
+
+def title(description: dict[str, Any]) -> str:
+    """Return what a run scored: data, number of cases, split."""
+    folds = sorted({cell["fold"] for cell in description["cells"]})
+    part = "" if len(folds) == description["n_folds"] else f", only fold {', '.join(map(str, folds))}"
+    scored = {cell["fold"]: cell["cases"] for cell in description["cells"]}
+    return f"{description['dataset']}: {sum(scored.values())} cases scored; {description['split']}{part}"
+
+
+def notes(description: dict[str, Any], methods: Sequence[MethodSummary], empty: float | None) -> tuple[str, ...]:
+    """Return what has to stand under the leaderboard; ``empty`` as `hybridseg.bench.summarize` takes it."""
+    first = methods[0]
+    found = [
+        f"{first.lesion_images} lesion images of {first.scenes} scenes, {first.lesion_free_images} "
+        "lesion-free images. IoU, F1: mean over lesion images with a 95 % interval by bootstrap over scenes; "
+        "scene: copies of a scene share one vote; pooled: over all pixels.",
+        f"Empty masks: {description['empty_masks']}{_in_all_images(empty)}",
+        f"HD95: {HD95_DEFINITION}; mean over the n images where neither mask is empty. NSD at "
+        f"{description['nsd_tolerance_px']:g} px, 0 for an empty prediction. missed: no predicted pixel in "
+        "the lesion.",
+    ]
+    groups_from = description.get("groups_from", "")
+    if GROUPS_ALONE in groups_from:
+        found.append(
+            "NOBODY LOOKED FOR COPIES: they may be on both sides of a fold, and make intervals too narrow "
+            f"({groups_from})."
+        )
+    places = timed_on(((method.method, asdict(method)) for method in methods), run_cpus(description))
+    if places:
+        found.append(
+            "Time per image, peak memory and start: measured in a process of its own, decoded pixels to mask; "
+            if any(method.threads is not None for method in methods)
+            else "Time per image: of the run itself; memory was not measured; "
+        )
+        found[-1] += time_note(places)
+    busy = [method for method in methods if method.cores_used is not None and method.cores_used < IDLE_CORES]
+    if busy:
+        shares = ", ".join(f"{method.method} {100 * (method.cores_used or 0):.0f} %" for method in busy)
+        found.append(f"TIMES ARE TOO LONG: the machine had other work; share of a core that a method got: {shares}.")
+    if any(method.as_given for method in methods):
+        found.append("† a trained model or masks from elsewhere, scored as given: may have seen these very images.")
+    for method in methods:
+        if method.cases < method.expected:
+            found.append(f"INCOMPLETE: {method.method} has {method.cases} of {method.expected} rows.")
+        if method.failed:
+            found.append(f"{method.method}: {method.failed} predictions failed, scored as the worst mask.")
+        if method.cost_error:
+            found.append(f"{method.method}: cost not measured: {method.cost_error}")
+    return tuple(found)
+
+
+def _in_all_images(empty: float | None) -> str:
+    if empty is None:
+        return ""
+    return f" In means over all images an empty prediction on a lesion-free image scores {empty:g}, any other 0."
