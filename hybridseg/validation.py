@@ -133,9 +133,10 @@ def check_writable(path: Path) -> None:
     if path.is_dir():
         raise IsADirectoryError(f"{path}: expected the name of a file, got a folder")
     protected = path.exists() and not (path.stat().st_mode & 0o222 and os.access(path, os.W_OK))
-    if protected or not os.access(path.parent, os.W_OK):
-        what = "is write-protected" if protected else f"no permission to write in {path.parent}"
-        raise PermissionError(f"{path}: {what}")
+    if protected:
+        raise PermissionError(f"{path}: is write-protected")
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(f"{path.parent}: no permission to write there")
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:

@@ -164,6 +164,7 @@ def test_methods_without_cost_are_left_out_by_name(tmp_path: Path) -> None:
     found = recommend_method(root, Budget())
     assert {each.method for each in found.front} == {"big.onnx"}
     assert "Left out, no cost: middle (not measured)." in found.notes
+    assert found.notes[-1] == "Empty masks: as ever"
     assert "Left out, no cost: small (ValueError: no)." in found.notes
 
 

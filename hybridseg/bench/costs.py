@@ -49,8 +49,8 @@ def method_cost(folder: RunFolder, key: str, records: Sequence[Record]) -> dict[
 
 
 def run_cpus(description: Mapping[str, Any]) -> list[str]:
-    """Return the processors on which rows of a run were made."""
-    return sorted({session["cpu"] for session in description["sessions"] if "cpu" in session})
+    """Return the processors on which rows of a run were made; sessions that only measured costs made none."""
+    return sorted({s["cpu"] for s in description["sessions"] if "cpu" in s and "measured" not in s})
 
 
 def timed_on(costs: Iterable[tuple[str, Mapping[str, Any]]], cpus: Sequence[str]) -> dict[str, list[str]]:

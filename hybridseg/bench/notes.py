@@ -38,6 +38,8 @@ def notes(description: dict[str, Any], methods: Sequence[MethodSummary], empty: 
         "the lesion.",
     ]
     groups_from = description.get("groups_from", "")
+    if groups_from and GROUPS_ALONE not in groups_from:
+        found[0] += f" Scenes as told by: {groups_from}."
     if GROUPS_ALONE in groups_from:
         found.append(
             "NOBODY LOOKED FOR COPIES: they may be on both sides of a fold, and make intervals too narrow "

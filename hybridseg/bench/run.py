@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from ..images import shown
 from ..validation import write_atomically
 from ..workers import ClusterWorkers, LocalWorkers, Workers, shard_of
 from .cell import NSD_TOLERANCE_PX, Progress, failure, run_cell
-from .machine import describe_machine, usable_cores
+from .machine import describe_machine, now, usable_cores
 from .plan import Cell, Plan
 from .records import (
     FORMAT_VERSION,
@@ -78,18 +77,21 @@ def run_plan(
         raise ValueError(f"`jobs` must be at least 1, got {jobs}")
     folder = RunFolder(Path(out))
     _check_plan(folder, plan)
+    reader = CaseReader()
+    if not cluster:
+        _read_all(plan, [cell for cell in shard_of(plan.cells, shard) if _is_left(folder, cell)], reader, progress)
     for path in (folder.root, folder.root / "cells", folder.root / "models", folder.root / "costs"):
         path.mkdir(parents=True, exist_ok=True)
     with folder.locked():
         mine = shard_of(plan.cells, shard)
-        left = [cell for cell in mine if count_rows(folder.cell(cell.file_stem)) < len(cell.test)]
+        left = [cell for cell in mine if _is_left(folder, cell)]
         description = read_description(folder) if folder.description.exists() else describe_plan(plan)
         if left:
             session = {
                 "command": list(command),
                 "jobs": jobs,
                 **({"cluster": cluster} if cluster else {}),
-                "start": _now(),
+                "start": now(),
                 "end": "",
                 **describe_machine(),
             }
@@ -99,17 +101,29 @@ def run_plan(
             if cluster:
                 session["deaths"] = _run_with(ClusterWorkers(_work, (folder, plan), cluster), folder, plan, left, tell)
             elif jobs == 1:
-                reader = CaseReader()
                 for cell in left:
                     run_cell(folder, plan, cell, reader, tell.for_cell(count_rows(folder.cell(cell.file_stem))))
             else:
                 workers = LocalWorkers(_work, (folder, plan), jobs, usable_cores())
                 session["deaths"] = _run_with(workers, folder, plan, left, tell)
-            session["end"] = _now()
+            session["end"] = now()
         write_json(folder.description, description)
         records = read_run(folder.root)[1]
         write_atomically(folder.root / "cases.csv", records_csv(records).encode())
     return records
+
+
+def _is_left(folder: RunFolder, cell: Cell) -> bool:
+    return count_rows(folder.cell(cell.file_stem)) < len(cell.test)
+
+
+def _read_all(plan: Plan, cells: Sequence[Cell], reader: CaseReader, progress: Progress | None) -> None:
+    """Read every case that cells need: what can't be read ends the run before it starts, not hours later."""
+    cases = plan.dataset.select([case_id for cell in cells for case_id in (*cell.train, *cell.test)])
+    for done, case in enumerate(cases, 1):
+        reader.read(case)
+        if progress is not None:
+            progress(done, len(cases), "reading")
 
 
 class _Teller:
@@ -199,10 +213,6 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
         ],
         "sessions": [],
     }
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 # ---- several processes --------------------------------------------------------------------------

@@ -186,7 +186,7 @@ def _run(
     with progress_line("bench") as progress:
         records = run_plan(plan, folder, jobs=jobs, cluster=cluster, command=_command(), progress=progress)
         if cost:
-            measure_costs(plan, folder, counter=COUNTER, progress=progress)
+            measure_costs(plan, folder, counter=COUNTER, command=_command(), progress=progress)
     summary = summarize(folder, empty=None if empty == "skip" else float(empty))
     _tell_deaths(folder)
     write_tables(summary, folder)
@@ -213,7 +213,7 @@ def _tell_deaths(folder: Path) -> None:
     """Name the processes that died; what they left is done again, and recorded if they die again."""
     from ..bench.records import RunFolder, read_description
 
-    sessions = read_description(RunFolder(folder))["sessions"]
+    sessions = [each for each in read_description(RunFolder(folder))["sessions"] if "measured" not in each]
     for death in sessions[-1].get("deaths", ()) if sessions else ():
         click.echo(f"hybridseg bench: a process died: {death}", err=True)
 

@@ -14,6 +14,7 @@ import click
 
 from .. import registry
 from . import _measure, _models
+from ._progress import progress_line
 from ._segment_files import Done, Job, Work, segment_here, segment_unit, segment_with
 
 if TYPE_CHECKING:
@@ -96,14 +97,15 @@ def segment(
         click.echo("nothing to do: every mask is there already")
         return
     if output is not None:
-        output.mkdir(parents=True, exist_ok=True)
-        if not os.access(output, os.W_OK):
-            raise PermissionError(f"{output}: no permission to write there")
+        there = next(folder for folder in (output, *output.parents) if folder.exists())
+        if not os.access(there, os.W_OK):
+            raise PermissionError(f"{there}: no permission to write there")
     sources = frozenset(os.path.realpath(job.image) for job in planned)
     work = Work(_spec(spec), existing, keep_patient, measuring=measure is not None, sources=sources)
     failures = _tell(_segment(work, jobs, processes, cluster), len(jobs), measure, quiet=quiet)
     if failures:
-        click.echo(f"hybridseg segment: {failures} of {len(jobs)} images failed", err=True)
+        if len(jobs) > 1:
+            click.echo(f"hybridseg segment: {failures} of {len(jobs)} images failed", err=True)
         raise click.exceptions.Exit(1)
 
 
@@ -111,15 +113,18 @@ def _tell(outcomes: Iterator[Done], total: int, measure: Path | None, *, quiet: 
     """Print what comes of each file and write the table of measures; return how many failed."""
     failures, named = 0, 0
     rows: dict[int, list[dict[str, Any]]] = {}
-    for done in outcomes:
-        for line in () if quiet else done.lines:
-            click.echo(line)
-        if done.error:
-            click.echo(done.error, err=True)
-        failures += bool(done.error)
-        named += done.may_name_patient
-        if measure is not None:
-            rows[done.number] = done.rows
+    with progress_line("segment") as progress:
+        for count, done in enumerate(outcomes, 1):
+            for line in () if quiet else done.lines:
+                click.echo(line)
+            if done.error:
+                click.echo(done.error, err=True)
+            failures += bool(done.error)
+            named += done.may_name_patient
+            if measure is not None:
+                rows[done.number] = done.rows
+            if progress is not None:
+                progress(count, total, "")
     if measure is not None:
         _measure.write_rows(measure, [row for number in sorted(rows) for row in rows[number]])
     if named:
@@ -133,6 +138,7 @@ def _tell(outcomes: Iterator[Done], total: int, measure: Path | None, *, quiet: 
 
 def _segment(work: Work, jobs: list[Job], processes: int, cluster: str) -> Iterator[Done]:
     model = _models.create_trained(work.spec)
+    model._check_state()  # a parameter out of its range is one line, not one per image
     if not cluster and min(processes, len(jobs)) <= 1:
         return segment_here(model, work, jobs)
     from ..bench.machine import usable_cores

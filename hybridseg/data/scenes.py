@@ -7,7 +7,7 @@ import os
 from .cases import GROUPS_ALONE, DataError, Dataset, Progress
 
 SEARCHED_AT_MOST = 2000
-"""Images among which near-duplicates are looked for unasked: a quarter of an hour. The search grows with the square."""
+"""Images among which near-duplicates are looked for unasked, reckoned from 619 in 77 s: a quarter of an hour, 3 GB."""
 
 
 def with_scenes(

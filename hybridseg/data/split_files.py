@@ -95,7 +95,7 @@ def read_split(path: str | os.PathLike[str], dataset: Dataset, *, skip_unknown: 
     Raises
     ------
     DataError
-        If it can't be read, isn't such a file, or names an unknown case.
+        If it can't be read, isn't such a file, names an unknown case, or has a fold that tests none.
     """
     path = Path(path)
     if path.is_dir():
@@ -165,6 +165,9 @@ def _matched(split: Split, dataset: Dataset, name: str, skip_unknown: bool) -> S
             f"for example `{shown(unknown[0])}`"
         )
     folds = tuple(Fold(finder.find_all(fold.train), finder.find_all(fold.test)) for fold in split.folds)
+    for number, fold in enumerate(folds):
+        if not fold.test:
+            raise DataError(f"{name}: fold {number} tests no case")
     groups = {case.case_id: case.group for case in dataset}
     if split.groups_from:
         named = ((finder.find(name), group) for name, group in split.groups.items())

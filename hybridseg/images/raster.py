@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,13 +42,19 @@ def decode(data: bytes, frame: int | None) -> Pixels:
             picture.seek(chosen)
     _check_size(picture)
     raw_modes = {_raw_mode(tile) for tile in picture.tile}
+    declared = _orientation(picture) if picture.format == "TIFF" else 1  # Pillow turns TIFF itself, in load
     with quiet() if picture.format == "TIFF" else contextlib.nullcontext():  # the others have warned by now
         picture.load()
     if picture.format == "PNG":
         _check_png(data)
-    with quiet():  # after load, where Pillow has turned TIFF itself
-        turn = _TURNS.get(picture.getexif().get(_ORIENTATION, 1))
-    return _to_pixels(picture, turn, raw_modes)
+    left = _orientation(picture)  # a PNG's may stand behind its pixels
+    pixels = _to_pixels(picture, _TURNS.get(left), raw_modes)
+    return replace(pixels, turned=declared in _TURNS or left in _TURNS)
+
+
+def _orientation(picture: Any) -> Any:
+    with quiet():
+        return picture.getexif().get(_ORIENTATION, 1)
 
 
 def count_frames(data: bytes) -> int:
