@@ -331,6 +331,17 @@ def test_describe_refuses_what_is_not_onnx(tmp_path: Path) -> None:
         describe(tmp_path / "x.onnx")
 
 
+def test_describe_refuses_a_graph_that_contradicts_itself(exported: Path, tmp_path: Path) -> None:
+    kind, twice = onnx.load(exported), onnx.load(exported)
+    kind.graph.input[0].type.tensor_type.elem_type = 999
+    twice.graph.node.append(helper.make_node("Add", ["image"], ["more"]))
+    for number, model in enumerate((kind, twice)):
+        onnx.save(model, tmp_path / f"{number}.onnx")
+        with pytest.raises(ModelFormatError, match=rf"{number}\.onnx: its graph can't be read: .*(999|Add)") as caught:
+            describe(tmp_path / f"{number}.onnx")
+        assert "\n" not in str(caught.value)
+
+
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "spox", None)
     with pytest.raises(ImportError, match=r"pip install 'hybridseg\[export\]'"):
