@@ -187,7 +187,7 @@ def test_what_has_no_network_is_refused(cases: dict[str, Any], tmp_path: Path) -
     [
         (["--int8"], "give --data DIR"),
         (["--int8", "--weights", "fp16", "--data", "phantoms"], "exclude each other"),
-        (["--max-mb", "2"], "are for --weights fp16 and --int8"),
+        (["--max-mb", "2"], "--validation and --max-mb are for --weights fp16 and --int8"),
         (["--weights", "fp16", "--data", "phantoms[n=8]"], "the file isn't smaller"),
     ],
 )

@@ -59,6 +59,51 @@ def count_network(model: Segmenter) -> dict[str, int]:
     return {"parameters": found.parameters, "multiply_adds": found.multiply_adds}
 
 
+def origin(spec: str, model: Segmenter) -> dict[str, str]:
+    """Return what an exported file should say of a model's origin: from the card beside it, or that nobody says.
+
+    A file of our signature has entries of its own; those aren't among what is returned.
+
+    Raises
+    ------
+    ModelFormatError
+        If there is a card that can't be read.
+    """
+    path = Path(spec.partition("[")[0])
+    card: dict[str, Any] = {}
+    for place in (path.with_name(f"{path.name}.json"), path.with_suffix(".json")):
+        if path.is_file() and place.is_file():
+            card = _read_card(place)
+            break
+    learned = bool(model._state()) or path.is_file()
+    data, split = card.get("data") or {}, card.get("split") or {}
+    unknown = "unknown" if learned else "none"
+    entries = {
+        "training_data": f"{data['name']}, {data.get('images', '?')} images" if "name" in data else unknown,
+        "training_data_sha256": data.get("content_sha256", unknown),
+        "split": split.get("name", unknown),
+        "split_sha256": split.get("sha256", unknown),
+        "license": card.get("license", "unknown"),
+        "scores": json.dumps(card["scores"]) if "scores" in card else "none",
+    }
+    from ..onnx import OnnxSegmenter
+
+    own = model.metadata if isinstance(model, OnnxSegmenter) else {}
+    return {name: str(value) for name, value in entries.items() if name not in own}
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    from ..segmenter import ModelFormatError
+
+    try:
+        card = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ModelFormatError(f"{path}: not a model's card: {error}") from None
+    if not isinstance(card, dict) or not all(isinstance(card.get(key) or {}, dict) for key in ("data", "split")):
+        raise ModelFormatError(f"{path}: not a model's card")
+    return card
+
+
 def cards() -> list[dict[str, Any]]:
     """Return the cards of the models that ship, by name; each has at least ``name`` and ``file``."""
     found = []

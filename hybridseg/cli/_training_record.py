@@ -39,6 +39,7 @@ def write_card(path: Path, model: Segmenter, dataset: Dataset, lesion_images: in
             "groups_from": dataset.groups_from,
             "labels": {label: labels.count(label) for label in sorted(set(labels))},
         },
+        "split": {"name": "none: fitted on every case of the data"},
         "fit_seconds": round(seconds, 1),
         "machine": describe_machine(),
         "intended_use": "Research. Not a medical device: not for diagnosis.",

@@ -73,6 +73,7 @@ def _saved(path: Path) -> str:
 
 
 def _onnx(path: Path) -> str:
+    from ..images import shown
     from ..onnx import describe
 
     found = describe(path)
@@ -85,7 +86,7 @@ def _onnx(path: Path) -> str:
         ("parameters", f"{found.parameters:,}"),
         ("multiply-adds", f"{found.multiply_adds:,}"),
     ]
-    lines += [(name, _short(text)) for name, text in sorted(found.metadata.items())]
+    lines += [(name, shown(" ".join(text.split()))) for name, text in sorted(found.metadata.items())]
     return fields(lines)
 
 

@@ -27,7 +27,9 @@ def export(
     """Write ``segmenter`` to ``path`` as one ONNX file of hybridseg's signature.
 
     The file is written under a temporary name, run by onnxruntime from disk on images of many sizes, compared
-    with ``segmenter``, and only then given its name. There is no way to keep a file that disagrees.
+    with ``segmenter``, and only then given its name. There is no way to keep a file that disagrees. A network from
+    elsewhere is compared with the network run alone, with Pillow and numpy around it; a file of our signature only with
+    itself, so that its entry ``parity`` stays the one that it has, or none.
 
     Parameters
     ----------
@@ -66,10 +68,12 @@ def export(
     os.close(handle)
     try:
         onnx.save(model, temporary)
-        report = compare(segmenter, OnnxSegmenter.load(temporary))
+        reference = segmenter.parity_reference() if isinstance(segmenter, OnnxSegmenter) else segmenter
+        report = compare(reference or segmenter, OnnxSegmenter.load(temporary))
         if not report.passed:
             raise ParityError(f"{type(segmenter).__name__} and its graph disagree, nothing is kept: {report}")
-        set_metadata(model, {"parity": report.to_json()}, keep=True)
+        if reference is not None:  # a file compared with itself says nothing about a method
+            set_metadata(model, {"parity": report.to_json()}, keep=False)
         onnx.save(model, temporary)
         umask = os.umask(0)
         os.umask(umask)
@@ -124,7 +128,8 @@ def describe_method(model: Any, segmenter: Segmenter, metadata: Mapping[str, str
 
     known = {
         "method": type(segmenter).__name__,
-        "params": json.dumps(segmenter.get_params(), default=repr),
+        # of a file: whatever it says itself; its path is nobody else's business
+        "params": "{}" if isinstance(segmenter, OnnxSegmenter) else json.dumps(segmenter.get_params(), default=repr),
         "operating_point": json.dumps(asdict(segmenter.current_operating_point)),
         "version": __version__,
         "use": "research only; not for diagnosis",
