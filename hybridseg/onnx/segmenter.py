@@ -16,6 +16,7 @@ from ..segmenter import ModelFormatError, Segmenter, Tags
 from ..validation import check_image, check_probability, write_atomically
 from .screening import Declared, screen
 
+EXPORT_LINE = 'pip install "hybridseg[export]"'
 MAX_REASON = 1000  # characters of an error; a shape error may repeat a whole graph
 PREFIX = "hybridseg."
 """What the keys of our entries in a file's ``metadata_props`` begin with."""
@@ -152,7 +153,7 @@ class OnnxSegmenter(Segmenter):
         try:
             import onnx
         except ImportError as error:
-            raise ImportError(f"this needs onnx ({error}): pip install 'hybridseg[export]'") from None
+            raise ImportError(f"this needs onnx ({error}): {EXPORT_LINE}") from None
         self._open()
         if is_ours(screen(self.path)[1]):
             return onnx.load(os.fspath(self.path))
@@ -203,7 +204,7 @@ def _adopted(path: str, declared: Declared) -> bytes:
     try:
         from .foreign import adopt_file
     except ImportError as error:
-        problem = f"a network with another signature needs onnx and spox ({error}): pip install 'hybridseg[export]'"
+        problem = f"a network with another signature needs onnx and spox ({error}): {EXPORT_LINE}"
         raise ImportError(f"{path}: {problem}") from None
     data: bytes = adopt_file(path).SerializeToString()
     return data
