@@ -120,7 +120,7 @@ class OnnxSegmenter(Segmenter):
         try:
             mask, probability = session.run(["mask", "probability"], {"image": np.ascontiguousarray(images)})
         except Exception as error:  # onnxruntime's errors share no base class of their own
-            raise RuntimeError(f"{self.path}: onnxruntime failed: {_one_line(error)}") from None
+            raise RuntimeError(f"{self.path}: onnxruntime failed: {one_line(error)}") from None
         for name, output in (("mask", mask), ("probability", probability)):
             if output.shape != images.shape:
                 problem = f"output `{name}` must have the image's shape {images.shape}, got {output.shape}"
@@ -244,7 +244,7 @@ def _check_batch(images: Any) -> None:
     check_image(images[0, :, :, 0])
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     """Return all that onnxruntime says, which breaks its lines before the reason."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text.removeprefix("[ONNXRuntimeError] : ")[:MAX_REASON]
@@ -253,5 +253,5 @@ def _one_line(error: Exception) -> str:
 def _why_not_loaded(error: Exception) -> str:
     kind = type(error).__name__
     if kind in ("InvalidProtobuf", "InvalidArgument"):
-        return f"not an ONNX file, or a truncated one ({_one_line(error)})"
-    return f"onnxruntime can't run it: {_one_line(error)}"
+        return f"not an ONNX file, or a truncated one ({one_line(error)})"
+    return f"onnxruntime can't run it: {one_line(error)}"
