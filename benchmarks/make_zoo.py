@@ -38,6 +38,7 @@ TEXTS = {
     "unet": "U-Net on an ImageNet-trained EfficientNet-Lite0: the accurate one, and `segment`'s default",
     "unet-tiny": "U-Net on the first half of EfficientNet-Lite0, taught by larger ones: the fast one, under 1 MB",
 }
+MAX_BYTES = {"unet": 12_000_000, "unet-tiny": 1_000_000}
 LICENSE = "Apache-2.0 (code and weights; the encoder started from ImageNet weights, Apache-2.0)"
 
 
@@ -57,7 +58,8 @@ def main(name: str, model_path: Path, counts: tuple[Path, ...], data: str, comma
     protocol = f"held-out folds: {', '.join(path.stem for path in counts)} of the published grouped BUSI split"
     split = {"name": SPLIT, "sha256": hashlib.sha256(SPLIT_FILE.read_bytes()).hexdigest()}
     images, masks = validation_cases(model, dataset)
-    compression = export_smaller(model, target, "fp16", images=images, masks=masks, metadata={
+    measure = {"images": images, "masks": masks, "max_bytes": MAX_BYTES[name]}
+    compression = export_smaller(model, target, "fp16", **measure, metadata={
         "license": LICENSE, "name": name, "scores": json.dumps(scores), "scores_protocol": protocol,
         "split": split["name"], "split_sha256": split["sha256"],
         "training_data": f"BUSI, {len(dataset)} development images", "training_data_sha256": dataset.content_hash(),

@@ -344,6 +344,6 @@ def test_describe_refuses_a_graph_that_contradicts_itself(exported: Path, tmp_pa
 
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "spox", None)
-    with pytest.raises(ImportError, match=r"pip install 'hybridseg\[export\]'"):
+    with pytest.raises(ImportError, match=r'pip install "hybridseg\[export\]"'):
         Darkness().to_onnx(tmp_path / "x.onnx")
     assert not list(tmp_path.iterdir())

@@ -66,6 +66,14 @@ def test_a_simpler_graph_has_fewer_nodes_and_the_same_result() -> None:
     np.testing.assert_array_equal(run(simple), run(model))
 
 
+def test_a_graph_that_cannot_run_is_refused_in_one_line() -> None:
+    model = looking_up()
+    model.graph.node[0].op_type = "Levitate"
+    with pytest.raises(ValueError, match=r"a graph that onnxruntime can't run: .*Levitate") as caught:
+        simplify(model)
+    assert "\n" not in str(caught.value)
+
+
 def test_operator_sets_that_nothing_uses_are_dropped() -> None:
     model = looking_up()
     model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 2))

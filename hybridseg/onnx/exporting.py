@@ -15,7 +15,7 @@ import numpy as np
 from ..segmenter import Segmenter
 from .finish import finish, simplify
 from .parity import ImageParity, ParityError, ParityReport, parity_images, speckle
-from .segmenter import PREFIX, OnnxSegmenter
+from .segmenter import EXPORT_LINE, PREFIX, OnnxSegmenter
 
 BATCH = 3
 """Images in the batch that must equal the same images one by one."""
@@ -56,7 +56,7 @@ def export(
         import onnx
         import spox
     except ImportError as error:
-        raise ImportError(f"exporting needs onnx and spox ({error}): pip install 'hybridseg[export]'") from None
+        raise ImportError(f"exporting needs onnx and spox ({error}): {EXPORT_LINE}") from None
     del spox  # what `_to_onnx` writes graphs with
 
     path = Path(path)

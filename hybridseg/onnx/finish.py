@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from .segmenter import one_line
+
 OPSET = 18
 IR_VERSION = 8
 LARGE = 256  # elements of a tensor that is worth moving
@@ -19,6 +21,11 @@ def simplify(model: Any) -> Any:
     """Return an `onnx.ModelProto` with half the nodes: constants folded and steps without effect left out.
 
     That is what onnxruntime would do at each start, in standard operators; a U-Net starts a sixth faster without.
+
+    Raises
+    ------
+    ValueError
+        If onnxruntime can't run it.
     """
     import onnx
     import onnxruntime
@@ -29,7 +36,10 @@ def simplify(model: Any) -> Any:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.optimized_model_filepath = str(path)
         options.log_severity_level = 4
-        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        try:
+            onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's errors share no base class of their own
+            raise ValueError(f"a graph that onnxruntime can't run: {one_line(error)}") from None
         return onnx.load(path)
 
 

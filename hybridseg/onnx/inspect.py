@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..segmenter import ModelFormatError
-from .segmenter import MAX_REASON, PREFIX
+from .segmenter import EXPORT_LINE, MAX_REASON, PREFIX
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def describe(path: str | os.PathLike[str]) -> Description:
         import onnx
         from google.protobuf.message import DecodeError
     except ImportError:
-        raise ImportError("reading what is in an ONNX file needs onnx: pip install 'hybridseg[export]'") from None
+        raise ImportError(f"reading what is in an ONNX file needs onnx: {EXPORT_LINE}") from None
     path = Path(path)
     data = path.read_bytes()
     try:

@@ -16,6 +16,7 @@ from ..segmenter import ModelFormatError, Segmenter, Tags
 from ..validation import check_image, check_probability, write_atomically
 from .screening import Declared, screen
 
+EXPORT_LINE = 'pip install "hybridseg[export]"'
 MAX_REASON = 1000  # characters of an error; a shape error may repeat a whole graph
 PREFIX = "hybridseg."
 """What the keys of our entries in a file's ``metadata_props`` begin with."""
@@ -119,7 +120,7 @@ class OnnxSegmenter(Segmenter):
         try:
             mask, probability = session.run(["mask", "probability"], {"image": np.ascontiguousarray(images)})
         except Exception as error:  # onnxruntime's errors share no base class of their own
-            raise RuntimeError(f"{self.path}: onnxruntime failed: {_one_line(error)}") from None
+            raise RuntimeError(f"{self.path}: onnxruntime failed: {one_line(error)}") from None
         for name, output in (("mask", mask), ("probability", probability)):
             if output.shape != images.shape:
                 problem = f"output `{name}` must have the image's shape {images.shape}, got {output.shape}"
@@ -152,7 +153,7 @@ class OnnxSegmenter(Segmenter):
         try:
             import onnx
         except ImportError as error:
-            raise ImportError(f"this needs onnx ({error}): pip install 'hybridseg[export]'") from None
+            raise ImportError(f"this needs onnx ({error}): {EXPORT_LINE}") from None
         self._open()
         if is_ours(screen(self.path)[1]):
             return onnx.load(os.fspath(self.path))
@@ -203,7 +204,7 @@ def _adopted(path: str, declared: Declared) -> bytes:
     try:
         from .foreign import adopt_file
     except ImportError as error:
-        problem = f"a network with another signature needs onnx and spox ({error}): pip install 'hybridseg[export]'"
+        problem = f"a network with another signature needs onnx and spox ({error}): {EXPORT_LINE}"
         raise ImportError(f"{path}: {problem}") from None
     data: bytes = adopt_file(path).SerializeToString()
     return data
@@ -243,7 +244,7 @@ def _check_batch(images: Any) -> None:
     check_image(images[0, :, :, 0])
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     """Return all that onnxruntime says, which breaks its lines before the reason."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text.removeprefix("[ONNXRuntimeError] : ")[:MAX_REASON]
@@ -252,5 +253,5 @@ def _one_line(error: Exception) -> str:
 def _why_not_loaded(error: Exception) -> str:
     kind = type(error).__name__
     if kind in ("InvalidProtobuf", "InvalidArgument"):
-        return f"not an ONNX file, or a truncated one ({_one_line(error)})"
-    return f"onnxruntime can't run it: {_one_line(error)}"
+        return f"not an ONNX file, or a truncated one ({one_line(error)})"
+    return f"onnxruntime can't run it: {one_line(error)}"
