@@ -110,7 +110,7 @@ def read_model_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Array
     except FileNotFoundError:
         raise
     except _HOSTILE as error:
-        raise ModelFormatError(f"{path}: not a saved hybridseg model ({_one_line(error)})") from None
+        raise ModelFormatError(f"{path}: not a saved hybridseg model ({one_line(error)})") from None
     return header, arrays
 
 
@@ -176,14 +176,15 @@ def _decode(value: Any) -> Any:
         return value
     (kind, content), *others = value.items()
     if others or kind not in ("tuple", "mapping", "operating_point"):
-        raise ValueError(f"unknown value {_one_line(value)}")
+        raise ValueError(f"unknown value {one_line(value)}")
     if kind == "tuple":
         return tuple(_decode(item) for item in content)
     decoded = {key: _decode(item) for key, item in content.items()}
     return OperatingPoint(**decoded) if kind == "operating_point" else decoded
 
 
-def _one_line(what: object) -> str:
+def one_line(what: object) -> str:
+    """Return text from a file as one printable line that a message can hold."""
     text = " ".join(str(what).split())[:200]
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text) or type(what).__name__
 

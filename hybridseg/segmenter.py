@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .modelfile import ModelFormatError, read_model_file, write_model_file
+from .modelfile import ModelFormatError, one_line, read_model_file, write_model_file
 from .postprocess import OperatingPoint, apply_operating_point
 from .validation import check_image, check_probability, check_training_set
 
@@ -291,16 +291,16 @@ class Segmenter(ABC):
         header, arrays = read_model_file(path)
         mine = _class_id(cls)
         if header["class"] != mine:
-            raise ModelFormatError(f"{path}: expected a saved {mine}, got one of {header['class']}")
+            raise ModelFormatError(f"{path}: expected a saved {mine}, got one of {one_line(header['class'])}")
         try:
             model = cls(**header["params"])
         except TypeError as error:
-            raise ModelFormatError(f"{path}: its parameters don't fit {mine}: {error}") from None
+            raise ModelFormatError(f"{path}: its parameters don't fit {mine}: {one_line(error)}") from None
         try:
             model._set_state({**header["state"], **arrays})
             model._check_state()
         except (ValueError, TypeError, AttributeError, IndexError) as error:
-            raise ModelFormatError(f"{path}: what it has learned doesn't fit {mine}: {error}") from None
+            raise ModelFormatError(f"{path}: what it has learned doesn't fit {mine}: {one_line(error)}") from None
         return model
 
     def to_onnx(self, path: str | os.PathLike[str], **metadata: str) -> Any:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_PART = (".hybridseg-", ".part")
 MAX_PIXELS = 64_000_000
 """Images above this many pixels are refused: ultrasound frames have about half a million."""
 
@@ -152,8 +155,22 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
         raise OSError(error.errno, error.strerror, os.fspath(path)) from error
 
 
+def is_part(name: str) -> bool:
+    """Whether a file's name is one under which `write_atomically` writes: a killed process leaves such a file."""
+    return name.startswith(_PART[0]) and name.endswith(_PART[1])
+
+
+def remove_parts(folder: Path, older_than_s: float = 0.0) -> None:
+    """Remove what killed processes left in a folder; nobody may be writing there now, or not for so long."""
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            with contextlib.suppress(OSError):
+                if is_part(path.name) and path.lstat().st_mtime <= time.time() - older_than_s:
+                    path.unlink()
+
+
 def _write_and_rename(path: Path, data: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=".hybridseg-", suffix=".part", dir=path.parent)
+    handle, temporary = tempfile.mkstemp(prefix=_PART[0], suffix=_PART[1], dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)

@@ -1,4 +1,4 @@
-"""Calls spread over processes that may die: on this machine, or on a Dask cluster. Both have the same interface.
+"""Calls spread over processes that may die: on this machine, or (`hybridseg.cluster`) on a Dask cluster.
 
 Process pools of the standard library and of joblib give everything up when one process dies, and don't tell which call
 it was busy with. Here a death is an outcome of the one call that it interrupted, and the others go on.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import queue
 import signal
 import threading
 from collections import deque
@@ -17,10 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
-from pathlib import Path
 from typing import Any, Protocol, Self
-
-from . import __version__
 
 Call = Callable[[Any, Any], Any]
 """``call(context, unit) -> result``, at the top level of a module, so that another process finds it by name."""
@@ -181,90 +177,6 @@ def _threads_of_libraries(threads: int) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-# ---- a cluster ----------------------------------------------------------------------------------
-class ClusterWorkers:
-    """The workers of a running Dask cluster (extra ``cluster``), which see the same files under the same names.
-
-    A unit whose worker is lost is given to another one by the scheduler; it has died when it took several with it
-    (Dask's ``allowed-failures``).
-
-    Parameters
-    ----------
-    call, context
-        As for `LocalWorkers`; the context is sent to each worker once.
-    address : str
-        The scheduler's (``tcp://host:8786``), or the path of a scheduler file (``*.json``).
-    seconds : float
-        How long to wait for the scheduler and a first worker.
-    """
-
-    def __init__(self, call: Call, context: Any, address: str, seconds: float = 30.0) -> None:
-        try:
-            import distributed
-        except ImportError:
-            raise ImportError("a cluster needs Dask: pip install 'hybridseg[cluster]'") from None
-        if address.endswith(".json") and not Path(address).is_file():
-            raise FileNotFoundError(f"{address}: no such scheduler file")
-        where: dict[str, Any] = {"scheduler_file": address} if address.endswith(".json") else {"address": address}
-        try:
-            client: Any = distributed.Client
-            self._client = client(**where, timeout=seconds, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise ConnectionError(f"no Dask scheduler answers at {address}: {' '.join(str(error).split())}") from None
-        try:
-            self._client.wait_for_workers(1, timeout=seconds)
-        except TimeoutError:
-            self._client.close()
-            raise ConnectionError(f"the Dask scheduler at {address} has no worker after {seconds:.0f} s") from None
-        self._call = call
-        self._shared = self._client.scatter(context, broadcast=True, hash=False)
-        self._busy: dict[str, tuple[Any, Any]] = {}
-        self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
-
-    def put(self, unit: Any) -> None:
-        """Add a unit."""
-        future = self._client.submit(_on_cluster, __version__, self._call, self._shared, unit, pure=False)
-        self._busy[future.key] = unit, future
-        future.add_done_callback(self._ended.put)
-
-    def take(self, seconds: float | None = None) -> Outcome | None:
-        """Return the next outcome, or None if there is none after so many seconds."""
-        from distributed import KilledWorker
-
-        if not self._busy:
-            raise LookupError("nothing was put that has no outcome yet")
-        try:
-            future = self._ended.get(timeout=seconds)
-        except queue.Empty:
-            return None
-        unit, _ = self._busy.pop(future.key)
-        try:
-            result, error = future.result()
-        except KilledWorker as death:
-            return Outcome(unit, died=f"the last of several at {death.last_worker.address}")
-        except (ImportError, AttributeError) as problem:
-            raise RuntimeError(f"the cluster's workers need hybridseg {__version__}: {problem}") from None
-        finally:
-            future.release()
-        return Outcome(unit, result, error)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._client.cancel([future for _, future in self._busy.values()])
-        self._client.close()
-
-
-def _on_cluster(version: str, call: Call, context: Any, unit: Any) -> tuple[Any, str]:
-    if version != __version__:
-        return None, f"a worker of the cluster has hybridseg {__version__}, expected {version}"
-    try:
-        return call(context, unit), ""
-    except (ValueError, OSError) as error:
-        return None, str(error) or type(error).__name__
 
 
 # ---- job arrays ---------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from hybridseg.bench import RunError, make_plan, read_run, run_plan, summarize
+from hybridseg.bench.records import RunFolder
 from hybridseg.bench.tables import render
 from hybridseg.cli import main
 from hybridseg.data import grouped_folds, load_dataset
@@ -235,8 +236,6 @@ def test_folder_with_other_files_is_refused(methods: Path, tmp_path: Path) -> No
 
 
 def test_second_process_on_one_folder_is_refused(methods: Path, tmp_path: Path) -> None:
-    from hybridseg.bench.records import RunFolder
-
     out = tmp_path / "run"
     dataset = load_dataset("phantoms[n=4,seed=0]")
     plan = make_plan(
@@ -245,6 +244,20 @@ def test_second_process_on_one_folder_is_refused(methods: Path, tmp_path: Path) 
     run_plan(plan, out)
     with RunFolder(out).locked(), pytest.raises(RunError, match=r"in use|another process"):
         run_plan(plan, out)
+
+
+def test_what_a_kill_left_half_written_is_no_stranger_and_is_removed(methods: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    for name in (".", "cells", "models", "masks/a"):
+        (out / name).mkdir(parents=True, exist_ok=True)
+        (out / name / ".hybridseg-abc.part").write_bytes(b"half")
+    (out / "models" / ".a.hybridseg.part").write_bytes(b"half")
+    with RunFolder(out).locked():
+        refused = bench("-m", f"{methods}:Nothing", "--folds", 2, "-o", out)
+    assert "is in use by another run" in refused.stderr
+    assert len(list(out.rglob("*.part"))) == 5
+    assert bench("-m", f"{methods}:Nothing", "--folds", 2, "-o", out).exit_code == 0
+    assert list(out.rglob("*.part")) == []
 
 
 def test_read_run_refuses_what_is_none(tmp_path: Path) -> None:

@@ -285,3 +285,15 @@ def test_csv_and_json_hold_the_numbers(found: RunComparison) -> None:
 def test_unknown_metric_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="`metric` must be one of iou, f1, nsd, got `auc`"):
         compare_runs(tmp_path, tmp_path, metric="auc")
+
+
+def test_boundary_distances_in_mm_have_columns_where_both_runs_know_them(tmp_path: Path) -> None:
+    for name, mm in (("a", 0.5), ("b", 0.25)):
+        method = "m[with=parameters,and=more]"
+        rows = cases(method, HALF, 7, hd95_px=4.0, hd95_mm=mm)
+        write_run(tmp_path / name, {method: [*rows, row(method, "last", HALF, hd95_mm=3.0 if name == "a" else None)]})
+    found = compare_runs(tmp_path / "a", tmp_path / "b")
+    assert (found.pairs[0].hd95_mm_a, found.pairs[0].hd95_mm_b, found.pairs[0].hd95_mm_images) == (0.5, 0.25, 7)
+    for form in ("text", "md"):
+        assert "mm A" in render_comparison(found, form) and "0.25" in render_comparison(found, form)
+    assert max(map(len, render_comparison(found, "text").splitlines())) <= 100

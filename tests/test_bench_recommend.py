@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from hybridseg import registry
 from hybridseg.bench import Record, RunError
+from hybridseg.bench.compare import compare_runs
 from hybridseg.bench.recommend import Budget, recommend_method
 from hybridseg.bench.records import CellFile, FitRecord, RunFolder, write_json
 from hybridseg.cli import main
@@ -59,7 +62,7 @@ def test_most_accurate_within_the_budget_and_what_the_budget_costs(tmp_path: Pat
     assert (found.chosen.mean, found.chosen.ms, found.chosen.mb) == (pytest.approx(0.6), 15.0, 4.0)
     assert found.best.method == "big.onnx"
     assert (found.price.mean, found.price.low, found.price.high) == pytest.approx((0.1, 0.1, 0.1))
-    assert found.price.p_value == pytest.approx(2 / 2**8, abs=0.003)
+    assert found.price.p_value == pytest.approx(6 * 2 / 2**8, abs=0.018)  # one of six pairs, Holm
     assert [each.method for each in found.front] == ["small", "middle", "big.onnx"]
     assert found.cheaper is not None and found.better is not None
     assert (found.cheaper.method, found.better.method) == ("small", "big.onnx")
@@ -122,7 +125,6 @@ def test_text_says_what_to_take_and_how_to_get_it(tmp_path: Path) -> None:
 
 
 def test_how_to_get_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hybridseg import registry
     from hybridseg.cli.recommend import get_lines
 
     write_run(tmp_path / "run")
@@ -133,10 +135,72 @@ def test_how_to_get_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     lines = get_lines(fitted, Path("run"))
     assert lines[0] == "hybridseg export run/models/middle-fold0-ab.hybridseg -o middle.onnx"
     assert lines[2].startswith("hybridseg fit middle --data DIR")
+    gone = ["# big.onnx, the file that was measured, isn't here any more"]
+    assert get_lines(given, Path("run")) == gone
+    (tmp_path / "zoo").mkdir()
+    monkeypatch.setattr(registry, "ZOO", tmp_path / "zoo")
+    shipped = tmp_path / "zoo" / "big.onnx"
+    shipped.write_bytes(bytes(29_000_000))
+    assert "isn't the file that was measured" in get_lines(given, Path("run"))[0]
+    shipped.write_bytes(bytes(30_000_000))
+    assert get_lines(given, Path("run")) == [f"cp {shipped} big.onnx"]
+    assert "isn't the file" in get_lines(replace(given, sha256="0" * 64), Path("run"))[0]
+    monkeypatch.chdir(tmp_path)
+    Path("big.onnx").write_bytes(bytes(30_000_000))
     assert get_lines(given, Path("run")) == ["cp big.onnx DIR/"]
-    monkeypatch.setattr(registry, "ZOO", tmp_path)
-    (tmp_path / "big.onnx").write_bytes(b"")
-    assert get_lines(given, Path("run")) == [f"cp {tmp_path / 'big.onnx'} big.onnx"]
+
+
+def test_method_whose_model_is_gone_is_fitted_anew(tmp_path: Path) -> None:
+    from hybridseg.cli.recommend import get_lines
+
+    found = recommend_method(write_run(tmp_path / "run", {"random-forest": (12, 5.0, 1.0)}), Budget()).chosen
+    assert found is not None
+    assert get_lines(found, tmp_path / "run")[1] == (
+        "hybridseg fit random-forest --data DIR -o random-forest.hybridseg && "
+        "hybridseg export random-forest.hybridseg -o random-forest.onnx"
+    )
+
+
+def test_file_is_taken_before_a_method_that_is_as_accurate(tmp_path: Path) -> None:
+    methods = {"small": (12, 5.0, 1.0), "small.onnx": (12, 9.0, 3.0)}
+    found = recommend_method(write_run(tmp_path / "run", methods), Budget(max_ms=20))
+    assert found.chosen is not None and found.chosen.method == "small.onnx"
+    assert not any("run from Python" in note for note in found.notes)
+    cheap = recommend_method(tmp_path / "run", Budget(max_ms=6))
+    assert any("run from Python" in note for note in cheap.notes)
+
+
+def test_p_is_corrected_for_all_pairs(tmp_path: Path) -> None:
+    found = recommend_method(write_run(tmp_path / "run"), Budget(max_ms=20, max_mb=5))
+    assert found.price is not None
+    single = recommend_method(
+        write_run(tmp_path / "two", {name: METHODS[name] for name in ("middle", "big.onnx")}), Budget(max_ms=20)
+    )
+    assert single.price is not None
+    assert found.price.p_value == pytest.approx(6 * single.price.p_value)  # all six are as sure as each other
+    assert "p: Holm-corrected for all 6 pairs of the run's methods." in found.notes
+
+
+def test_cheaper_neighbour_keeps_the_budget(tmp_path: Path) -> None:
+    methods = {"tiny": (8, 1.0, 30.0), "small": (10, 5.0, 1.0), "big": (14, 50.0, 4.0)}
+    found = recommend_method(write_run(tmp_path / "run", methods), Budget(max_ms=20, max_mb=5))
+    assert found.chosen is not None and found.chosen.method == "small"
+    assert found.cheaper is None  # tiny is faster, and too large
+
+
+def test_busy_machine_is_said(tmp_path: Path) -> None:
+    root = write_run(tmp_path / "run")
+    path = RunFolder(root).cost("key small")
+    write_json(path, {**json.loads(path.read_text()), "cores_used": 0.41})
+    note = "TIMES ARE TOO LONG: the machine had other work; share of a core that a method got: small 41 %."
+    assert note in recommend_method(root, Budget()).notes
+    assert "small (A) 41 %" in "".join(compare_runs(root, root).notes)
+
+
+def test_worthless_methods_are_json_too(tmp_path: Path) -> None:
+    result = run(write_run(tmp_path / "run", {"none": (0, 1.0, 1.0)}), "--at-least", 0.5, "--format", "json")
+    assert result.exit_code == 1
+    json.loads(result.stdout, parse_constant=pytest.fail)
 
 
 def test_json_is_the_same(tmp_path: Path) -> None:

@@ -165,3 +165,25 @@ def test_shortened_keeps_names_apart() -> None:
     alike = ["a" * 20 + "1" + "b" * 20, "a" * 20 + "2" + "b" * 20]
     assert len(set(shortened(alike, 20))) == 2
     assert max(map(len, shortened(alike, 20))) <= 20
+
+
+def test_boundary_distances_in_mm_have_a_column_where_they_are_known(run: Path, tmp_path: Path) -> None:
+    assert "HD95 mm" not in render(summarize(run), "md")
+    rows = [row(FIRST, "a", "s1", (10, 5, 5, 80), hd95_px=4.0, hd95_mm=0.5), row(FIRST, "b", "s2", (10, 5, 5, 80))]
+    write_run(tmp_path / "mm", {FIRST: [*rows, row(FIRST, "c", "s3", (9, 6, 6, 79), hd95_px=8.0, hd95_mm=1.0)]}, 3)
+    summary = summarize(tmp_path / "mm")
+    assert (summary.methods[0].hd95_mm, summary.methods[0].hd95_mm_images) == (0.75, 2)
+    for form in ("text", "md"):
+        assert "HD95 mm (n)" in render(summary, form) and "0.75 (2)" in render(summary, form)
+
+
+def test_half_a_run_says_what_it_has(tmp_path: Path) -> None:
+    half = (10, 5, 5, 80)
+    rows = {
+        FIRST: [row(FIRST, name, name, half) for name in "abc"],
+        SECOND: [row(SECOND, name, name, half) for name in "bd"],
+    }
+    write_run(tmp_path / "half", rows, 12)
+    summary = summarize(tmp_path / "half")
+    assert summary.title.startswith("a | b: 4 of 12 cases scored;")
+    assert any("methods were scored on different cases (1 in common)" in note for note in summary.notes)

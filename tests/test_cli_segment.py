@@ -195,3 +195,42 @@ def test_a_terminal_sees_a_line_per_image_and_the_progress(tmp_path: Path, image
     os.close(ours)
     assert process.wait() == 0
     assert b"scan.png: lesion" in seen and b"segment" in seen
+
+
+def test_measures_of_a_killed_run_are_whole_when_it_goes_on(dark: str, image: np.ndarray, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a", "b", "c"):
+        write_image(tmp_path / "in" / f"{name}.png", image)
+    table = tmp_path / "sizes.csv"
+    command = (tmp_path / "in", "-m", dark, "-o", tmp_path / "out", "--measure", table, "--existing", "skip")
+    assert segment(*command).exit_code == 0
+    whole = table.read_bytes()
+    assert whole.count(b"\n") == 4
+    table.unlink()
+    (tmp_path / "out" / "b_mask.png").unlink()
+    result = segment(*command)
+    assert result.stdout.count("lesion") == 1  # nothing but what was missing is made
+    assert table.read_bytes() == whole
+    assert segment(*command).exit_code == 0
+    assert table.read_bytes() == whole
+
+
+def test_image_without_a_mask_has_no_measures(dark: str, image: np.ndarray, tmp_path: Path) -> None:
+    (tmp_path / "out" / "b_mask.png").mkdir(parents=True)
+    for name in ("a", "b"):
+        write_image(tmp_path / f"{name}.png", image)
+    table = tmp_path / "sizes.csv"
+    inputs = (tmp_path / "a.png", tmp_path / "b.png")
+    result = segment(*inputs, "-m", dark, "-o", tmp_path / "out", "--measure", table, "--existing", "overwrite")
+    assert result.exit_code == 1
+    assert [line.split(",")[0] for line in table.read_text().splitlines()[1:]] == [str(tmp_path / "a.png")]
+
+
+def test_what_killed_processes_left_is_removed_once_it_is_old(dark: str, image: np.ndarray, tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png", image)
+    old, fresh = tmp_path / ".hybridseg-old.part", tmp_path / ".hybridseg-fresh.part"
+    for path in (old, fresh):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    assert segment(tmp_path / "a.png", "-m", dark).exit_code == 0
+    assert (old.exists(), fresh.exists()) == (False, True)  # the fresh one may be another process's

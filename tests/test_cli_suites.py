@@ -115,6 +115,23 @@ def test_wrong_suites_are_one_line(suite: Path, text: str, words: str) -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("seeds = [0, 1]", "unknown key `seeds`: a run has one `seed`: run the suite once for each"),
+        ("seed = [0, 1]", "`seed` is a list, but a run has one `seed`: run the suite once for each"),
+        ('metrics = ["iou"]', "unknown key `metrics`: every run has all metrics"),
+        ('models = ["otsu"]', "did you mean `method`?"),
+        ("no_cost = true", "did you mean `no-cost`?"),
+    ],
+)
+def test_keys_that_people_expect_say_why_not(suite: Path, text: str, words: str) -> None:
+    suite.write_text(text)
+    result = CliRunner().invoke(main, ["bench", str(suite)], prog_name="hybridseg")
+    assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
+    assert words in result.stderr
+
+
 def test_file_that_is_no_suite_is_one_line(suite: Path) -> None:
     Path("picture.toml").write_bytes(b"\x89PNG\r\n\x1a\n")
     for name, words in (

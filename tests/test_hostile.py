@@ -22,7 +22,7 @@ from hybridseg.cli import main
 from hybridseg.data import DataError, load_dataset, read_split
 from hybridseg.data import manifest as manifests
 from hybridseg.data.cases import natural_key
-from hybridseg.images import read_mask
+from hybridseg.images import ImageError, read_image, read_mask
 from hybridseg.modelfile import ModelFormatError, read_model_file
 from hybridseg.validation import write_atomically
 
@@ -124,7 +124,8 @@ def test_digits_without_end_are_sorted() -> None:
 @pytest.mark.parametrize(
     "text",
     ["../secret.png", "a/../../secret.png", "/etc/passwd", "..\\secret.png", "C:\\secret.png", "\\\\host\\share.png",
-     "~/../../secret.png", ".", "", "a\nb/../../x", "n" * 300, "x" * 5000],
+     "~/../../secret.png", ".", "", "a\nb/../../x", "n" * 300, "x" * 5000,
+     "a/" * 5000],
 )  # fmt: skip
 def test_a_manifest_reaches_nothing_outside_its_folder(here: Path, text: str) -> None:
     scan(here / "secret.png")
@@ -135,7 +136,7 @@ def test_a_manifest_reaches_nothing_outside_its_folder(here: Path, text: str) ->
         (here / "set" / "m.csv").write_text(f"image,mask\n{row}\n")
         with pytest.raises(DataError) as caught:
             load_dataset(here / "set" / "m.csv")
-        assert str(caught.value).isprintable()
+        assert str(caught.value).isprintable() and len(str(caught.value)) < 2000
 
 
 def test_a_mask_replaces_a_link_and_not_what_it_points_to(here: Path) -> None:
@@ -168,6 +169,34 @@ def test_a_run_folder_names_no_file_outside(here: Path) -> None:
         write_json(here / "run" / "run.json", description(file=name))
         with pytest.raises(RunError, match="isn't the name of a file of a run"):
             read_run(here / "run")
+
+
+def test_messages_about_a_file_s_own_texts_are_one_bearable_line(here: Path) -> None:
+    (here / "train.txt").write_text("phantom 1\n" + "x" * 90_000 + "\n")
+    (here / "val.txt").write_text("phantom 2\n")
+    with pytest.raises(DataError) as caught:
+        read_split(here, load_dataset("phantoms[n=2]"))
+    assert len(str(caught.value)) < 2000
+    corpus = Path(__file__).parent / "corpus" / "model" / "otsu.hybridseg"
+    with zipfile.ZipFile(corpus) as archive:
+        header = json.loads(archive.read("model.json"))
+    header["params"]["rou\ud800nds"] = 1
+    with zipfile.ZipFile(here / "m.hybridseg", "w") as archive:
+        archive.writestr("model.json", json.dumps(header))
+    with pytest.raises(ModelFormatError, match="parameters don't fit") as refused:
+        registry.load(here / "m.hybridseg")
+    assert str(refused.value).isprintable()
+
+
+def test_a_damaged_tiff_prints_nothing_of_its_own(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    data = bytearray((Path(__file__).parent / "corpus" / "tiff" / "lzw.tif").read_bytes())
+    data[8:24] = b"\xff" * 16  # the codes begin here
+    (here / "a.tif").write_bytes(data)
+    with pytest.raises(ImageError):
+        read_image(here / "a.tif")
+    assert capfd.readouterr() == ("", "")
+    os.write(2, b"still there")
+    assert capfd.readouterr().err == "still there"
 
 
 # ---- bombs ---------------------------------------------------------------------------------------

@@ -24,7 +24,15 @@ from hybridseg.bench.cell import predict_case  # noqa: E402
 from hybridseg.bench.plan import Cell, Method  # noqa: E402
 from hybridseg.bench.records import json_line, parse_lines  # noqa: E402
 from hybridseg.data import FileCase  # noqa: E402
-from hybridseg.images import ImageError, decode, find_facts, read_facts, read_image, read_mask  # noqa: E402
+from hybridseg.images import (  # noqa: E402
+    ImageError,
+    decode,
+    dicom,
+    find_facts,
+    read_facts,
+    read_image,
+    read_mask,
+)
 
 GREY = np.array([[0, 10, 20], [100, 200, 255]], dtype=np.uint8)
 
@@ -105,6 +113,42 @@ def test_frames(tmp_path: Path) -> None:
         decode(data, "x")
     with pytest.raises(ImageError, match="x: has no frame 2: it holds 2, counted from 0"):
         decode(data, "x", 2)
+
+
+def test_file_of_many_frames_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = to_bytes(dataset(np.stack([GREY, 255 - GREY]), frames=2))
+    parsed, read = [], dicom.read_dataset
+    monkeypatch.setattr(dicom, "read_dataset", lambda *given, **how: parsed.append(1) or read(*given, **how))
+    frames = [decode(data, "x", frame).to_grey().tolist() for frame in (0, 1, 0)]
+    assert frames == [GREY.tolist(), (255 - GREY).tolist(), GREY.tolist()]
+    assert len(parsed) == 1
+
+
+@pytest.mark.parametrize("syntax", [uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian])
+def test_file_without_its_front(tmp_path: Path, syntax: str) -> None:
+    image = dataset(GREY)
+    image.file_meta.TransferSyntaxUID = syntax
+    for write in (with_meta, without_meta):
+        data = write(image)
+        assert data[128:132] != b"DICM"
+        (tmp_path / "a.dcm").write_bytes(data)
+        assert read_image(tmp_path / "a.dcm").tolist() == GREY.tolist()
+        assert read_facts(tmp_path / "a.dcm").burnt_in_text
+        for length in (140, 300, len(data) - 3):
+            with pytest.raises(ImageError):
+                decode(data[:length], "x")
+
+
+def with_meta(image: Any) -> bytes:
+    return to_bytes(image)[132:]
+
+
+def without_meta(image: Any) -> bytes:
+    stream = io.BytesIO()
+    implicit = image.file_meta.TransferSyntaxUID == uid.ImplicitVRLittleEndian
+    pydicom.dcmwrite(stream, image.copy(), implicit_vr=implicit, little_endian=True, enforce_file_format=True)
+    data = stream.getvalue()
+    return data[data.index(b"\x08\0\x05\0") if b"\x08\0\x05\0" in data else data.index(b"\x08\0\x16\0") :]
 
 
 def test_compressed() -> None:

@@ -17,8 +17,8 @@ HEAVY = (
     "tensorflow", "keras", "sklearn", "skimage", "scipy", "onnxruntime", "onnx", "spox", "matplotlib", "cv2", "numpy"
 )  # fmt: skip
 
-# Room -> rooms that it may import. `validation`, `modelfile` and `workers` are tools of everybody.
-TOOLS = {"validation", "modelfile", "workers"}
+# Room -> rooms that it may import. `validation`, `modelfile`, `workers` and `cluster` are tools of everybody.
+TOOLS = {"validation", "modelfile", "workers", "cluster"}
 MAY = {
     "images": set(),
     "metrics": set(),
@@ -26,6 +26,7 @@ MAY = {
     "validation": set(),
     "modelfile": {"postprocess"},
     "workers": set(),
+    "cluster": {"workers"},
     # A mask is a thresholded probability, so the contract knows post-processing; `to_onnx` asks the onnx room when
     # it is called, and not before.
     "segmenter": {"postprocess", "onnx"},

@@ -1,4 +1,4 @@
-"""ruff, with the settings of pyproject.toml, has nothing to say."""
+"""ruff and mypy, with the settings of pyproject.toml, have nothing to say."""
 
 from __future__ import annotations
 
@@ -15,4 +15,10 @@ def test_ruff_has_nothing_to_say() -> None:
     pytest.importorskip("ruff")
     command = [sys.executable, "-m", "ruff", "check", "--no-cache", "--output-format", "concise", str(ROOT)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_mypy_has_nothing_to_say() -> None:
+    pytest.importorskip("mypy")
+    done = subprocess.run([sys.executable, "-m", "mypy"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -111,6 +111,9 @@ def test_boundary_pixels_by_hand() -> None:
     expected = solid.copy()
     expected[2, 2:4] = False  # only these have all four neighbours inside
     np.testing.assert_array_equal(boundary_pixels(solid), np.argwhere(expected))
+    holed = grid("#####  #####  ##.##  #####  #####")
+    expected = grid("#####  #.#.#  ##.##  #.#.#  #####")
+    np.testing.assert_array_equal(boundary_pixels(holed), np.argwhere(expected))
     full = np.ones((3, 3), bool)
     assert len(boundary_pixels(full)) == 8  # beyond the image is outside
     assert boundary_pixels(np.zeros((3, 3), bool)).shape == (0, 2)

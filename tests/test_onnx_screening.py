@@ -17,8 +17,10 @@ import onnx
 from click.testing import CliRunner
 from onnx import TensorProto, helper
 
+import hybridseg
 from hybridseg import ModelFormatError, OnnxSegmenter, registry
 from hybridseg.cli import main
+from hybridseg.modelfile import write_model_file
 from hybridseg.onnx import screening
 from hybridseg.onnx.screening import screen
 
@@ -177,3 +179,23 @@ def test_mutated_files_end_in_one_line_or_a_mask(tmp_path: Path) -> None:
     assert counts["unexpected"] == 0
     assert counts["refused"] > 60
     assert sum(counts.values()) == 120
+
+
+@pytest.mark.parametrize(
+    ("network", "why"),
+    [
+        (lambda: model([helper.make_node("Evil", ["image"], ["mask"], domain="com.evil")]), "operator 'Evil'"),
+        (lambda: external("weights.bin"), "weights in another file, 'weights.bin'"),
+        (lambda: external("/etc/passwd", nested=True), "weights in another file, '/etc/passwd'"),
+        (None, "not ONNX, or truncated"),
+    ],
+)
+def test_network_inside_a_saved_model_is_screened(tmp_path: Path, network: Any, why: str) -> None:
+    (tmp_path / "weights.bin").write_bytes(bytes(16))
+    data = network().SerializeToString() if network else b"\x08"
+    path = tmp_path / "m.hybridseg"
+    state = {"network_": np.frombuffer(data, np.uint8)}
+    write_model_file(path, "hybridseg.unet.segmenter:UNetSegmenter", {}, state)
+    with pytest.raises(ModelFormatError, match=why) as refused:
+        hybridseg.load(path)
+    assert str(refused.value).isprintable()

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from _runtimes import missing
 from click.testing import CliRunner
 
 from hybridseg.bench import Record, RunError, make_plan, read_run, run_plan
@@ -280,6 +281,24 @@ def test_pictures_are_shown_once_and_outlines_each_time(pictured: Path) -> None:
     assert len(set(re.findall(r'<use href="#(case\d+)"', page))) == len(document.pictures)
 
 
+@pytest.mark.parametrize("answer", ["NO", "YES"])
+def test_pictures_that_may_name_a_patient_are_said(tmp_path: Path, answer: str) -> None:
+    files = pytest.importorskip("dicom_files")
+    truth, pred = tmp_path / "data", tmp_path / "pred"
+    mask = np.eye(20, dtype=bool)
+    for folder in (truth, pred):
+        folder.mkdir()
+        write_mask(folder / "a_mask.png", mask)
+    grey = np.full(mask.shape, 90, np.uint8)
+    (truth / "a.dcm").write_bytes(files.to_bytes(files.dataset(grey, BurnedInAnnotation=answer)))
+    score_masks(load_dataset(truth), pred, tmp_path / "run")
+    result = CliRunner().invoke(main, ["report", str(tmp_path / "run")])
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "data:image/jpeg" in page, result.output
+    for text in (page, result.stderr):
+        assert ("may have the patient" in text) == (answer == "YES")
+
+
 def test_small_budget_says_so(pictured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert BUDGET_BYTES < 8e6
     monkeypatch.setattr("hybridseg.bench.report.overlays.BUDGET_BYTES", 2000)
@@ -409,13 +428,17 @@ def test_latex_is_balanced(pictured: Path) -> None:
         assert len({len(re.findall(r"(?<!\\)&", line)) for line in body.splitlines()}) == 1
 
 
-def test_latex_compiles(pictured: Path, tmp_path: Path) -> None:
+def test_latex_compiles_and_fits_the_page(run: Path, pictured: Path, tmp_path: Path) -> None:
     if shutil.which("pdflatex") is None:
-        pytest.skip("no pdflatex on the PATH")
-    (tmp_path / "report.tex").write_text(render_report(make_report(pictured), "latex"), "utf-8")
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-draftmode", "report.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
-    assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
+        missing("no pdflatex on the PATH")
+    for root in (run, pictured):
+        (tmp_path / "report.tex").write_text(render_report(make_report(root), "latex"), "utf-8")
+        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-draftmode", "report.tex"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+        said = done.stdout.decode(errors="replace")
+        assert done.returncode == 0, said[-2000:]
+        too_wide = [float(points) for points in re.findall(r"Overfull \\hbox \(([0-9.]+)pt", said)]
+        assert max(too_wide, default=0) < 5, said[-2000:]
 
 
 def test_formats_by_name_and_by_ending(run: Path, tmp_path: Path) -> None:

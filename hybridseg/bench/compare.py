@@ -10,7 +10,7 @@ from typing import Any
 
 from ..images import shown
 from ..metrics import holm
-from .costs import method_cost, run_cpus, time_note, timed_on
+from .costs import busy_note, method_cost, run_cpus, time_note, timed_on
 from .pairing import METRICS, SIGNIFICANT, TEST, difference, in_words, lesion_scores
 from .records import Record, RunError, RunFolder, read_run
 
@@ -35,6 +35,8 @@ class Pair:
         Lesion-free images with a predicted pixel, and how many such images both have.
     ms_a, ms_b : float or None
         Median time per image.
+    hd95_mm_a, hd95_mm_b : float or None
+        Mean over the ``hd95_mm_images`` of them where both have it.
     words : str
     """
 
@@ -55,6 +57,9 @@ class Pair:
     ms_a: float | None
     ms_b: float | None
     words: str
+    hd95_mm_a: float | None = None
+    hd95_mm_b: float | None = None
+    hd95_mm_images: int = 0
 
 
 @dataclass(frozen=True)
@@ -177,6 +182,7 @@ def _pairs(a: _Run, b: _Run, chosen: list[tuple[str, str]], groups: dict[str, st
         words = in_words(
             "B" if same else f"{second} (B)", "A" if same else f"{first} (A)", result, unit=unit, p_value=p_holm
         )
+        mm = _hd95_mm(a.rows[first], b.rows[second])
         better = "" if p_holm >= SIGNIFICANT else ("B" if result.mean > 0 else "A")
         pairs.append(Pair(
             method_a=first,
@@ -196,8 +202,21 @@ def _pairs(a: _Run, b: _Run, chosen: list[tuple[str, str]], groups: dict[str, st
             ms_a=a.costs[first]["ms_median"],
             ms_b=b.costs[second]["ms_median"],
             words=f"{first}: {words}" if same else words,
+            hd95_mm_a=mm[0],
+            hd95_mm_b=mm[1],
+            hd95_mm_images=mm[2],
         ))  # fmt: skip
     return tuple(pairs)
+
+
+def _hd95_mm(first: list[Record], second: list[Record]) -> tuple[float | None, float | None, int]:
+    """Return the mean HD95 in mm of two methods on the images where both have it, and how many these are."""
+    sides = [{row.case_id: row.hd95_mm for row in rows if row.hd95_mm is not None} for rows in (first, second)]
+    shared = sides[0].keys() & sides[1].keys()
+    if not shared:
+        return None, None, 0
+    means = [sum(side[key] for key in shared) / len(shared) for side in sides]
+    return means[0], means[1], len(shared)
 
 
 def _notes(a: _Run, b: _Run, shared: Sequence[str], chosen: list[tuple[str, str]]) -> tuple[str, ...]:
@@ -230,8 +249,10 @@ def _notes(a: _Run, b: _Run, shared: Sequence[str], chosen: list[tuple[str, str]
 def _time_note(a: _Run, b: _Run, chosen: list[tuple[str, str]]) -> list[str]:
     """Return what has to be known about the times before anybody compares them."""
     places: dict[str, list[str]] = {}
+    busy: list[str] = []
     for run, specs in ((a, [pair[0] for pair in chosen]), (b, [pair[1] for pair in chosen])):
         costs = [(f"{spec} ({run.letter})", run.costs[spec]) for spec in dict.fromkeys(specs)]
         for place, methods in timed_on(costs, run_cpus(run.description)).items():
             places.setdefault(place, []).extend(methods)
-    return [f"Times: {time_note(places)}"] if places else []
+        busy += busy_note(costs)
+    return [*([f"Times: {time_note(places)}"] if places else []), *busy]

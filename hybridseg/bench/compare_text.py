@@ -35,10 +35,15 @@ def _namesakes(comparison: RunComparison) -> bool:
 def _header(comparison: RunComparison) -> list[str]:
     unit = METRICS[comparison.metric][0]
     names = ["method"] if _namesakes(comparison) else ["A", "B"]
-    return [*names, f"{unit} A", f"{unit} B", "B - A [95 % CI]", "p (Holm)", "n", "ms A", "ms B", "FP A", "FP B"]
+    mm = ["mm A", "mm B"] if _in_mm(comparison) else []
+    return [*names, f"{unit} A", f"{unit} B", "B - A [95 % CI]", "p (Holm)", "n", "ms A", "ms B", "FP A", "FP B", *mm]
 
 
-def _numbers(pair: Pair) -> list[str]:
+def _in_mm(comparison: RunComparison) -> bool:
+    return any(pair.hd95_mm_images for pair in comparison.pairs)
+
+
+def _numbers(pair: Pair, in_mm: bool) -> list[str]:
     return [
         f"{pair.mean_a:.3f}",
         f"{pair.mean_b:.3f}",
@@ -47,6 +52,7 @@ def _numbers(pair: Pair) -> list[str]:
         str(pair.cases),
         *("-" if ms is None else f"{ms:.1f}" for ms in (pair.ms_a, pair.ms_b)),
         *(f"{count}/{pair.lesion_free}" for count in (pair.false_positives_a, pair.false_positives_b)),
+        *("-" if mm is None else f"{mm:.2f}" for mm in (pair.hd95_mm_a, pair.hd95_mm_b) if in_mm),
     ]
 
 
@@ -56,7 +62,7 @@ def _rows(comparison: RunComparison, width: int | None) -> list[list[str]]:
     rows = []
     for pair in comparison.pairs:
         first = [short[pair.method_a]] if _namesakes(comparison) else [short[pair.method_a], short[pair.method_b]]
-        rows.append([*first, *_numbers(pair)])
+        rows.append([*first, *_numbers(pair, _in_mm(comparison))])
     return rows
 
 
@@ -78,12 +84,15 @@ def _text(comparison: RunComparison) -> str:
     blocks = ["\n".join(_title(comparison))]
     if comparison.pairs:
         namesakes = _namesakes(comparison)
-        width, columns = (_NAME_WIDTH, None) if namesakes else (_NAME_WIDTH // 2, -2)  # two names leave less room
+        mm = _in_mm(comparison)
+        width, columns = _NAME_WIDTH - (10 if mm else 0), None
+        if not namesakes:  # two names leave less room
+            width, columns = _NAME_WIDTH // 2, -4 if mm else -2
         lines = [_header(comparison), *_rows(comparison, width)]
         header, *rows = [line[:columns] for line in lines]
         blocks.append(aligned(header, rows, numbers=True))
     blocks.append("\n".join(map(wrapped, _words(comparison))))
-    legend = _LEGEND if _namesakes(comparison) else _LEGEND.partition(" FP:")[0]
+    legend = _legend(comparison) if _namesakes(comparison) else _LEGEND.partition(" FP:")[0]
     blocks.append("\n".join(map(wrapped, [legend, *comparison.notes])))
     return "\n\n".join(blocks)
 
@@ -91,12 +100,16 @@ def _text(comparison: RunComparison) -> str:
 _LEGEND = "n: lesion images in both. ms: median time per image. FP: lesion-free images with a predicted pixel."
 
 
+def _legend(comparison: RunComparison) -> str:
+    return f"{_LEGEND} mm: mean HD95 where both runs know it." if _in_mm(comparison) else _LEGEND
+
+
 def _markdown(comparison: RunComparison) -> str:
     lines = [f"{escaped(line)}  " for line in _title(comparison)]
     if comparison.pairs:
         lines += ["", *markdown_table(_header(comparison), _rows(comparison, None))]
     lines += ["", *(f"- {escaped(line)}" for line in _words(comparison)), ""]
-    return "\n".join([*lines, *(f"{escaped(note)}  " for note in (_LEGEND, *comparison.notes))])
+    return "\n".join([*lines, *(f"{escaped(note)}  " for note in (_legend(comparison), *comparison.notes))])
 
 
 def _csv(comparison: RunComparison) -> str:

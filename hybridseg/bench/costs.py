@@ -12,6 +12,9 @@ from ..images import shown
 from .records import Record, RunError, RunFolder
 from .sound import check_cost, parse_json, read_limited
 
+IDLE_CORES = 0.8
+"""Below this share of one core the machine wasn't idle while a method was timed."""
+
 _KEPT = ("cold_ms", "peak_mib", "saved_bytes", "threads", "cores_used", "parameters", "multiply_adds")
 
 
@@ -50,7 +53,10 @@ def method_cost(folder: RunFolder, key: str, records: Sequence[Record]) -> dict[
 
 def run_cpus(description: Mapping[str, Any]) -> list[str]:
     """Return the processors on which rows of a run were made; sessions that only measured costs made none."""
-    return sorted({s["cpu"] for s in description["sessions"] if "cpu" in s and "measured" not in s})
+    sessions = [session for session in description["sessions"] if "measured" not in session]
+    return sorted({
+        cpu for session in sessions for cpu in session.get("worker_cpus") or [session.get("cpu")] if cpu is not None
+    })  # fmt: skip
 
 
 def timed_on(costs: Iterable[tuple[str, Mapping[str, Any]]], cpus: Sequence[str]) -> dict[str, list[str]]:
@@ -82,6 +88,14 @@ def time_note(places: Mapping[str, Sequence[str]]) -> str:
         return f"{next(iter(places))}."
     where = "; ".join(f"{', '.join(methods)}: {place}" for place, methods in places.items())
     return f"TIMES DON'T COMPARE: processor, threads or occasion differ. {where}."
+
+
+def busy_note(costs: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str]:
+    """Return what has to be said of methods that didn't have a core to themselves while they were timed, if any."""
+    shares = {method: cost["cores_used"] for method, cost in costs if cost.get("cores_used") is not None}
+    busy = ", ".join(f"{method} {100 * share:.0f} %" for method, share in shares.items() if share < IDLE_CORES)
+    note = f"TIMES ARE TOO LONG: the machine had other work; share of a core that a method got: {busy}."
+    return [note] if busy else []
 
 
 def threads_text(threads: int) -> str:

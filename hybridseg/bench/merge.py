@@ -43,7 +43,11 @@ def merge_runs(
         If runs don't belong together, contradict each other, are in use, or ``out`` is there already.
     """
     folders = [RunFolder(Path(run)) for run in runs]
-    if len({folder.root.resolve() for folder in folders}) < 2:
+    places = [folder.root.resolve() for folder in folders]
+    twice = [folder.root for number, folder in enumerate(folders) if places[number] in places[:number]]
+    if twice:
+        raise RunError(f"{shown(twice[0])} is named twice")
+    if len(folders) < 2:
         raise RunError("merge needs two run folders or more")
     target = Path(out)
     if target.exists():

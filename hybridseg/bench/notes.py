@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..data.cases import GROUPS_ALONE
 from ..metrics import HD95_DEFINITION
-from .costs import run_cpus, time_note, timed_on
+from .costs import busy_note, run_cpus, time_note, timed_on
 
 if TYPE_CHECKING:
     from .summary import MethodSummary
 
-IDLE_CORES = 0.8
-"""Below this share of one core the machine wasn't idle while a method was timed."""
+Cases = set[tuple[int, str]]
+"""What a method has rows for: fold and case."""
 
 
-def title(description: dict[str, Any]) -> str:
-    """Return what a run scored: data, number of cases, split."""
+def title(description: dict[str, Any], cases: Iterable[Cases]) -> str:
+    """Return what was scored, on how many cases that have rows by now."""
     folds = sorted({cell["fold"] for cell in description["cells"]})
     part = "" if len(folds) == description["n_folds"] else f", only fold {', '.join(map(str, folds))}"
-    scored = {cell["fold"]: cell["cases"] for cell in description["cells"]}
-    return f"{description['dataset']}: {sum(scored.values())} cases scored; {description['split']}{part}"
+    expected = sum({cell["fold"]: cell["cases"] for cell in description["cells"]}.values())
+    scored = len(set[tuple[int, str]]().union(*cases))
+    of = "" if scored == expected else f" of {expected}"
+    return f"{description['dataset']}: {scored}{of} cases scored; {description['split']}{part}"
 
 
-def notes(description: dict[str, Any], methods: Sequence[MethodSummary], empty: float | None) -> tuple[str, ...]:
+def notes(
+    description: dict[str, Any], methods: Sequence[MethodSummary], cases: list[Cases], empty: float | None
+) -> tuple[str, ...]:
     """Return what has to stand under the leaderboard; ``empty`` as `hybridseg.bench.summarize` takes it."""
     first = methods[0]
     found = [
@@ -53,12 +57,15 @@ def notes(description: dict[str, Any], methods: Sequence[MethodSummary], empty: 
             else "Time per image: of the run itself; memory was not measured; "
         )
         found[-1] += time_note(places)
-    busy = [method for method in methods if method.cores_used is not None and method.cores_used < IDLE_CORES]
-    if busy:
-        shares = ", ".join(f"{method.method} {100 * (method.cores_used or 0):.0f} %" for method in busy)
-        found.append(f"TIMES ARE TOO LONG: the machine had other work; share of a core that a method got: {shares}.")
+    found += busy_note((method.method, asdict(method)) for method in methods)
     if any(method.as_given for method in methods):
         found.append("† a trained model or masks from elsewhere, scored as given: may have seen these very images.")
+    if any(each != cases[0] for each in cases):
+        shared = len(set.intersection(*cases))
+        found.append(
+            f"INCOMPLETE: methods were scored on different cases ({shared} in common): their means don't compare; "
+            "differences between two methods are on the cases that both have."
+        )
     for method in methods:
         if method.cases < method.expected:
             found.append(f"INCOMPLETE: {method.method} has {method.cases} of {method.expected} rows.")

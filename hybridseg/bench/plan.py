@@ -38,6 +38,8 @@ class Method:
         Every parameter, those left at their default too.
     as_given : bool
         True for a trained model, which is scored as it is instead of being fitted on each fold.
+    sha256 : str
+        Of a trained model's file, as `Segmenter.save` writes it; else empty.
     """
 
     spec: str
@@ -45,6 +47,7 @@ class Method:
     class_name: str
     params: dict[str, Any]
     as_given: bool
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -205,9 +208,9 @@ def _describe(factory: str, spec: str, seed: int, as_given: bool) -> Method:
     kind = type(model)
     params = {name: value if _is_json(value) else repr(value) for name, value in model.get_params().items()}
     class_name = f"{kind.__module__}:{kind.__qualname__}"
-    content = _saved_hash(model) if as_given else ""
+    content = saved_hash(model) if as_given else ""
     key = _hash([class_name, _source_hash(kind), params, as_given, content])
-    return Method(spec, key, class_name, params, as_given)
+    return Method(spec, key, class_name, params, as_given, content)
 
 
 def _source_hash(kind: type) -> str:
@@ -227,7 +230,8 @@ def _files_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _saved_hash(model: Segmenter) -> str:
+def saved_hash(model: Segmenter) -> str:
+    """Return the SHA-256 of what a trained model saves; empty for one that isn't trained."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model")
         try:

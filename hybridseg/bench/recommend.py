@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..images import shown
-from ..metrics import image_mean
-from .costs import method_cost, run_cpus, time_note, timed_on
+from ..metrics import holm, image_mean
+from .costs import busy_note, method_cost, run_cpus, time_note, timed_on
 from .pairing import METRICS, Difference, difference, lesion_scores
 from .records import Record, RunError, RunFolder, read_run
 
@@ -49,8 +50,9 @@ class Budget:
 class Candidate:
     """A method with its accuracy, mean and 95 % interval, and its cost.
 
-    ``as_given``: a trained model. ``model``: the file of a model fitted in this run, relative to the run folder, or
-    empty. ``excess``: by what factor it misses the budget where it misses it most; at most 1 if it fits.
+    ``as_given``: a trained model, whose file's ``sha256`` is given if the run tells it. ``model``: the file of a model
+    fitted in this run, relative to the run folder, or empty. ``excess``: by what factor it misses the budget where it
+    misses it most; at most 1 if it fits.
     """
 
     method: str
@@ -60,8 +62,14 @@ class Candidate:
     ms: float
     mb: float
     as_given: bool
+    sha256: str
     model: str
     excess: float
+
+    @property
+    def is_onnx(self) -> bool:
+        """Whether what was measured is the very file that runs without Python."""
+        return self.method.endswith(".onnx")
 
 
 @dataclass(frozen=True)
@@ -78,11 +86,12 @@ class Recommendation:
     best : Candidate
         The most accurate of all with a cost, whatever it costs.
     price : Difference or None
-        ``best`` minus ``chosen`` on the same images; None where they are one.
+        ``best`` minus ``chosen`` on the same images; None where they are one. Here and below p-values are corrected
+        for all pairs of the run's methods, as its report's are.
     front : tuple of Candidate
         Those that no other beats in accuracy and in what the budget limits, by rising accuracy.
     cheaper, better : Candidate or None
-        The chosen one's neighbours on the front.
+        The chosen one's neighbours on the front; ``cheaper`` is one that keeps the budget's time and size.
     to_cheaper, to_better : Difference or None
         ``chosen`` minus ``cheaper``, ``better`` minus ``chosen``.
     notes : tuple of str
@@ -129,17 +138,23 @@ def recommend_method(run: str | os.PathLike[str], budget: Budget) -> Recommendat
         chosen = min(fitting, key=lambda each: each.ms) if only_floor else _most_accurate(fitting)
     best = _most_accurate(candidates)
     front = _front(candidates, budget)
-    cheaper, better = _neighbours(front, chosen)
-    scores = {each.method: lesion_scores(rows[each.method], budget.metric) for each in candidates}
+    cheaper, better = _neighbours(front, chosen, budget)
     groups = {record.case_id: record.group for record in records}
+    pairs = _differences({spec: lesion_scores(each, budget.metric) for spec, each in rows.items()}, groups)
 
     def minus(first: Candidate | None, second: Candidate | None) -> Difference | None:
-        if first is None or second is None or first == second:
-            return None
-        return difference(scores[first.method], scores[second.method], groups)
+        return None if first is None or second is None else pairs.get((first.method, second.method))
 
     places = timed_on([(each.method, costs[each.method]) for each in candidates], run_cpus(description))
     notes.insert(0, f"ms: median time per image from decoded pixels to mask; {time_note(places)}")
+    notes += busy_note((each.method, costs[each.method]) for each in candidates)
+    if len(pairs) > 2:
+        notes.append(f"p: Holm-corrected for all {len(pairs) // 2} pairs of the run's methods.")
+    if chosen is not None and not chosen.is_onnx:
+        notes.append(
+            f"ms and MB of {chosen.method} are those of the saved method run from Python, not of the ONNX file "
+            "exported from it, which may be faster or slower, larger or smaller: `hybridseg bench -m FILE.onnx` tells."
+        )
     return Recommendation(
         metric=budget.metric,
         chosen=chosen,
@@ -188,10 +203,30 @@ def _candidates(
             ms=ms,
             mb=mb,
             as_given=method["as_given"],
+            sha256=method.get("sha256", ""),
             model=model,
             excess=_excess(budget, mean.value, ms, mb),
         ))  # fmt: skip
     return found, notes
+
+
+def _differences(
+    scores: dict[str, dict[str, float]], groups: dict[str, str]
+) -> dict[tuple[str, str], Difference]:
+    """Return every method's scores minus every other's, with p-values corrected for the number of pairs."""
+    found = {}
+    for first, second in itertools.combinations(scores, 2):
+        result = difference(scores[first], scores[second], groups)
+        if result is not None:
+            found[first, second] = result
+    corrected = holm([result.p_value for result in found.values()])
+    both = {}
+    for ((first, second), result), p_value in zip(found.items(), corrected, strict=True):
+        both[first, second] = replace(result, p_value=float(p_value))
+        both[second, first] = replace(
+            result, mean=-result.mean, low=-result.high, high=-result.low, p_value=float(p_value)
+        )
+    return both
 
 
 def _excess(budget: Budget, mean: float, ms: float, mb: float) -> float:
@@ -202,12 +237,13 @@ def _excess(budget: Budget, mean: float, ms: float, mb: float) -> float:
     if budget.max_mb is not None:
         factors.append(mb / budget.max_mb)
     if budget.at_least is not None:
-        factors.append(budget.at_least / mean if mean > 0 else float("inf"))
+        factors.append(budget.at_least / max(mean, 1e-9))
     return max(factors)
 
 
 def _most_accurate(candidates: Sequence[Candidate]) -> Candidate:
-    return max(candidates, key=lambda each: (each.mean, -each.ms, -each.mb))
+    """Return the best; of those that the table shows alike, a file whose cost is its own."""
+    return max(candidates, key=lambda each: (round(each.mean, 3), each.is_onnx, each.mean, -each.ms, -each.mb))
 
 
 def _front(candidates: Sequence[Candidate], budget: Budget) -> tuple[Candidate, ...]:
@@ -228,12 +264,15 @@ def _front(candidates: Sequence[Candidate], budget: Budget) -> tuple[Candidate, 
 
 
 def _neighbours(
-    front: Sequence[Candidate], chosen: Candidate | None
+    front: Sequence[Candidate], chosen: Candidate | None, budget: Budget
 ) -> tuple[Candidate | None, Candidate | None]:
-    """Return those next to the chosen one on the front: less and more accurate."""
+    """Return those next to the chosen one on the front: less accurate and within time and size, and more accurate."""
     if chosen is None:
         return None, None
-    below = [each for each in front if each.mean < chosen.mean]
+    affordable = replace(budget, at_least=None)
+    below = [
+        each for each in front if each.mean < chosen.mean and _excess(affordable, each.mean, each.ms, each.mb) <= 1
+    ]
     above = [each for each in front if each.mean > chosen.mean]
     return (below[-1] if below else None), (above[0] if above else None)
 

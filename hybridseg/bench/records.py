@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..images import shown
-from ..validation import write_atomically
+from ..validation import remove_parts, write_atomically
 from .sound import check_description, check_fit, check_row, parse_json, read_limited
 
 FORMAT_VERSION = 1
@@ -190,6 +190,13 @@ class RunFolder:
     def cost(self, key: str) -> Path:
         """The cost of a method, measured apart."""
         return self.root / "costs" / f"{key[:24]}.json"
+
+    def remove_parts(self) -> None:
+        """Remove what killed processes left half-written; only for who holds the folder."""
+        for path in (self.root, *self.root.glob("*/"), *self.root.glob("masks/*/")):
+            remove_parts(path)
+        for path in self.root.glob("models/.*.part"):
+            path.unlink()
 
     @contextmanager
     def locked(self) -> Iterator[None]:

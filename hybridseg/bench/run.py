@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..cluster import ClusterWorkers
 from ..data import CaseReader
 from ..images import shown
-from ..validation import write_atomically
-from ..workers import ClusterWorkers, LocalWorkers, Workers, shard_of
+from ..validation import is_part, write_atomically
+from ..workers import LocalWorkers, Workers, shard_of
 from .cell import NSD_TOLERANCE_PX, Progress, failure, run_cell
-from .machine import describe_machine, now, usable_cores
+from .machine import cpu_model, describe_machine, now, usable_cores
 from .plan import Cell, Plan
 from .records import (
     FORMAT_VERSION,
@@ -83,11 +85,14 @@ def run_plan(
     for path in (folder.root, folder.root / "cells", folder.root / "models", folder.root / "costs"):
         path.mkdir(parents=True, exist_ok=True)
     with folder.locked():
+        _check_plan(folder, plan)
+        folder.remove_parts()
         mine = shard_of(plan.cells, shard)
         left = [cell for cell in mine if _is_left(folder, cell)]
         description = read_description(folder) if folder.description.exists() else describe_plan(plan)
         if left:
-            session = {
+            broken_off = any(each.get("end") == "" for each in description["sessions"][-1:])
+            session: dict[str, Any] = {
                 "command": list(command),
                 "jobs": jobs,
                 **({"cluster": cluster} if cluster else {}),
@@ -98,14 +103,22 @@ def run_plan(
             description["sessions"].append(session)
             write_json(folder.description, description)
             tell = _Teller(progress, _count(folder, mine), sum(len(cell.test) for cell in mine))
-            if cluster:
-                session["deaths"] = _run_with(ClusterWorkers(_work, (folder, plan), cluster), folder, plan, left, tell)
-            elif jobs == 1:
+            if jobs == 1 and not cluster and not broken_off:
                 for cell in left:
                     run_cell(folder, plan, cell, reader, tell.for_cell(count_rows(folder.cell(cell.file_stem))))
-            else:
-                workers = LocalWorkers(_work, (folder, plan), jobs, usable_cores())
-                session["deaths"] = _run_with(workers, folder, plan, left, tell)
+            else:  # what ended the last session may have been a method that takes its process with it
+
+                def note(name: str, text: str) -> None:
+                    if name == "deaths" or text not in session.get(name, ()):
+                        session.setdefault(name, []).append(text)
+                        write_json(folder.description, description)
+
+                context = folder, replace(plan, methods=(), cells=())
+                workers: Workers = (
+                    ClusterWorkers(_work, context, cluster) if cluster
+                    else LocalWorkers(_work, context, jobs, usable_cores())
+                )  # fmt: skip
+                _run_with(workers, folder, plan, left, tell, note)
             session["end"] = now()
         write_json(folder.description, description)
         records = read_run(folder.root)[1]
@@ -154,7 +167,8 @@ def check_folder(folder: RunFolder) -> bool:
         raise RunError(f"{shown(folder.root)} is a file, expected a run folder")
     if folder.description.exists():
         return True
-    strangers = sorted(path.name for path in folder.root.iterdir() if path.name not in _OURS)
+    names = (path.name for path in folder.root.iterdir())
+    strangers = sorted(name for name in names if name not in _OURS and not is_part(name))
     if strangers:
         raise RunError(f"{shown(folder.root)} holds other files ({shown(strangers[0])}), expected a run folder")
     return False
@@ -204,6 +218,7 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
                 "params": method.params,
                 "as_given": method.as_given,
                 "key": method.key,
+                "sha256": method.sha256,
             }
             for method in plan.methods
         ],
@@ -216,38 +231,47 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
 
 
 # ---- several processes --------------------------------------------------------------------------
-def _run_with(workers: Workers, folder: RunFolder, plan: Plan, cells: list[Cell], tell: _Teller) -> list[str]:
-    """Run cells in other processes; one that dies is started again, and then its case has failed. Return the deaths."""
-    deaths: list[str] = []
+def _run_with(
+    workers: Workers, folder: RunFolder, plan: Plan, cells: list[Cell], tell: _Teller, note: Callable[[str, str], None]
+) -> None:
+    """Run cells in other processes. One that dies is tried again at the end, alone; its case has failed if it dies too.
+
+    ``note(name, text)`` hears of ``deaths`` and of the ``worker_cpus``.
+    """
     places: Counter[tuple[str, int]] = Counter()
-    left, already = len(cells), tell.done - _count(folder, cells)
+    in_hand, alone, suspects = len(cells), False, deque[Cell]()
+    already = tell.done - _count(folder, cells)
     with workers:
         for cell in cells:
             workers.put(cell)
-        while left:
+        while in_hand or suspects:
+            if not in_hand:
+                workers.put(suspects.popleft())
+                in_hand, alone = 1, True
             outcome = workers.take(_POLL_SECONDS)
             tell.done = already + _count(folder, cells)
-            tell.say(f"{left} of {len(cells)} cells left")
+            tell.say(f"{in_hand + len(suspects)} of {len(cells)} cells left")
             if outcome is None:
                 continue
+            in_hand -= 1
             if outcome.error:
                 raise RunError(outcome.error)
-            if outcome.died:
-                place = _place(folder, outcome.unit)
-                places[place] += 1
-                deaths.append(f"{outcome.unit.file_stem}, after {max(0, place[1])} cases: {outcome.died}")
-                if places[place] > 1:
-                    _record_death(folder, plan, outcome.unit, outcome.died)
-                workers.put(outcome.unit)
-            else:
-                left -= 1
-    return deaths
+            if not outcome.died:
+                note("worker_cpus", outcome.result)
+                continue
+            place = _place(folder, outcome.unit)
+            places[place] += 1
+            note("deaths", f"{outcome.unit.file_stem}, after {max(0, place[1])} cases: {outcome.died}")
+            if alone and places[place] > 1:
+                _record_death(folder, plan, outcome.unit, outcome.died)
+            suspects.append(outcome.unit)
 
 
-def _work(context: tuple[RunFolder, Plan], cell: Cell) -> None:
-    """Run one cell; what goes wrong beside the method is raised as a ValueError or OSError."""
+def _work(context: tuple[RunFolder, Plan], cell: Cell) -> str:
+    """Run one cell and return the processor; what goes wrong beside the method is raised as a ValueError or OSError."""
     folder, plan = context
     run_cell(folder, plan, cell, CaseReader(), lambda rows, text: None)
+    return cpu_model()
 
 
 def _count(folder: RunFolder, cells: Sequence[Cell]) -> int:

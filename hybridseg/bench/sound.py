@@ -24,9 +24,9 @@ _DESCRIPTION = {
     "plan": dict, "dataset": str, "cases": int, "groups_from": str, "split": str, "n_folds": int, "empty_masks": str,
     "nsd_tolerance_px": "number", "methods": list, "cells": list, "sessions": list,
 }  # fmt: skip
-_METHOD = {"spec": str, "class": str, "params": dict, "as_given": bool, "key": str}
+_METHOD = {"spec": str, "class": str, "params": dict, "as_given": bool, "key": str, "sha256": str}
 _CELL = {"method": str, "fold": int, "file": str, "cases": int}
-_SESSION = {"command": list}
+_SESSION = {"command": list, "deaths": list, "worker_cpus": list, "cpu": str}
 _COST = {
     **dict.fromkeys((
         "warm_ms_median", "warm_ms_p95", "cold_ms", "peak_mib", "cores_used", "saved_bytes", "threads", "parameters",
@@ -69,7 +69,7 @@ def check_description(description: Any) -> None:
     _check(description, _DESCRIPTION, optional={"groups_from"}, others=True)
     for name, kinds in (("methods", _METHOD), ("cells", _CELL), ("sessions", _SESSION)):
         for entry in description[name]:
-            _check(entry, kinds, optional=set(_SESSION), others=True)
+            _check(entry, kinds, optional={*_SESSION, "sha256"}, others=True)
     known = {method["spec"] for method in description["methods"]}
     for cell in description["cells"]:
         if cell["method"] not in known:
@@ -78,8 +78,9 @@ def check_description(description: Any) -> None:
     for method in description["methods"]:
         check_name(method["key"])
     for session in description["sessions"]:
-        if not all(isinstance(part, str) for part in session.get("command", ())):
-            raise ValueError("`command` can't be other than texts")
+        for name in ("command", "deaths", "worker_cpus"):
+            if not all(isinstance(part, str) for part in session.get(name, ())):
+                raise ValueError(f"`{name}` can't be other than texts")
 
 
 def check_cost(cost: Any) -> None:

@@ -53,6 +53,8 @@ class MethodSummary:
         Keras' ``MeanIoU(2)`` over the pixels of all images, background a class of its own: only to compare with others.
     hd95_px : float or None
         Mean over the ``hd95_images`` lesion images with a prediction that isn't empty.
+    hd95_mm, hd95_mm_images
+        The same in mm, over images that tell the distance between their pixels.
     nsd : float or None
         Mean over lesion images; 0 where the prediction is empty.
     missed, missed_scenes : float or None
@@ -122,6 +124,8 @@ class MethodSummary:
     sweep: tuple[dict[str, Any], ...] = ()
     all_iou: float | None = None
     all_f1: float | None = None
+    hd95_mm: float | None = None
+    hd95_mm_images: int = 0
 
 
 @dataclass(frozen=True)
@@ -177,7 +181,9 @@ def summarize(out: str | os.PathLike[str], *, empty: float | None = None) -> Run
     methods.sort(key=lambda method: -1.0 if method.iou is None else -method.iou - 1.0)
     ranked = {method.method: by_method[method.method] for method in methods}
     comparisons, test = compare_methods(ranked)
-    return RunSummary(title(description), tuple(methods), notes(description, methods, empty), tuple(comparisons), test)
+    cases = {spec: {(row.fold, row.case_id) for row in rows} for spec, rows in by_method.items()}
+    under = notes(description, methods, [each for each in cases.values() if each], empty)
+    return RunSummary(title(description, cases.values()), tuple(methods), under, tuple(comparisons), test)
 
 
 def _summarize_method(
@@ -196,6 +202,7 @@ def _summarize_method(
     missed = [float(record.tp == 0) for record in lesion]
     pooled = sum(counts, Counts(0, 0, 0, 0))
     distances = [record.hd95_px for record in lesion if record.hd95_px is not None]
+    distances_mm = [record.hd95_mm for record in lesion if record.hd95_mm is not None]
     cells = [cell for cell in description["cells"] if cell["method"] == method["spec"]]
     iou_low, iou_high = _interval(ious, groups)
     f1_low, f1_high = _interval(f1s, groups)
@@ -225,6 +232,8 @@ def _summarize_method(
         mean_iou_two_class=mean_iou_two_class(sum(every, Counts(0, 0, 0, 0))) if records else None,
         hd95_px=_mean(distances),
         hd95_images=len(distances),
+        hd95_mm=_mean(distances_mm),
+        hd95_mm_images=len(distances_mm),
         nsd=_mean([record.nsd or 0.0 for record in lesion]),
         missed=_mean(missed),
         missed_scenes=_mean([float(share == 1.0) for share in group_means(missed, groups)]),

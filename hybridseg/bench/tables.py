@@ -78,6 +78,7 @@ _ALL_IMAGES: tuple[Column, ...] = (
     ("all images IoU", lambda m: _number(m.all_iou)),
     ("all images F1", lambda m: _number(m.all_f1)),
 )
+_IN_MM: Column = ("HD95 mm (n)", lambda m: "-" if m.hd95_mm is None else f"{m.hd95_mm:.2f} ({m.hd95_mm_images})")
 _COST: tuple[Column, ...] = (
     ("ms median", lambda m: _number(m.ms_median, 1)),
     ("ms p95", lambda m: _number(m.ms_p95, 1)),
@@ -93,6 +94,10 @@ def _lesion_free(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
     """Return columns for lesion-free images and for means that hold them; none where there is nothing to tell."""
     free = _LESION_FREE if any(method.lesion_free_images for method in methods) else ()
     return (*free, *(_ALL_IMAGES if any(method.all_iou is not None for method in methods) else ()))
+def _detail(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
+    """Return columns on boundaries and misses; in mm where any image tells the distance between its pixels."""
+    in_mm = any(method.hd95_mm is not None for method in methods)
+    return (*_DETAIL[:2], _IN_MM, *_DETAIL[2:]) if in_mm else _DETAIL
 
 
 def _scaling(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
@@ -113,17 +118,15 @@ def _ms_with(method: MethodSummary, threads: int) -> str:
 
 
 def _text(summary: RunSummary) -> str:
-    names = shortened([_marked(method) for method in summary.methods], _NAME_WIDTH)
+    methods = summary.methods
+    names = shortened([_marked(method) for method in methods], _NAME_WIDTH)
     blocks = [
         aligned(
             ["method", *(title for title, _ in columns)],
-            [
-                [name, *(cell(method) for _, cell in columns)]
-                for name, method in zip(names, summary.methods, strict=True)
-            ],
+            [[name, *(cell(method) for _, cell in columns)] for name, method in zip(names, methods, strict=True)],
             numbers=True,
         )
-        for columns in (_ACCURACY, _DETAIL, _lesion_free(summary.methods), _COST, _scaling(summary.methods))
+        for columns in (_ACCURACY, _detail(methods), _lesion_free(methods), _COST, _scaling(methods))
         if columns
     ]
     blocks += ["\n".join(wrapped(note) for note in summary.notes)]
@@ -153,7 +156,8 @@ def _marked(method: MethodSummary) -> str:
 
 def _markdown(summary: RunSummary) -> str:
     lines = [f"**{escaped(summary.title)}**"]
-    for columns in ((*_ACCURACY, *_DETAIL, *_COST, *_scaling(summary.methods)), _lesion_free(summary.methods)):
+    main = (*_ACCURACY, *_detail(summary.methods), *_COST, *_scaling(summary.methods))
+    for columns in (main, _lesion_free(summary.methods)):
         if columns:
             header = ["method", *(title for title, _ in columns)]
             rows = [[_marked(method), *(cell(method) for _, cell in columns)] for method in summary.methods]

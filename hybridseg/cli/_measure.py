@@ -27,8 +27,8 @@ def check_target(path: Path, existing: str) -> None:
         raise ValueError(f"`--measure` must end in .csv or .json, got {shown(path)}")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{shown(path)}: there is no folder {shown(path.parent)}")
-    if path.exists() and existing != "overwrite":
-        raise ValueError(f"{shown(path)} exists; give another name, or --existing overwrite")
+    if path.exists() and existing == "error":
+        raise ValueError(f"{shown(path)} exists; give another name, or --existing overwrite or skip")
 
 
 def rows_of(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 from . import _measure, _models
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ..segmenter import Segmenter
     from ..workers import Workers
 
@@ -52,7 +55,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Work:
-    """What is wanted of every image."""
+    """What is wanted of every image. ``sources`` are the inputs that have the name of an output."""
 
     spec: str
     existing: str = "error"
@@ -63,13 +66,14 @@ class Work:
 
 @dataclass
 class Done:
-    """What came of one file, beside what was written."""
+    """What came of one file, beside what was written; with a ``note`` alone, it comes later."""
 
     number: int
     lines: list[str] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
     may_name_patient: bool = False
     error: str = ""
+    note: str = ""
 
 
 Unit = list[tuple[int, Job]]
@@ -83,9 +87,10 @@ def segment_here(model: Segmenter, work: Work, jobs: list[Job]) -> Iterator[Done
 
 
 def segment_with(workers: Workers, jobs: list[Job], *, in_units: bool) -> Iterator[Done]:
-    """Segment files in other processes, in no special order; one whose process dies twice has failed.
+    """Segment files in other processes, in no special order.
 
-    ``in_units`` sends many files at once; those of a unit that died are sent one by one.
+    ``in_units`` sends many files at once. What a process that died had in hand is tried again at the end, one file at a
+    time; a file whose process dies again has failed.
 
     Raises
     ------
@@ -97,26 +102,29 @@ def segment_with(workers: Workers, jobs: list[Job], *, in_units: bool) -> Iterat
     size = max(1, min(MAX_UNIT, len(jobs) // 64)) if in_units else 1
     numbered = list(enumerate(jobs))
     units: list[Unit] = [numbered[start : start + size] for start in range(0, len(numbered), size)]
-    left, deaths = len(numbered), Counter[int]()
+    in_hand, alone, suspects = len(units), False, deque[tuple[int, Job]]()
     with workers:
         for unit in units:
             workers.put(unit)
-        while left:
+        while in_hand or suspects:
+            if not in_hand:
+                workers.put([suspects.popleft()])
+                in_hand, alone = 1, True
             outcome = workers.take()
             assert outcome is not None  # without a limit of time there is always one
+            in_hand -= 1
             if outcome.error:
                 raise ValueError(outcome.error)
             if not outcome.died:
-                left -= len(outcome.result)
                 yield from outcome.result
                 continue
-            for number, job in outcome.unit:
-                deaths[number] += len(outcome.unit) == 1
-                if deaths[number] > 1:
-                    left -= 1
-                    yield Done(number, error=f"{shown(job.image)}: its process died twice ({outcome.died})")
-                else:
-                    workers.put([(number, job)])
+            number, job = outcome.unit[0]
+            if alone:
+                yield Done(number, error=f"{shown(job.image)}: its process died twice ({outcome.died})")
+                continue
+            others = f" and {len(outcome.unit) - 1} more" if len(outcome.unit) > 1 else ""
+            yield Done(number, note=f"{shown(job.image)}{others}: a process died ({outcome.died}); tried again")
+            suspects += outcome.unit
 
 
 def segment_unit(work: Work, unit: Unit) -> list[Done]:
@@ -132,7 +140,7 @@ def _model(spec: str) -> Segmenter:
 
 def segment_file(model: Segmenter, work: Work, number: int, job: Job) -> Done:
     """Segment every frame of a file; whatever is bad about it is an error in what is returned."""
-    from ..images import find_facts, read_bytes, shown
+    from ..images import find_facts, read_bytes, read_mask, shown
 
     name = shown(job.image)
     done = Done(number)
@@ -142,8 +150,17 @@ def segment_file(model: Segmenter, work: Work, number: int, job: Job) -> Done:
         done.may_name_patient = facts.burnt_in_text
         for frame in range(facts.frames):
             one = job.for_frame(frame, facts.frames)
-            if facts.frames == 1 or not _stays(one, work):
-                _segment_frame(model, one, data, None if facts.frames == 1 else frame, facts.spacing_mm, work, done)
+            index = None if facts.frames == 1 else frame
+            # Whether the only frame of a file may be written was known before it was read.
+            if (index is None and work.existing != "skip") or not _stays(one, work):
+                mask = _segment_frame(model, one, data, index, work, done)
+            elif work.measuring:
+                mask = read_mask(one.mask)
+            else:
+                continue
+            if work.measuring:
+                number_of_frame = None if index is None else index + 1
+                done.rows += _measure.rows_of(one.image, number_of_frame, one.mask, mask, facts.spacing_mm)
     except Exception as error:  # one bad file, whatever is bad about it, doesn't stop the others
         message = " ".join(str(error).split()) or type(error).__name__
         done.error = message if name in message else f"{name}: {message}"
@@ -163,16 +180,14 @@ def _stays(job: Job, work: Work) -> bool:
 
 
 def _segment_frame(
-    model: Segmenter, job: Job, data: bytes, frame: int | None, spacing_mm: tuple[float, float] | None, work: Work,
-    done: Done,
-) -> None:  # fmt: skip
+    model: Segmenter, job: Job, data: bytes, frame: int | None, work: Work, done: Done
+) -> NDArray[np.bool_]:
+    """Write what is wanted of one frame and return its mask; ``frame`` counts from 0, None for the only one."""
     from .. import __version__
     from ..images import decode_image, overlay, shown, write_image, write_mask
 
     image = decode_image(data, shown(job.image), frame)
     mask = model.predict(image)
-    if work.measuring:
-        done.rows += _measure.rows_of(job.image, None if frame is None else frame + 1, job.mask, mask, spacing_mm)
     job.mask.parent.mkdir(parents=True, exist_ok=True)
     if job.seg is not None:
         from ..images.dicom_seg import write_segmentation
@@ -184,3 +199,4 @@ def _segment_frame(
         write_image(job.overlay, overlay(image, mask))
     write_mask(job.mask, mask)
     done.lines.append(f"{shown(job.image)}: lesion {100 * mask.mean():.1f} % -> {shown(job.mask)}")
+    return mask

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 
 _NOT_IN_FILES = ("dry-run", "help")
+_ONE_SEED = "a run has one `seed`: run the suite once for each, with --seed and another -o"
+_WHY_NOT = {
+    "seeds": _ONE_SEED,
+    "metrics": "every run has all metrics; `compare` and `recommend` choose one with --metric",
+    "metric": "every run has all metrics; `compare` and `recommend` choose one with --metric",
+}
+"""What isn't an option for a reason that is better than the nearest name."""
+_MEANT = {"dataset": "data", "model": "method", "models": "method", "out": "output", "run": "output"}
 
 
 def take_suite(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
@@ -42,10 +51,19 @@ def read_suite(path: str, command: click.Command) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in written.items():
         if key not in options:
-            near = difflib.get_close_matches(key, options, n=1, cutoff=0.0)
-            raise ValueError(f"{path}: unknown key `{key}`, did you mean `{near[0]}`? known: {', '.join(options)}")
+            raise ValueError(f"{path}: unknown key `{key}`{_hint(key, options)} known: {', '.join(options)}")
+        if key == "seed" and isinstance(value, list):
+            raise ValueError(f"{path}: `seed` is a list, but {_ONE_SEED}")
         values[str(options[key].name)] = _checked(options[key], value, f"{path}: `{key}`")
     return values
+
+
+def _hint(key: str, options: Iterable[str]) -> str:
+    if key in _WHY_NOT:
+        return f": {_WHY_NOT[key]};"
+    word = key.lower().replace("_", "-")
+    near = _MEANT.get(word) or difflib.get_close_matches(word, options, n=1, cutoff=0.0)[0]
+    return f", did you mean `{near}`?"
 
 
 def _options(command: click.Command) -> dict[str, click.Option]:

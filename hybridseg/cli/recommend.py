@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--max-ms", type=float, metavar="MS", help="Median time per image on one thread.")
-@click.option("--max-mb", type=float, metavar="MB", help="Size of the saved method, in 10^6 bytes.")
+@click.option("--max-mb", type=float, metavar="MB", help="Size of the saved method or ONNX file, in 10^6 bytes.")
 @click.option(
     "--metric", type=click.Choice(["iou", "f1", "nsd"]), default="iou", show_default=True,
     help="What accuracy means: its mean over lesion images.",
@@ -31,6 +31,9 @@ def recommend(
 ) -> None:
     """Name the most accurate method of RUN that keeps a budget of time and size.
 
+    Time and size are those of what was measured: of an ONNX file where RUN has one as a line, which is taken before
+    another that is as accurate; else of the method in Python.
+
     Says what the budget costs in accuracy, what stands next to it, and how to get its file. With --at-least
     alone: the fastest that reaches it. Exit code 1: nothing fits; what comes nearest is named.
     """
@@ -41,7 +44,7 @@ def recommend(
     found = recommend_method(run, budget)
     lines = get_lines(found.chosen, run) if found.chosen else []
     if form == "json":
-        click.echo(json.dumps({**asdict(found), "commands": lines}, indent=1, ensure_ascii=False))
+        click.echo(json.dumps({**asdict(found), "commands": lines}, indent=1, ensure_ascii=False, allow_nan=False))
     else:
         click.echo(render_recommendation(found, budget, lines))
     if found.chosen is None:
@@ -49,18 +52,45 @@ def recommend(
 
 
 def get_lines(chosen: Candidate, run: Path) -> list[str]:
-    """Return the command lines that put the chosen method into one ONNX file."""
+    """Return the command lines that put the chosen method into one ONNX file, and what is in the way."""
     spec = chosen.method
     name = Path(spec.partition("[")[0].rpartition(":")[2]).stem
     target = f"{name}.onnx"
-    shipped = registry.shipped(spec) if spec.endswith(".onnx") and not Path(spec).exists() else None
-    if shipped or spec.endswith(".onnx"):
-        return [shlex.join(["cp", str(shipped or spec), "DIR/" if spec == target and not shipped else target])]
-    if chosen.model and not chosen.as_given:
+    if chosen.is_onnx or chosen.as_given:
+        shipped = registry.shipped(spec) if chosen.is_onnx and not Path(spec).exists() else None
+        file = shipped or Path(spec)
+        if not file.is_file():
+            return [f"# {spec}, the file that was measured, isn't here any more"]
+        if _is_another(file, chosen):
+            return [f"# {file} isn't the file that was measured (its SHA-256 or size differs)"]
+        copied = ["cp", str(file), "DIR/" if spec == target and not shipped else target]
+        return [shlex.join(copied if chosen.is_onnx else ["hybridseg", "export", spec, "-o", target])]
+    anew = f"hybridseg fit {shlex.quote(spec)} --data DIR -o {name}.hybridseg && hybridseg export {name}.hybridseg"
+    if chosen.model:
         return [
             shlex.join(["hybridseg", "export", str(run / chosen.model), "-o", target]),
             "# that model was fitted without its test fold; fitted on all cases:",
-            f"hybridseg fit {shlex.quote(spec)} --data DIR -o {name}.hybridseg && "
-            f"hybridseg export {name}.hybridseg -o {target}",
+            f"{anew} -o {target}",
         ]
+    if _has_to_learn(spec):
+        return ["# the run keeps no fitted model of it; fitted on all cases:", f"{anew} -o {target}"]
     return [shlex.join(["hybridseg", "export", spec, "-o", target])]
+
+
+def _is_another(file: Path, chosen: Candidate) -> bool:
+    """Whether a file isn't the one that was measured; by its size where the run is too old to tell the SHA-256."""
+    if not chosen.sha256:
+        return round(file.stat().st_size / 1e6, 3) != round(chosen.mb, 3)
+    from ..bench.plan import saved_hash
+
+    try:
+        return saved_hash(registry.create(str(file))) != chosen.sha256
+    except ValueError:
+        return True
+
+
+def _has_to_learn(spec: str) -> bool:
+    try:
+        return registry.create(spec).tags.requires_fit
+    except (ValueError, KeyError, ImportError, OSError):  # it isn't installed here: the person knows better
+        return False

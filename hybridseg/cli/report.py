@@ -30,7 +30,8 @@ def report(*, run: Path, output: Path | None, form: str | None, data: str | None
     from ..validation import write_atomically
 
     chosen = form or (_BY_SUFFIX.get(output.suffix.lower(), "html") if output else "html")
-    text = render_report(make_report(run, data=data, pictures=not no_pictures), chosen)
+    document = make_report(run, data=data, pictures=not no_pictures)
+    text = render_report(document, chosen)
     if output is None and chosen != "html":
         click.echo(text)
         return
@@ -38,3 +39,9 @@ def report(*, run: Path, output: Path | None, form: str | None, data: str | None
     # A file's name may hold bytes that aren't text.
     write_atomically(path, text.encode(errors="backslashreplace"))
     click.echo(f"report: {path}", err=True)
+    if document.may_name_patient and chosen == "html":
+        click.echo(
+            "hybridseg report: pictures are of DICOM images that may have the patient's name in the picture "
+            "(BurnedInAnnotation isn't NO); --no-pictures leaves them out",
+            err=True,
+        )

@@ -20,6 +20,7 @@ from ._segment_files import Done, Job, Work, segment_here, segment_unit, segment
 if TYPE_CHECKING:
     from ..segmenter import Segmenter
 
+_STALE_SECONDS = 3600.0
 _OUR_OUTPUT = re.compile(r"(_(mask|overlay)(_[0-9]+)?\.[^.]+|_seg(_[0-9]+)?\.dcm)$")
 
 
@@ -45,7 +46,8 @@ _OUR_OUTPUT = re.compile(r"(_(mask|overlay)(_[0-9]+)?\.[^.]+|_seg(_[0-9]+)?\.dcm
     "--measure",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Also write area and diameters of each lesion, as .csv or .json; in mm where DICOM tells the scale.",
+    help="Also write area and diameters of each lesion, as .csv or .json; in mm where DICOM tells the scale. "
+    "With --existing skip the table is made anew, and masks that are there are measured as they are.",
 )
 @click.option("--dicom-seg", is_flag=True, help="Also write <name>_seg.dcm, a DICOM SEG without patient fields.")
 @click.option("--keep-patient", is_flag=True, help="Copy patient and study fields into the DICOM SEG.")
@@ -92,15 +94,23 @@ def segment(
     if measure is not None:
         _measure.check_target(measure, existing)
     planned = plan_jobs(inputs, output, overlay=overlay, seg=dicom_seg)
-    jobs = choose_jobs(planned, existing, shard)
+    jobs = choose_jobs(planned, existing, shard, measuring=measure is not None)
     if not jobs:
-        click.echo("nothing to do: every mask is there already")
+        why = "every mask is there already"
+        if not choose_jobs(planned, "overwrite", shard):
+            why = f"shard {shard} of {len(planned)} images is empty"
+        click.echo(f"nothing to do: {why}")
         return
     if output is not None:
         there = next(folder for folder in (output, *output.parents) if folder.exists())
         if not os.access(there, os.W_OK):
             raise PermissionError(f"{there}: no permission to write there")
-    sources = frozenset(os.path.realpath(job.image) for job in planned)
+    from ..validation import remove_parts
+
+    for folder in {target.parent for job in jobs for target in job.targets if target.parent.is_dir()}:
+        remove_parts(folder, older_than_s=_STALE_SECONDS)  # another process may be at work on the same folder
+    inputs_seen = (os.path.realpath(job.image) for job in planned)
+    sources = frozenset(path for path in inputs_seen if _OUR_OUTPUT.search(path))
     work = Work(_spec(spec), existing, keep_patient, measuring=measure is not None, sources=sources)
     failures = _tell(_segment(work, jobs, processes, cluster), len(jobs), measure, quiet=quiet)
     if failures:
@@ -117,8 +127,8 @@ def _tell(outcomes: Iterator[Done], total: int, measure: Path | None, *, quiet: 
         for count, done in enumerate(outcomes, 1):
             for line in () if quiet else done.lines:
                 click.echo(line)
-            if done.error:
-                click.echo(done.error, err=True)
+            if done.error or done.note:
+                click.echo(done.error or f"hybridseg segment: {done.note}", err=True)
             failures += bool(done.error)
             named += done.may_name_patient
             if measure is not None:
@@ -142,7 +152,8 @@ def _segment(work: Work, jobs: list[Job], processes: int, cluster: str) -> Itera
     if not cluster and min(processes, len(jobs)) <= 1:
         return segment_here(model, work, jobs)
     from ..bench.machine import usable_cores
-    from ..workers import ClusterWorkers, LocalWorkers
+    from ..cluster import ClusterWorkers
+    from ..workers import LocalWorkers
 
     if cluster:
         return segment_with(ClusterWorkers(segment_unit, work, cluster), jobs, in_units=True)
@@ -177,15 +188,18 @@ def plan_jobs(inputs: tuple[str, ...], output: Path | None, *, overlay: bool, se
     return jobs
 
 
-def choose_jobs(jobs: list[Job], existing: str, shard: str) -> list[Job]:
-    """Return what is left to do of this shard; `ValueError` if something is there that mustn't be."""
+def choose_jobs(jobs: list[Job], existing: str, shard: str, *, measuring: bool = False) -> list[Job]:
+    """Return what is left to do of this shard; `ValueError` if something is there that mustn't be.
+
+    With ``measuring`` masks that are skipped are left to do too: they are measured.
+    """
     from ..images import shown
 
     if shard:
         from ..workers import parse_shard, shard_of
 
         jobs = shard_of(jobs, parse_shard(shard))
-    if existing == "skip":
+    if existing == "skip" and not measuring:
         return [job for job in jobs if not job.is_done]
     if existing == "error":
         for job in jobs:

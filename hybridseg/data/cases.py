@@ -68,6 +68,11 @@ class Case(ABC):
         """Distance between neighbouring pixels (row, column) in mm; None where it isn't known."""
         return None
 
+    @property
+    def may_name_patient(self) -> bool:
+        """Whether the picture may have the patient's name in it, as far as its file tells."""
+        return False
+
     @abstractmethod
     def read(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Return image and mask, of one shape."""

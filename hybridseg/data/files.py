@@ -48,6 +48,11 @@ class FileCase(Case):
         """Distance between neighbouring pixels (row, column) in mm, if the image is DICOM and tells."""
         return read_facts(self.image_path).spacing_mm
 
+    @property
+    def may_name_patient(self) -> bool:
+        """Whether the image is DICOM that may have the patient's name in the picture."""
+        return read_facts(self.image_path).burnt_in_text
+
     def content_hash(self) -> str:
         """Return a SHA-256 (hex) over the bytes of the files."""
         digest = hashlib.sha256()

@@ -102,12 +102,12 @@ def _inside(folder: Path, text: str, where: str) -> Path:
     relative = Path(os.path.normpath(text.replace("\\", "/")))
     leaves = relative.is_absolute() or ".." in relative.parts or re.match(r"[A-Za-z]:", text)
     if leaves or not text or "\0" in text:
-        raise DataError(f"{where}: `{shown(text)}` must be a path inside the manifest's folder")
+        raise DataError(f"{where}: `{shown(text, 300)}` must be a path inside the manifest's folder")
     path = folder / relative
     try:
         is_there = path.is_file()
     except OSError as error:  # a name longer than the system takes
-        raise DataError(f"{where}: {shown(path)}: {error.strerror or error}") from None
+        raise DataError(f"{where}: {shown(path, 1000)}: {error.strerror or error}") from None
     if not is_there:
-        raise DataError(f"{where}: no such file {shown(path)}")
+        raise DataError(f"{where}: no such file {shown(path, 1000)}")
     return path

@@ -63,14 +63,14 @@ def parse_split(text: str, name: str) -> Split:
     for number, row in parse_rows(text, name, required=("case_id", "fold"), known=COLUMNS):
         if row["fold"] and not (row["fold"].isascii() and row["fold"].isdigit() and len(row["fold"]) <= 3):
             raise DataError(
-                f"{name} line {number}: fold must be a number or empty, got `{shown(row['fold'])}`"
+                f"{name} line {number}: fold must be a number or empty, got `{shown(row['fold'], 300)}`"
             )
         rows.append((row["case_id"], row.get("group", ""), row.get("label", ""), row["fold"]))
     if not any(fold for *_, fold in rows):
         raise DataError(f"{name}: no case is tested in any fold")
     case_id, count = Counter(case_id for case_id, *_ in rows).most_common(1)[0]
     if count > 1:
-        raise DataError(f"{name}: case `{shown(case_id)}` is listed {count} times")
+        raise DataError(f"{name}: case `{shown(case_id, 300)}` is listed {count} times")
     split = split_from_rows(rows)
     if all(group for _, group, *_ in rows) and any(group != case_id for case_id, group, *_ in rows):
         split = replace(split, groups_from="the split file's group column")
@@ -162,7 +162,7 @@ def _matched(split: Split, dataset: Dataset, name: str, skip_unknown: bool) -> S
     if unknown and not skip_unknown:
         raise DataError(
             f"{name}: {len(unknown)} of {len(split.case_ids)} names aren't in dataset {dataset.name}, "
-            f"for example `{shown(unknown[0])}`"
+            f"for example `{shown(unknown[0], 300)}`"
         )
     folds = tuple(Fold(finder.find_all(fold.train), finder.find_all(fold.test)) for fold in split.folds)
     for number, fold in enumerate(folds):

@@ -5,6 +5,7 @@
 - Grey values go through rescale and the first window, as a viewer shows them at first; else through the VOI
   look-up table; else the upper eight bits of the declared range (`BitsStored`) are taken.
 - Distances between pixels come from the ultrasound regions in the picture, if they agree, else from PixelSpacing.
+- A file without the 128 bytes and "DICM" in front is read if it starts as a data set does.
 - Overlay planes, presentation states and the windows of enhanced multi-frame objects aren't looked at.
 
 Rules after DICOM PS3.3 2024e: C.11.1, C.11.2 (modality and VOI), C.8.5.5 (ultrasound regions).
@@ -25,7 +26,9 @@ from .raster import check_size, choose_frame
 MAX_RLE_BYTES = 2**23
 """Longer RLE frames are refused: each byte may unpack to 64, and an ultrasound frame has two million."""
 
-_NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
+_MAGIC = b"DICM"
+_IMPLICIT, _EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
+_NATIVE = (_IMPLICIT, _EXPLICIT, "1.2.840.10008.1.2.2")
 _RLE = "1.2.840.10008.1.2.5"
 _JPEG_AND_KIN = "1.2.840.10008.1.2.4."
 _CENTIMETRES, _TWO_DIMENSIONAL = 3, 1
@@ -34,7 +37,7 @@ _CENTIMETRES, _TWO_DIMENSIONAL = 3, 1
 def decode(data: bytes, frame: int | None) -> Pixels:
     """Decode a file, or one frame of it."""
     with quiet():
-        dataset = read_dataset(data)
+        dataset = _opened(data)
         chosen = choose_frame(frame, _frames(dataset))
         array, photometric = _stored(dataset, chosen)
         mode = f"{dataset.PhotometricInterpretation} {dataset.BitsStored}-bit"
@@ -54,6 +57,42 @@ def decode(data: bytes, frame: int | None) -> Pixels:
     return Pixels(array.astype(np.uint8), None, "DICOM", mode, shortened=bits > 8)
 
 
+def is_dicom(data: bytes) -> bool:
+    """Whether bytes are those of a DICOM file, by their start."""
+    return data[128:132] == _MAGIC or _is_bare(data)
+
+
+def _is_bare(data: bytes) -> bool:
+    """Whether bytes start with an element of group 0002 or 0008: a data set without what a file has in front."""
+    return data[:2] in (b"\x02\0", b"\x08\0") and data[2:4] < b"\x80\0" and data[3:4] == b"\0" and len(data) > 132
+
+
+def _with_front(data: bytes) -> bytes:
+    """Return a file with preamble and, where it has none, the transfer syntax that its first element is written in."""
+    if data[128:132] == _MAGIC or not _is_bare(data):
+        return data
+    meta = b""
+    if data[:2] == b"\x08\0":
+        syntax = _EXPLICIT if data[4:6].isalpha() and data[4:6].isupper() else _IMPLICIT
+        uid = syntax.encode() + b"\0" * (len(syntax) % 2)
+        meta = b"\x02\0\x10\0UI" + len(uid).to_bytes(2, "little") + uid
+    return bytes(128) + _MAGIC + meta + data
+
+
+_last: tuple[bytes, Any] | None = None
+
+
+def _opened(data: bytes) -> Any:
+    """Return `read_dataset`; that of the last file of several frames is kept, since they are asked for one by one."""
+    global _last  # noqa: PLW0603
+    last = _last
+    if last is not None and last[0] is data:
+        return last[1]
+    dataset = read_dataset(data)
+    _last = (data, dataset) if _frames(dataset) > 1 else None
+    return dataset
+
+
 def find_facts(data: bytes) -> tuple[int, tuple[float, float] | None, bool]:
     """Return frames, spacing in mm and whether patient text may be in the pixels; see `Facts`."""
     with quiet():
@@ -68,6 +107,7 @@ def read_dataset(data: bytes, *, pixels: bool = True) -> Any:
         from pydicom.filereader import read_dataset as read_elements
     except ImportError:
         raise ImageError('is DICOM, which needs pydicom: pip install "hybridseg[dicom]"') from None
+    data = _with_front(data)
     stream = io.BytesIO(data)
     stream.seek(132)
     meta = read_elements(stream, False, True, stop_when=lambda tag, vr, length: tag.group != 2)

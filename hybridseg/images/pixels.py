@@ -137,6 +137,7 @@ def one_line(error: BaseException) -> str:
     return shown(" ".join(str(error).split())[:200]) or type(error).__name__
 
 
-def shown(path: str | os.PathLike[str]) -> str:
-    """Return a path as one printable line: a newline in a name must not break a message in two."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in os.fspath(path))
+def shown(path: str | os.PathLike[str], most: int | None = None) -> str:
+    """Return a path as one printable line, of ``most`` characters: a newline in a name mustn't break a message."""
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in os.fspath(path))
+    return text if most is None or len(text) <= most else f"{text[:most]}…"

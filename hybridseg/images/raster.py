@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
+import threading
 import zlib
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +20,7 @@ from .pixels import ImageError, Pixels, quiet
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 MAX_FRAMES = 10_000
 
+_STDERR = threading.Lock()
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MINIMUM_IS_WHITE = 0
 _UNSIGNED = 1
@@ -43,7 +47,11 @@ def decode(data: bytes, frame: int | None) -> Pixels:
     _check_size(picture)
     raw_modes = {_raw_mode(tile) for tile in picture.tile}
     declared = _orientation(picture) if picture.format == "TIFF" else 1  # Pillow turns TIFF itself, in load
-    with quiet() if picture.format == "TIFF" else contextlib.nullcontext():  # the others have warned by now
+    if picture.format == "TIFF":
+        by_libtiff = any(tile[0] == "libtiff" for tile in picture.tile)
+        with quiet(), _no_stderr() if by_libtiff else contextlib.nullcontext():
+            picture.load()
+    else:  # the others have warned by now
         picture.load()
     if picture.format == "PNG":
         _check_png(data)
@@ -104,6 +112,25 @@ def _open(data: bytes) -> Any:
 def _check_size(picture: Any) -> None:
     width, height = picture.size
     check_size(height, width)
+
+
+@contextlib.contextmanager
+def _no_stderr() -> Iterator[None]:
+    """Throw away what C code prints: libtiff does, beside the error that Pillow raises."""
+    with _STDERR:
+        try:
+            kept = os.dup(2)
+        except OSError:  # this process has no stderr
+            yield
+            return
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nowhere)
 
 
 def _frames(picture: Any) -> int:

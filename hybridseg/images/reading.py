@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..validation import MAX_PIXELS
-from . import raster
+from . import dicom, raster
 from .pixels import ImageError, Pixels, one_line, shown
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".dcm", ".dicom")
@@ -128,8 +128,6 @@ def decode(data: bytes, name: str, frame: int | None = None) -> Pixels:
     """
     try:
         if _is_dicom(data):
-            from . import dicom
-
             return dicom.decode(data, frame)
         return raster.decode(data, frame)
     except Exception as error:  # decoders fail on hostile bytes with almost any type
@@ -149,8 +147,6 @@ def find_facts(data: bytes, name: str) -> Facts:
     """Return what the bytes of an image file tell beside its pixels; see `read_image` for what is raised."""
     try:
         if _is_dicom(data):
-            from . import dicom
-
             return Facts(*dicom.find_facts(data))
         return Facts(frames=raster.count_frames(data))
     except Exception as error:  # as in decode
@@ -160,7 +156,7 @@ def find_facts(data: bytes, name: str) -> Facts:
 def _is_dicom(data: bytes) -> bool:
     if not data:
         raise ImageError("is empty (0 bytes)")
-    return data[128:132] == b"DICM"
+    return dicom.is_dicom(data)
 
 
 def _as_image_error(error: Exception, name: str) -> ImageError:

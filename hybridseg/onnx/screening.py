@@ -74,6 +74,16 @@ def screen(path: str | os.PathLike[str]) -> tuple[bytes, Declared]:
     return data, declared
 
 
+def screen_inside(data: bytes) -> None:
+    """Raise `ModelFormatError` unless a network inside another file may be run: as `screen`, and whole in itself."""
+    try:
+        declared = _read_model(data)
+    except _DamagedError:
+        raise ModelFormatError("its network is not ONNX, or truncated") from None
+    if declared.external:
+        raise ModelFormatError(f"its network has weights in another file, {declared.external[0]!r}")
+
+
 def _check_external(name: str, folder: Path) -> None:
     """Refuse a file with weights that isn't a regular file below ``folder``, links resolved."""
     posix, windows = PurePosixPath(name), PureWindowsPath(name)

@@ -212,6 +212,13 @@ class UNetSegmenter(Segmenter):
             runtime = self.__dict__["_runtime"] = (self.threads, session)
         return runtime[1]
 
+    def _check_state(self) -> None:
+        super()._check_state()
+        if "network_" in vars(self):
+            from ..onnx.screening import screen_inside
+
+            screen_inside(self.network_.tobytes())
+
     def _forget(self) -> None:
         self.__dict__.pop("_runtime", None)
 

@@ -83,6 +83,9 @@ def _named(facts: Facts, columns: list[tuple[str, Callable[[MethodSummary], Cell
 
 
 def _per_image(facts: Facts) -> Table:
+    in_mm: list[tuple[str, Callable[[MethodSummary], Cell]]] = [
+        ("HD95 mm", lambda m: number(m.hd95_mm, 2)), ("mm n", lambda m: count(m.hd95_mm_images)),
+    ]  # fmt: skip
     return _named(facts, [
         ("IoU [95 %]", lambda m: number(m.iou, low=m.iou_low, high=m.iou_high)),
         ("F1 [95 %]", lambda m: number(m.f1, low=m.f1_low, high=m.f1_high)),
@@ -92,6 +95,7 @@ def _per_image(facts: Facts) -> Table:
         ("NSD", lambda m: number(m.nsd)),
         ("HD95 px", lambda m: number(m.hd95_px, 1)),
         ("HD95 n", lambda m: count(m.hd95_images)),
+        *(in_mm if any(each.hd95_mm is not None for each in facts.methods) else ()),
         ("missed %", lambda m: percent(m.missed)),
         ("false alarm %", lambda m: percent(m.false_positive_rate)),
         ("false alarm area %", lambda m: percent(m.false_positive_area)),

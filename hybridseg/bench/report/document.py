@@ -87,12 +87,13 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """A whole report."""
+    """A whole report; ``may_name_patient``: in one of its pictures."""
 
     title: str
     subtitle: str
     sections: tuple[Section, ...]
     pictures: tuple[Picture, ...] = field(default=(), repr=False)
+    may_name_patient: bool = False
 
 
 DISCLAIMER = "For research, not for diagnosis."

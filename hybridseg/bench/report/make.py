@@ -50,12 +50,13 @@ def make_report(
     sections = [leaderboard(facts), verdicts(facts), ranks(facts), price(facts), distributions(facts), parts(facts)]
     sections.append(lesion_free(facts))
     shown: tuple[Picture, ...] = ()
+    naming = False
     if pictures:
         gallery = Gallery(facts, data)
         sections += [examples(facts, gallery), disagreements(facts, gallery)]
-        shown = tuple(gallery.pictures)
+        shown, naming = tuple(gallery.pictures), gallery.naming
     sections += [failures(facts), protocol(facts)]
-    return Document(facts.description["dataset"], facts.summary.title, tuple(sections), shown)
+    return Document(facts.description["dataset"], facts.summary.title, tuple(sections), shown, naming)
 
 
 def render_report(document: Document, form: str) -> str:

@@ -32,13 +32,14 @@ _LEFT_OUT = "Pictures were left out to keep this file small."
 
 
 class Gallery:
-    """Pictures and outlines of a run's cases, each picture made once."""
+    """Pictures and outlines of a run's cases, each picture made once; ``naming``: one may have a patient's name."""
 
     def __init__(self, facts: Facts, data: str | os.PathLike[str] | None) -> None:
         self.facts = facts
         self.pictures: list[Picture] = []
         self.left_out = 0
         self.absent = 0
+        self.naming = False
         self.bytes = 0
         self._numbers: dict[str, int | None] = {}
         self.cases, self.why_none = _cases(facts, data)
@@ -62,6 +63,22 @@ class Gallery:
         label = f", {row.label}" if row.label else ""
         return Panel(number, outline, title, f"{row.case_id}{label}: {score}")
 
+    def warnings(self) -> list[Text]:
+        """Return what has to be known before the pictures are given away, or missed."""
+        texts = []
+        if self.naming:
+            texts.append(
+                "Some of these pictures are of DICOM images that may have the patient's name in the picture "
+                "(BurnedInAnnotation isn't NO): mind whom you give this page to, or leave pictures out."
+            )
+        if self.absent:
+            texts.append(
+                f"{self.absent} pictures are missing: the run kept no mask for them, or their images changed since."
+            )
+        if self.left_out:
+            texts.append(_LEFT_OUT)
+        return [Text(text, "warning") for text in texts]
+
     def mask(self, row: Record) -> NDArray[np.bool_] | None:
         """Return a row's predicted mask, if the run kept it."""
         stem = self.facts.stems.get((row.method, row.fold))
@@ -72,7 +89,8 @@ class Gallery:
             case = self.cases.get(row.case_id)
             picture = None if case is None else _picture(case, row)
             self._numbers[row.case_id] = len(self.pictures) if picture else None
-            if picture:
+            if case and picture:
+                self.naming |= case.may_name_patient
                 self.pictures.append(picture)
                 self.bytes += len(picture.uri) + len(picture.truth)
         return self._numbers[row.case_id]
@@ -148,13 +166,7 @@ def examples(facts: Facts, gallery: Gallery) -> Section:
         "Lesion images by IoU, copies of a scene once; where several score the same, the largest lesion. Blue: ground "
         "truth. Orange: prediction. Click a picture to enlarge it; arrow keys go on from there."
     )]  # fmt: skip
-    if gallery.absent:
-        missing = (
-            f"{gallery.absent} pictures are missing: the run kept no mask for them, or their images changed since."
-        )
-        texts.append(Text(missing, "warning"))
-    if gallery.left_out:
-        texts.append(Text(_LEFT_OUT, "warning"))
+    texts += gallery.warnings()
     return Section(title, slug, tuple(texts), panels=tuple(shown_rows))
 
 
@@ -204,8 +216,7 @@ def disagreements(facts: Facts, gallery: Gallery) -> Section:
     if not found:
         return Section(title, slug, (Text(_nothing(gallery)),))
     texts = [Text("Cases by the mean IoU between two methods' masks, lowest first; the truth plays no part in it.")]
-    if gallery.left_out:
-        texts.append(Text(_LEFT_OUT, "warning"))
+    texts += gallery.warnings()
     return Section(title, slug, tuple(texts), panels=tuple(found))
 
 
