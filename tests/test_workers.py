@@ -328,6 +328,7 @@ def test_cluster_without_workers_is_one_line(cluster: tuple[Path, list[subproces
         assert workers.take() == Outcome(2, 20)
         for process in cluster[1]:
             process.kill()
+            process.wait()
         workers.put(3)
         with pytest.raises(ConnectionError, match="has no worker since"):
             workers.take()
