@@ -1,4 +1,4 @@
-"""Load and run damaged ONNX files: each must end in a mask or in one line that says what is wrong.
+"""Describe, load and run damaged ONNX files: each must end in a mask or in one line that says what is wrong.
 
     python benchmarks/fuzz_onnx.py model.onnx... --count 10000
 
@@ -60,12 +60,20 @@ def mutants(seeds: Sequence[Path], count: int, seed: int) -> Iterator[tuple[int,
 
 
 def attempt(data: bytes, path: Path) -> str:
-    """Return how a file ends: ``ran``, ``refused``, or ``unexpected`` and why."""
+    """Return how a file ends: ``ran``, ``refused``, or ``unexpected`` and why; it is described besides."""
     import numpy as np
 
     from hybridseg import OnnxSegmenter
+    from hybridseg.onnx import describe
 
     path.write_bytes(data)
+    try:
+        describe(path)
+    except ValueError as error:
+        if "\n" in str(error) or str(path) not in str(error):
+            return f"unexpected: describe: {error}"
+    except Exception as error:  # the point of this program
+        return f"unexpected: describe: {type(error).__name__}: {error}"
     image = np.random.default_rng(0).integers(0, 256, (17, 23), dtype=np.uint8)
     try:
         mask = OnnxSegmenter.load(path).predict(image)

@@ -20,7 +20,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from hybridseg.data import load_dataset
+from hybridseg.data import Dataset, load_dataset
 from hybridseg.data.splits import busi_split
 from hybridseg.images import write_mask
 from hybridseg.metrics import count_pixels, f1, iou
@@ -57,18 +57,18 @@ def main(data: str, fold: int | None, settings: str, teachers: tuple[str, ...], 
     model.save(output / f"{name}.hybridseg")
     print(f"{name}: {time.monotonic() - start:.0f} s, {model.current_operating_point}")
     if fold is not None:
-        score(model, dataset.select(split.folds[fold].test), output / f"{name}.csv", output / "masks")
+        test = dataset.select(split.folds[fold].test)
+        predicted = [model.predict(case.read()[0]) for case in test]
+        write_scores(test, predicted, output / f"{name}.csv", output / "masks")
 
 
-def score(model: UNetSegmenter, test, path: Path, masks: Path) -> None:
+def write_scores(test: Dataset, predicted: list[np.ndarray], path: Path, masks: Path) -> None:
     """Write counts and masks per case and print the means over lesion cases."""
     masks.mkdir(exist_ok=True)
     rows = []
-    for case in test:
-        image, mask = case.read()
-        predicted = model.predict(image)
-        write_mask(masks / f"{case.case_id}.png", predicted)
-        rows.append((case, count_pixels(mask, predicted)))
+    for case, mask in zip(test, predicted, strict=True):
+        write_mask(masks / f"{case.case_id}.png", mask)
+        rows.append((case, count_pixels(case.read()[1], mask)))
     with path.open("w", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["case_id", "group", "label", "tp", "fp", "fn", "tn"])

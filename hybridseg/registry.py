@@ -1,15 +1,13 @@
 """Methods by name. A method is imported only when it is asked for.
 
-A method is named by an entry point of group ``hybridseg.segmenters``, by ``path/to/file.py:Class``, or by the
-path of a saved model. Parameters follow in brackets: ``random-forest[n_trees=50]``.
+A method is named by an entry point of group ``hybridseg.segmenters``, by ``path/to/file.py:Class``, by the path of a
+saved model, or by the file name of a model that ships, such as ``unet.onnx``. Parameters follow in brackets:
+``random-forest[n_trees=50]``.
 """
 
 from __future__ import annotations
 
 import ast
-import difflib
-import importlib.metadata
-import importlib.util
 import os
 import re
 import sys
@@ -21,6 +19,8 @@ if TYPE_CHECKING:
     from .segmenter import Segmenter
 
 GROUP = "hybridseg.segmenters"
+ZOO = Path(__file__).resolve().parent / "zoo"
+"""Where the models that ship are, each with its card."""
 
 
 class UnknownMethodError(ValueError):
@@ -50,6 +50,8 @@ def available() -> dict[str, MethodInfo]:
     If two distributions offer one name, which one would win is chance, so neither does: its ``problem``
     names both, and asking for that method is an error. The other methods are not affected.
     """
+    import importlib.metadata  # here, since running a file needs no method's name and starts faster without
+
     found: dict[str, MethodInfo] = {}
     for entry in importlib.metadata.entry_points(group=GROUP):
         info = MethodInfo(entry.name, entry.value, entry.dist.name if entry.dist else "unknown")
@@ -67,7 +69,8 @@ def create(spec: str, **params: Any) -> Segmenter:
     Parameters
     ----------
     spec : str
-        For example ``otsu``, ``random-forest[n_trees=50]``, ``mine.py:MySegmenter`` or ``model.hybridseg``.
+        For example ``otsu``, ``random-forest[n_trees=50]``, ``mine.py:MySegmenter``, ``model.hybridseg`` or
+        ``unet.onnx[threads=2]``, the model that ships if no file has that name.
     **params
         Parameters, over those in the brackets.
 
@@ -132,8 +135,12 @@ def find_class(name: str) -> type[Segmenter]:
         return _class_from_file(name)
     if name.endswith(".py"):
         raise UnknownMethodError(f"`{name}` must name its class too: `{name}:CLASS`")
+    import importlib.metadata
+
     methods = available()
     if name not in methods:
+        import difflib
+
         close = difflib.get_close_matches(name, methods, n=1)
         hint = f"; did you mean `{close[0]}`?" if close else ""
         raise UnknownMethodError(f"unknown method `{name}`; known: {', '.join(methods) or 'none'}{hint}")
@@ -153,6 +160,8 @@ def find_class(name: str) -> type[Segmenter]:
 def load(path: str | os.PathLike[str]) -> Segmenter:
     """Return the segmenter in a saved model file, of whichever method wrote it, or in an ``.onnx`` file.
 
+    Where there is no file ``unet.onnx``, that is the model that ships under this name.
+
     The file names a class; only a class that an installed method offers, or that is already imported as a
     `Segmenter`, is used: a model file can't make this process import something else.
 
@@ -164,6 +173,9 @@ def load(path: str | os.PathLike[str]) -> Segmenter:
     if path.suffix == ".onnx":
         from .onnx import OnnxSegmenter
 
+        if not path.exists() and (own := shipped(str(path))):
+            _check_hash(own)
+            path = own
         return OnnxSegmenter.load(path)
     from .modelfile import ModelFormatError, read_model_file
     from .segmenter import Segmenter
@@ -188,6 +200,30 @@ def load(path: str | os.PathLike[str]) -> Segmenter:
     )
 
 
+def shipped(name: str) -> Path | None:
+    """Return the path of the model that ships as ``name`` (``unet`` or ``unet.onnx``), if there is one."""
+    if "/" in name or "\\" in name:
+        return None
+    path = ZOO / f"{name.removesuffix('.onnx')}.onnx"
+    return path if path.is_file() else None
+
+
+def _check_hash(path: Path) -> None:
+    """Refuse a shipped model whose SHA-256 isn't the one on its card."""
+    import hashlib
+    import json
+
+    from .modelfile import ModelFormatError
+
+    card = path.with_suffix(".json")
+    expected = json.loads(card.read_text("utf-8")).get("sha256") if card.is_file() else None
+    if expected is not None:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != expected:
+            raise ModelFormatError(f"{path}: its SHA-256 is {found}, its card says {expected}")
+
+
 def _class_id(segmenter_class: type[Segmenter]) -> str:
     return f"{segmenter_class.__module__}:{segmenter_class.__qualname__}"
 
@@ -202,6 +238,8 @@ def _subclasses(parent: type[Segmenter]) -> list[type[Segmenter]]:
 
 
 def _class_from_file(name: str) -> type[Segmenter]:
+    import importlib.util
+
     file_name, _, class_name = name.rpartition(":")
     path = Path(file_name)
     if not path.is_file():

@@ -47,7 +47,10 @@ class Tags:
     export_reason : str
         One line for the person who wanted the file.
     max_differing_pixels : float
-        Share of pixels that an exported graph may decide differently from Python; 0 means bit-identical.
+        Share of pixels that an exported graph may decide differently from Python, of all compared ones and of each
+        image (rounded up to a pixel); 0 means identical masks.
+    max_probability_difference : float
+        What the graph's probability of any pixel may differ by; the default leaves room for rounding.
     skipped_checks : mapping of check name to reason
         Conformance checks that this method can't meet, each with its reason.
     """
@@ -57,6 +60,7 @@ class Tags:
     exportable: bool = True
     export_reason: str = ""
     max_differing_pixels: float = 0.0
+    max_probability_difference: float = 1e-5
     skipped_checks: dict[str, str] = field(default_factory=dict)
 
 
@@ -316,7 +320,7 @@ class Segmenter(ABC):
         NotImplementedError
             If the method can't be exported; the message is the reason in its tags.
         hybridseg.onnx.ParityError
-            If the graph and this object disagree by more than the tags allow; no file is left.
+            If masks or probabilities of graph and object disagree by more than the tags allow; no file is left.
         """
         if not self.tags.exportable:
             raise NotImplementedError(f"{type(self).__name__} can't be exported: {self.tags.export_reason}")

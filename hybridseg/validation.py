@@ -126,13 +126,26 @@ def check_probability(probability: Any, shape: tuple[int, ...], method: str) -> 
     return values
 
 
-def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write ``data`` so that ``path`` holds either what it held before or all of ``data``."""
-    path = Path(path)
+def check_writable(path: Path) -> None:
+    """Raise unless a file can be written as ``path``: in a folder that is there, over nothing that is protected.
+
+    A file without any write permission is left alone even where the system would let it be replaced.
+    """
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: there is no folder {path.parent}")
     if path.is_dir():
         raise IsADirectoryError(f"{path}: expected the name of a file, got a folder")
+    protected = path.exists() and not (path.stat().st_mode & 0o222 and os.access(path, os.W_OK))
+    if protected:
+        raise PermissionError(f"{path}: is write-protected")
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(f"{path.parent}: no permission to write there")
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write ``data`` so that ``path`` holds either what it held before or all of ``data``."""
+    path = Path(path)
+    check_writable(path)
     try:
         _write_and_rename(path, data)
     except OSError as error:

@@ -43,6 +43,7 @@ def exported(name: str) -> Path:
 
     from hybridseg import create
     from hybridseg.data.phantoms import phantom
+    from hybridseg.onnx.finish import finish, simplify
 
     if name == "network":
         model = small_network()
@@ -50,6 +51,8 @@ def exported(name: str) -> Path:
         forest = "random-forest[n_trees=5,max_depth=6,samples_per_image=60]"
         images, masks, _ = zip(*(phantom(seed, shape=(120, 140)) for seed in range(6)), strict=True)
         model = create(forest if name == "random-forest" else name).fit(images, masks)._to_onnx()
+    model = simplify(model)
+    finish(model)  # as `export` does, which compares besides
     path = _folder() / f"{name}.onnx"
     onnx.save(model, path)
     return path

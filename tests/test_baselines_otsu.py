@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hybridseg_baselines.candidates import FEATURES, describe, vote
+from hybridseg_baselines.candidates import FEATURES, SHARPNESSES, describe, vote
 from hybridseg_baselines.grid import bowl, box_mean, close, from_grid, to_grid
 from hybridseg_baselines.otsu import OtsuSegmenter, components, otsu, recursive_otsu
 
@@ -62,6 +62,30 @@ def test_fit_learns_where_lesions_lie_and_is_deterministic():
     np.testing.assert_array_equal(fitted.predict_proba(images[5]), again.predict_proba(images[5]))
 
 
+def test_sharpness_is_chosen_by_fit_or_given():
+    image, disc = disc_image(40, 130)
+    fitted = OtsuSegmenter().fit([image], [disc])
+    assert fitted.sharpness_ in SHARPNESSES and fitted.current_sharpness == fitted.sharpness_
+    given = OtsuSegmenter(sharpness=0.01).fit([image], [disc])
+    assert given.current_sharpness == 0.01 and not hasattr(given, "sharpness_")
+    assert OtsuSegmenter().current_sharpness == 0.03
+
+
+def test_sharpness_and_threshold_are_those_with_the_best_training_iou_by_hand():
+    # Two candidates, the better-scored one the lesion: a sharp vote leaves it alone, at any threshold up to its score.
+    masks = np.zeros((2, 24, 24), bool)
+    masks[0, 2:8, 2:8] = masks[1, 12:20, 12:20] = True
+    candidates = describe(np.zeros((24, 24), np.int64), components(masks))
+    method = OtsuSegmenter()
+    method._score = lambda features: np.array([0.5, 0.4])
+    method._choose_sharpness_and_threshold([candidates], [masks[0]])
+    cells = vote(candidates, np.array([0.5, 0.4]), method.sharpness_) / 4096
+    assert ((cells >= method.operating_point_.threshold) == masks[0]).all()
+    method._choose_sharpness_and_threshold([candidates], [masks[0] | masks[1]])  # now both are
+    cells = vote(candidates, np.array([0.5, 0.4]), method.sharpness_) / 4096
+    assert ((cells >= method.operating_point_.threshold) == (masks[0] | masks[1])).all()
+
+
 def test_saved_model_predicts_the_same(tmp_path):
     image, disc = disc_image(40, 130)
     fitted = OtsuSegmenter(depth=3).fit([image], [disc])
@@ -84,6 +108,7 @@ def test_fit_without_any_candidate_keeps_the_hand_set_score():
         ({"depth": 0}, "`depth` must be an integer in 1..6, got 0"),
         ({"depth": 2.0}, "`depth` must be an integer in 1..6, got 2.0"),
         ({"surroundings": 0}, "`surroundings` must be an integer in 1..64, got 0"),
+        ({"sharpness": 0.0}, r"`sharpness` must be None or lie in \[0.0005, 10\], got 0.0"),
         ({"bowl": -1.0}, r"`bowl` must lie in \[0, 255\], got -1.0"),
     ],
 )

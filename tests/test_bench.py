@@ -20,6 +20,8 @@ from hybridseg.bench.records import RunFolder
 from hybridseg.bench.tables import render
 from hybridseg.cli import main
 from hybridseg.data import grouped_folds, load_dataset
+from hybridseg.data.files import write_folder
+from hybridseg.images import ImageError
 
 METHODS = '''
 import os
@@ -277,3 +279,16 @@ def test_cost_is_measured_in_a_process_of_its_own(methods: Path, tmp_path: Path)
     assert cost["cold_ms"] > cost["warm_ms_median"]
     assert cost["peak_mib"] > 10
     assert cost["threads"] == 1
+
+
+def test_an_image_that_cannot_be_read_ends_the_run_before_it_starts(methods: Path, tmp_path: Path) -> None:
+    write_folder(load_dataset("phantoms[n=4]"), tmp_path / "data")
+    dataset = load_dataset(tmp_path / "data")
+    plan = make_plan(
+        dataset, grouped_folds(dataset, 2), [f"{methods}:Nothing"], "hybridseg.registry:create", split_name="two"
+    )
+    last = dataset[-1].image_path
+    last.write_bytes(last.read_bytes()[:5000])
+    with pytest.raises(ImageError, match=last.name.replace("(", r"\(").replace(")", r"\)")):
+        run_plan(plan, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

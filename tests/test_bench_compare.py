@@ -214,6 +214,7 @@ def test_row_torn_by_a_kill_is_incomplete_and_no_error(tmp_path: Path) -> None:
 def test_times_taken_elsewhere_are_said_not_to_compare(tmp_path: Path, cost: dict[str, Any], words: str) -> None:
     a = write_run(tmp_path / "a", {"x": cases("x", HALF)}, costs={"x": {}})
     b = write_run(tmp_path / "b", {"x": cases("x", HALF)}, costs={} if cost is None else {"x": cost})
+    assert "Empty masks: as ever" in compare_runs(a, b).notes
     note = compare_runs(a, b).notes[-1]
     assert "TIMES DON'T COMPARE" in note
     assert words in note

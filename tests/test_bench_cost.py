@@ -67,6 +67,17 @@ def test_every_number_of_threads_has_a_process_and_a_line(plan: Plan, tmp_path: 
     assert before == {path: path.read_bytes() for path in (tmp_path / "run" / "costs").iterdir()}
 
 
+def test_measuring_is_a_session_of_the_run_and_says_what_it_measured(plan: Plan, tmp_path: Path) -> None:
+    run_plan(plan, tmp_path / "run", command=["make", "rows"])
+    for _ in range(2):  # the second time there is nothing to measure
+        measure_costs(plan, tmp_path / "run", threads=(1,), command=["measure"])
+    rows, measured = json.loads((tmp_path / "run/run.json").read_text())["sessions"]
+    assert (rows["command"], "measured" in rows) == (["make", "rows"], False)
+    assert measured["command"] == ["measure"]
+    assert measured["measured"] == [method.spec for method in plan.methods]
+    assert measured["start"] <= measured["end"] and measured["versions"]
+
+
 def test_tables_show_the_sweep_and_the_network(plan: Plan, tmp_path: Path) -> None:
     run_plan(plan, tmp_path / "run")
     (tmp_path / "run" / "costs").mkdir(exist_ok=True)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from hybridseg import registry
 from hybridseg.bench import Record, RunError
 from hybridseg.bench.compare import compare_runs
 from hybridseg.bench.recommend import Budget, recommend_method
@@ -124,7 +125,6 @@ def test_text_says_what_to_take_and_how_to_get_it(tmp_path: Path) -> None:
 
 
 def test_how_to_get_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hybridseg.cli import _models
     from hybridseg.cli.recommend import get_lines
 
     write_run(tmp_path / "run")
@@ -138,7 +138,7 @@ def test_how_to_get_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     gone = ["# big.onnx, the file that was measured, isn't here any more"]
     assert get_lines(given, Path("run")) == gone
     (tmp_path / "zoo").mkdir()
-    monkeypatch.setattr(_models, "ZOO", tmp_path / "zoo")
+    monkeypatch.setattr(registry, "ZOO", tmp_path / "zoo")
     shipped = tmp_path / "zoo" / "big.onnx"
     shipped.write_bytes(bytes(29_000_000))
     assert "isn't the file that was measured" in get_lines(given, Path("run"))[0]
@@ -228,6 +228,7 @@ def test_methods_without_cost_are_left_out_by_name(tmp_path: Path) -> None:
     found = recommend_method(root, Budget())
     assert {each.method for each in found.front} == {"big.onnx"}
     assert "Left out, no cost: middle (not measured)." in found.notes
+    assert found.notes[-1] == "Empty masks: as ever"
     assert "Left out, no cost: small (ValueError: no)." in found.notes
 
 

@@ -71,6 +71,13 @@ def test_numbers_by_hand(run: Path) -> None:
     assert method.scene_f1 == pytest.approx((20 / 30 + 0) / 2)
     assert method.pooled_iou == pytest.approx(20 / (20 + 20 + 30))
     assert method.pooled_f1 == pytest.approx(40 / (40 + 20 + 30))
+    assert method.precision == pytest.approx((10 / 15 + 10 / 15 + 0 / 10) / 3)
+    assert method.recall == pytest.approx((10 / 15 + 10 / 15 + 0 / 20) / 3)
+    assert method.pooled_precision == pytest.approx(20 / 40)
+    assert method.pooled_recall == pytest.approx(20 / 50)
+    # All five images: tp 20, fp 45, fn 30, tn 405.
+    assert method.mean_iou_two_class == pytest.approx((20 / 95 + 405 / 480) / 2)
+    assert (method.all_iou, method.all_f1) == (None, None)
     assert (method.hd95_px, method.hd95_images) == (5.0, 2)
     assert method.nsd == pytest.approx((0.6 + 0.3 + 0) / 3)
     assert method.missed == pytest.approx(1 / 3)
@@ -90,9 +97,29 @@ def test_notes_say_what_is_missing_and_failed(run: Path) -> None:
     assert any("of the run itself" in note and "A and B" in note for note in notes)
 
 
+@pytest.mark.parametrize("empty", [0.0, 1.0])
+def test_means_over_all_images_take_the_policy_that_is_asked_for(run: Path, empty: float) -> None:
+    summary = summarize(run, empty=empty)
+    method = {each.method: each for each in summary.methods}[FIRST]
+    assert method.all_iou == pytest.approx((0.5 + 0.5 + 0 + 0 + empty) / 5)
+    assert method.all_f1 == pytest.approx((20 / 30 + 20 / 30 + 0 + 0 + empty) / 5)
+    assert method.iou == summarize(run).methods[0].iou  # the headline is above policies
+    assert any(f"on a lesion-free image scores {empty:g}" in note for note in summary.notes)
+    assert "all images IoU" in render(summary, "text") and "all images IoU" not in render(summarize(run), "text")
+
+
+def test_lesion_free_images_have_a_line_of_their_own(run: Path) -> None:
+    lines = render(summarize(run), "text").splitlines()
+    header = next(i for i, line in enumerate(lines) if "lesion-free images  with a mask %" in line)
+    assert lines[header + 1].split()[-3:] == ["2", "50.0", "12.5"]
+    (line,) = [line for line in render(summarize(run), "md").splitlines() if line.endswith("| 2 | 50.0 | 12.5 |")]
+    assert line.startswith("| random-forest")
+
+
 def test_equal_methods_show_no_difference(run: Path) -> None:
     (comparison,) = summarize(run).comparisons
     assert (comparison.difference, comparison.p_holm, comparison.better) == (0.0, 1.0, "")
+    assert comparison.wilcoxon_holm == 1.0
 
 
 def test_text_fits_a_terminal_and_tells_long_names_apart(run: Path) -> None:

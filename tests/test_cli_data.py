@@ -134,6 +134,42 @@ def test_check_split_counts_leaks(folder: Path, finder: list[str], tmp_path: Pat
     assert run("check-split", tmp_path, "--data", folder, "--skip-unknown", "--as-read").exit_code == 0
 
 
+def test_check_split_without_the_images(folder: Path, tmp_path: Path) -> None:
+    split = tmp_path / "split.csv"
+    split.write_text("case_id,group,label,fold\nx1,x,,0\nx2,x,,1\ny,y,,0\nz,z,,1\n")
+    result = run("check-split", split)
+    assert result.exit_code == 1
+    assert row(result.output, "all") == ["2", "of 4 leak  50.0 % of the test images"]
+    assert row(result.output, "scenes") == ["the", "split file's group column"]
+    (tmp_path / "train.txt").write_text("benign (1)\nmalignant_145.png\n")
+    (tmp_path / "val.txt").write_text("benign (433)\nbenign (3)\n")  # the first is malignant (145) to the byte
+    result = run("check-split", tmp_path)
+    assert result.exit_code == 1 and row(result.output, "fold 0")[1] == "of 2 leak  benign (433) ~ malignant (145)"
+    split.write_text("case_id,fold\nx1,0\nx2,1\n")
+    result = run("check-split", split)
+    assert result.exit_code == 2 and "the only one known without --data, for example `x1`" in result.stderr
+
+
+@pytest.mark.parametrize("command", [("split", "--folds", 2, "-o"), ("pairs", "--sheet")])
+def test_a_file_that_is_there_is_not_replaced_unasked(
+    command: tuple[object, ...], folder: Path, finder: list[str], tmp_path: Path
+) -> None:
+    verb, *options = command
+    there = tmp_path / "there.png"
+    there.write_bytes(b"mine")
+    result = run(verb, folder, *options, there)
+    assert result.exit_code == 2 and "there.png exists; give --overwrite" in result.stderr
+    there.chmod(0o444)
+    result = run(verb, folder, *options, there, "--overwrite")
+    assert result.exit_code == 2 and "there.png: is write-protected" in result.stderr
+    result = run(verb, folder, *options, tmp_path / "no/such/file")
+    assert result.exit_code == 2 and "there is no folder" in result.stderr
+    assert there.read_bytes() == b"mine" and not finder  # refused before the search
+    there.chmod(0o644)
+    assert run(verb, folder, *options, there, "--overwrite").exit_code == 0
+    assert there.read_bytes() != b"mine"
+
+
 def test_pairs(folder: Path, finder: list[str], tmp_path: Path) -> None:
     result = run("pairs", folder, "--sheet", tmp_path / "sheet.png")
     assert [line.split() for line in result.output.splitlines()] == [["a1", "a2", "41"], ["a3", "b1", "30.5"]]

@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import hybridseg
+from hybridseg import registry
 from hybridseg.cli import VERBS, LazyGroup, _models, main
 from hybridseg.cli._progress import progress_line
 from hybridseg.images import read_mask, write_image
@@ -157,7 +158,7 @@ def zoo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, exported: tuple[Path, s
     zoo.mkdir()
     shutil.copy(exported[0], zoo / "unet.onnx")
     (zoo / "unet.json").write_text(json.dumps({"description": "finds lesions", "scores": {"iou": 0.5, "f1": 0.625}}))
-    monkeypatch.setattr(_models, "ZOO", zoo)
+    monkeypatch.setattr(registry, "ZOO", zoo)
     monkeypatch.chdir(tmp_path)
     image = np.full((40, 60), 120, np.uint8)
     image[10:20, 20:40] = 10
@@ -187,7 +188,16 @@ def test_a_shipped_model_is_the_default_and_goes_by_its_name(zoo: Path) -> None:
         np.testing.assert_array_equal(read_mask(f"out{number}/scan_mask.png"), read_mask("out0/scan_mask.png"))
     assert type(_models.create_trained("unet")).__name__ == "OnnxSegmenter"
     assert type(_models.create("unet")).__name__ == "UNetSegmenter"  # to be trained: `bench -m unet` fits it
-    assert _models.shipped("zoo/unet") is None
+    assert registry.shipped("zoo/unet") is None
+
+
+def test_python_finds_a_shipped_model_by_its_file_name(zoo: Path) -> None:
+    assert hybridseg.load("unet.onnx").path == str(zoo / "unet.onnx")
+    assert hybridseg.create("unet.onnx[threads=2]").threads == 2
+    result = run("segment", "scan.png", "-m", "unet[threads=2]")
+    assert result.exit_code == 0, result.output
+    with pytest.raises(FileNotFoundError, match=r"other\.onnx: no such file"):
+        hybridseg.load("other.onnx")
 
 
 def test_a_file_of_that_name_comes_before_the_shipped_model(zoo: Path) -> None:
@@ -216,6 +226,7 @@ def test_models_and_info_tell_what_ships(zoo: Path) -> None:
     told = run("info", "unet.onnx").stdout
     for text in ("input image", "uint8 [", "output mask", "output probability", "operator sets", "ai.onnx", "OtsuSeg"):
         assert text in told, told
+    assert '"per_image": {"constant-0": [0, 0.0]' in told  # in full, however long
 
 
 def test_bench_scores_files_of_models_as_they_are(zoo: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import subprocess
@@ -160,6 +161,40 @@ def test_an_image_named_twice_is_done_once(tmp_path: Path, image: np.ndarray) ->
 
 def test_help_says_what_it_is_not_for() -> None:
     assert "not for diagnosis" in segment("--help").output
+
+
+def test_one_bad_image_is_one_line_and_leaves_no_folder(tmp_path: Path, dark: str) -> None:
+    (tmp_path / "bad.png").write_bytes(b"x")
+    result = segment("-m", dark, tmp_path / "bad.png", "-o", tmp_path / "new/deep")
+    assert (result.exit_code, result.stdout, len(result.stderr.splitlines())) == (1, "", 1)
+    assert "bad.png" in result.stderr and not (tmp_path / "new").exists()
+
+
+def test_a_parameter_out_of_range_is_one_line_whatever_the_number_of_images(tmp_path: Path, image: np.ndarray) -> None:
+    for name in ("a.png", "b.png"):
+        write_image(tmp_path / name, image)
+    for arguments in (["segment", tmp_path], ["bench", "--folds", 2]):
+        result = CliRunner().invoke(main, [*map(str, arguments), "-m", "otsu[depth=99]"])
+        assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
+        assert "`depth` must be an integer in 1..6, got 99" in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+def test_a_terminal_sees_a_line_per_image_and_the_progress(tmp_path: Path, image: np.ndarray) -> None:
+    import pty
+
+    write_image(tmp_path / "scan.png", image)
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "hybridseg", "segment", "-m", "otsu", "scan.png"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    seen = b""
+    with contextlib.suppress(OSError):  # how a terminal ends
+        while piece := os.read(ours, 4096):
+            seen += piece
+    os.close(ours)
+    assert process.wait() == 0
+    assert b"scan.png: lesion" in seen and b"segment" in seen
 
 
 def test_measures_of_a_killed_run_are_whole_when_it_goes_on(dark: str, image: np.ndarray, tmp_path: Path) -> None:

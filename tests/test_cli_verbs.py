@@ -15,9 +15,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 import hybridseg
+from hybridseg import registry
 from hybridseg.cli import VERBS, main
-from hybridseg.cli.bench import choose_split, default_methods
-from hybridseg.data import load_dataset
+from hybridseg.cli.bench import default_methods
 from hybridseg.images import write_image
 
 METHODS = '''
@@ -128,16 +128,14 @@ def test_info_about_a_method_an_image_and_a_run(here: Path) -> None:
 
 
 def test_models_lists_cards(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from hybridseg.cli import _models
-
-    monkeypatch.setattr(_models, "ZOO", tmp_path)
+    monkeypatch.setattr(registry, "ZOO", tmp_path)
     assert "no trained model ships" in run("models").output
     (tmp_path / "small.json").write_text('{"scores": {"iou": 0.7123}, "license": "Apache-2.0"}')
     (tmp_path / "small.onnx").write_bytes(b"0" * 1_500_000)
     row = run("models").output.splitlines()[1]
     assert row.split() == ["small", "0.712", "-", "-", "1.5", "Apache-2.0"]
-    assert _models.shipped("small") == _models.shipped("small.onnx") == tmp_path / "small.onnx"
-    assert _models.shipped("other") is None
+    assert registry.shipped("small") == registry.shipped("small.onnx") == tmp_path / "small.onnx"
+    assert registry.shipped("other") is None
 
 
 BAD = [
@@ -156,7 +154,7 @@ BAD = [
     (["bench", "--data", "phantoms[n=3]", "--test-part"], "lacks 619 of the 619 files"),
     (["bench", "--data", "phantoms[n=3]", "--test-part", "--folds", "5"], "no other --split or --folds"),
     (["bench", "--data", "phantoms[n=3]", "--folds", "3", "-m", "otsu", "-o", "empty/../grey.png"], "is a file"),
-    (["fit", "otsu", "--data", "phantoms[n=3]", "-o", "no/where.hybridseg"], "no: no such folder"),
+    (["fit", "otsu", "--data", "phantoms[n=3]", "-o", "no/where.hybridseg"], "there is no folder no"),
     (["fit", "otsu", "--data", "phantoms[n=3]", "-p", "depth", "-o", "x.hybridseg"], "written `name=value`"),
     (["fit", "otsu", "--data", "empty", "-o", "x.hybridseg"], "empty: holds no image"),
     (["fit", "mine.py:Nobody", "--data", "phantoms[n=3]", "-o", "x.hybridseg"], "mine.py has no `Nobody`"),
@@ -228,18 +226,3 @@ def test_reader_that_leaves_is_no_error() -> None:
     )
     os.close(writing)
     assert (process.returncode, process.stderr) == (141, b"")
-
-
-def test_split_by_request() -> None:
-    dataset = load_dataset("phantoms[n=12]")
-    split, name = choose_split(dataset, None, 3, 7, False)
-    assert (len(split.folds), name) == (3, "3 grouped, class-stratified folds dealt from seed 7")
-    assert len(choose_split(dataset, "grouped", None, 0, False)[0].folds) == 5
-
-
-@pytest.mark.busi
-def test_busi_gets_its_published_split(busi_dir: Path) -> None:
-    split, name = choose_split(load_dataset(busi_dir), None, None, 0, False)
-    assert "published" in name
-    assert len(split.folds) == 5
-    assert len(choose_split(load_dataset(busi_dir), None, 3, 0, False)[0].folds) == 3

@@ -158,6 +158,10 @@ def test_hidden_files_and_other_structures_are_left_out(tmp_path: Path) -> None:
     scan = scan_folder(tmp_path)
     assert ids(scan.dataset) == ["case1"] and lesion_of(scan.dataset[0]) == [[0, 0]]
     assert [path.name for path in scan.other_files] == ["case1_other1.png", "notes.txt"]
+    assert [path.name for path in scan.hidden] == ["._case1.png", "__MACOSX"]
+    assert ("hidden files and folders, left out", "2", "._case1.png, __MACOSX") in take_inventory(
+        tmp_path, pairs=False
+    ).lines()
 
 
 def test_a_link_that_leads_back_ends(tmp_path: Path) -> None:

@@ -280,3 +280,10 @@ def test_published_split_fits_the_images(busi_dir: Path) -> None:
     split = busi_split(dataset)
     assert check_split(split, dataset).n_leaked == 0
     assert all(case.label == split.labels[case.case_id] for case in dataset if case.case_id in split.labels)
+
+
+def test_a_fold_that_tests_no_case_is_refused(tmp_path: Path) -> None:
+    folds = [{"train": ["a1"], "val": ["b"]}, {"train": ["d"], "val": []}]
+    (tmp_path / "splits_final.json").write_text(json.dumps(folds))
+    with pytest.raises(DataError, match="fold 1 tests no case"):
+        read_split(tmp_path, SCENES)

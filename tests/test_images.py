@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hybridseg import images
-from hybridseg.images import ImageError, decode, overlay, read_image, read_mask, write_image, write_mask
+from hybridseg.images import ImageError, decode, overlay, read_image, read_mask, read_pixels, write_image, write_mask
 
 GREY = np.array([[0, 10, 20, 30], [40, 50, 60, 70], [80, 90, 100, 255]], dtype=np.uint8)
 
@@ -74,6 +74,7 @@ def test_orientation_is_applied(tmp_path: Path, file_format: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # stored lying on its left side: to be turned clockwise by a quarter
     turned = read_image(save(tmp_path / "a", GREY, file_format, exif=exif))
+    assert read_pixels(tmp_path / "a").turned and not read_pixels(save(tmp_path / "c", GREY, file_format)).turned
     np.testing.assert_array_equal(turned, np.rot90(GREY, -1))
     exif[0x0112] = 3
     np.testing.assert_array_equal(

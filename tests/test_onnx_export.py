@@ -232,6 +232,45 @@ def test_bad_images_are_refused(exported: Path, wrong: Any, message: str) -> Non
         OnnxSegmenter.load(exported).predict(wrong)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (np.zeros((2, 4, 4, 1), np.float32), r"must be a uint8 array \[N, H, W, 1\], got float32 \(2, 4, 4, 1\)"),
+        (np.zeros((4, 4), np.uint8), r"got uint8 \(4, 4\)"),
+        (np.zeros((2, 1, 4, 4), np.uint8), r"got uint8 \(2, 1, 4, 4\)"),
+        ([[[[0]]]], "got list"),
+        (np.zeros((0, 4, 4, 1), np.uint8), "at least one image"),
+        (np.zeros((2, 0, 4, 1), np.uint8), "at least one pixel"),
+        (np.broadcast_to(np.uint8(0), (1, 10_000, 10_000, 1)), "at most"),
+    ],
+)
+def test_bad_batches_are_refused(exported: Path, wrong: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        OnnxSegmenter.load(exported).run_batch(wrong)
+
+
+def test_a_file_with_weights_beside_it_is_saved_whole(exported: Path, tmp_path: Path) -> None:
+    model = onnx.load(exported)
+    zeros = np.zeros(1000, np.float32).tobytes()
+    model.graph.initializer.append(helper.make_tensor("weights", TensorProto.FLOAT, [1000], zeros, raw=True))
+    model.graph.node.append(helper.make_node("Identity", ["weights"], ["unused"]))
+    (tmp_path / "parts").mkdir()
+    onnx.save(model, tmp_path / "parts" / "x.onnx", save_as_external_data=True, location="weights.bin")
+    OnnxSegmenter.load(tmp_path / "parts" / "x.onnx").save(tmp_path / "whole.onnx")
+    found = OnnxSegmenter.load(tmp_path / "whole.onnx").predict(image())
+    np.testing.assert_array_equal(found, Darkness().predict(image()))
+
+
+def test_a_copy_claims_no_parity_of_its_own(exported: Path, tmp_path: Path) -> None:
+    model = onnx.load(exported)
+    kept = [entry for entry in model.metadata_props if entry.key != "hybridseg.parity"]
+    del model.metadata_props[:]
+    model.metadata_props.extend(kept)
+    onnx.save(model, tmp_path / "x.onnx")
+    OnnxSegmenter.load(tmp_path / "x.onnx").to_onnx(tmp_path / "again.onnx")
+    assert "parity" not in OnnxSegmenter.load(tmp_path / "again.onnx").metadata
+
+
 @pytest.mark.parametrize("threads", [0, 1.5, True])
 def test_bad_threads_are_refused(exported: Path, threads: Any) -> None:
     with pytest.raises(ValueError, match="`threads` must be an integer of at least 1"):
@@ -292,8 +331,19 @@ def test_describe_refuses_what_is_not_onnx(tmp_path: Path) -> None:
         describe(tmp_path / "x.onnx")
 
 
+def test_describe_refuses_a_graph_that_contradicts_itself(exported: Path, tmp_path: Path) -> None:
+    kind, twice = onnx.load(exported), onnx.load(exported)
+    kind.graph.input[0].type.tensor_type.elem_type = 999
+    twice.graph.node.append(helper.make_node("Add", ["image"], ["more"]))
+    for number, model in enumerate((kind, twice)):
+        onnx.save(model, tmp_path / f"{number}.onnx")
+        with pytest.raises(ModelFormatError, match=rf"{number}\.onnx: its graph can't be read: .*(999|Add)") as caught:
+            describe(tmp_path / f"{number}.onnx")
+        assert "\n" not in str(caught.value)
+
+
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "spox", None)
-    with pytest.raises(ImportError, match=r"pip install 'hybridseg\[export\]'"):
+    with pytest.raises(ImportError, match=r'pip install "hybridseg\[export\]"'):
         Darkness().to_onnx(tmp_path / "x.onnx")
     assert not list(tmp_path.iterdir())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from hybridseg import ModelFormatError, OperatingPoint
+from hybridseg.onnx import ParityError
 from hybridseg.onnx.foreign import Foreign, adopt, read_description
 from hybridseg.postprocess import apply_operating_point
 from hybridseg.registry import load
@@ -90,6 +93,19 @@ def test_a_description_is_read(tmp_path: Path) -> None:
         ('layout = "hwc"', "`layout` must be one of nchw, nhwc, got 'hwc'"),
         ("colour = 1", "unknown entries colour"),
         ("[operating_point]\nthreshold = 3", r"`threshold` must lie in \[0, 1\]"),
+        ("channel = -1", "`channel` must be an integer from 0, got -1"),
+        ("channel = true", "`channel` must be an integer from 0, got True"),
+        ("size = [256]", r"`size` must be two integers from 1 to 8192, got \(256,\)"),
+        ("size = [0, 256]", "`size` must be two integers"),
+        ("size = [256.0, 256]", "`size` must be two integers"),
+        ("size = 256", "`size` must be two integers"),
+        ("size = [99999, 256]", "`size` must be two integers"),
+        ("mean = [1.0, 2.0]", r"`mean` must be a number, or one for each of 3 channels, got \(1.0, 2.0\)"),
+        ('mean = "grey"', "`mean` must be a number"),
+        ("mean = nan", "`mean` must be a number"),
+        ("std = 0", "`std` must not be 0, got 0"),
+        ("std = [1.0, 0.0, 1.0]", "`std` must not be 0"),
+        ("flip = 1", "`flip` must be true or false, got 1"),
     ],
 )
 def test_a_bad_description_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -98,11 +114,54 @@ def test_a_bad_description_is_refused(tmp_path: Path, text: str, message: str) -
         read_description(tmp_path / "net.toml")
 
 
-def test_a_network_that_is_not_as_described_is_refused() -> None:
-    with pytest.raises(ValueError, match="`size` must be given"):
-        adopt(network(1, 1, size=("H", "W")), Foreign(), OperatingPoint())
-    with pytest.raises(ValueError, match="must take nhwc with 1 or 3 channels"):
-        adopt(network(1, 1), Foreign(layout="nhwc"), OperatingPoint())
+@pytest.mark.parametrize(
+    ("made", "foreign", "message"),
+    [
+        ({"size": ("H", "W")}, Foreign(), "`size` must be given"),
+        ({}, Foreign(layout="nhwc"), "must take nhwc with 1 or 3 channels"),
+        ({}, Foreign(size=(32, 32)), r"`size` is \(32, 32\), the network's own is fixed"),
+        ({}, Foreign(channel=1), "`channel` is 1, the network's output has channels 0 to 0"),
+        ({}, Foreign(output="softmax"), "softmax, which is 1 for the only class"),
+        ({}, Foreign(std=(1.0, 1.0, 1.0)), "`std` has 3 numbers, the network's input 1 channels"),
+    ],
+)
+def test_a_network_that_is_not_as_described_is_refused(made: Any, foreign: Foreign, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        adopt(network(1, 1, **made), foreign, OperatingPoint())
+
+
+def pooled() -> Any:
+    """A network whose output has a third of its input's rows and columns."""
+    model = network(1, 1, size=(48, 60))
+    model.graph.node.append(helper.make_node("AveragePool", ["y"], ["small"], kernel_shape=[3, 3], strides=[3, 3]))
+    model.graph.output[0].name = "small"
+    for axis, side in ((2, 16), (3, 20)):
+        model.graph.output[0].type.tensor_type.shape.dim[axis].dim_value = side
+    return model
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_an_output_of_another_resolution_is_stretched_from_its_own(flip: bool, tmp_path: Path) -> None:
+    onnx.save(pooled(), tmp_path / "net.onnx")
+    (tmp_path / "net.toml").write_text(f"flip = {str(flip).lower()}\n")
+    image = np.random.default_rng(1).integers(0, 256, (48, 60), dtype=np.uint8)
+    small = image.reshape(16, 3, 20, 3).mean(axis=(1, 3)) / 255
+    expected = 1 / (1 + np.exp(-weights(pooled())[0, 0] * small))
+    full = np.asarray(Image.fromarray(expected.astype(np.float32)).resize((60, 48), Image.Resampling.BILINEAR))
+    np.testing.assert_allclose(load(tmp_path / "net.onnx").predict_proba(image), full, atol=1e-5)
+
+
+def test_newer_operators_are_converted_or_refused(tmp_path: Path) -> None:
+    newer = network(1, 1)
+    newer.opset_import[0].version = 21
+    adopted = adopt(newer, Foreign(), OperatingPoint())
+    assert [entry.version for entry in adopted.opset_import if not entry.domain] == [18]
+    np.testing.assert_array_equal(
+        probability(adopted, IMAGE), probability(adopt(network(1, 1), Foreign(), OperatingPoint()), IMAGE)
+    )
+    newer.graph.node[0].CopyFrom(helper.make_node("Gelu", ["x"], ["y"]))
+    with pytest.raises(ValueError, match=r"operators of set 21, at most 18 is run, can't be converted: .*Gelu"):
+        adopt(newer, Foreign(), OperatingPoint())
 
 
 @pytest.fixture
@@ -127,7 +186,22 @@ def test_a_described_file_is_a_segmenter_like_any_other(file: Path, tmp_path: Pa
     model.to_onnx(tmp_path / "exported.onnx")
     for ours in ("saved.onnx", "exported.onnx"):
         np.testing.assert_array_equal(load(tmp_path / ours).predict_proba(IMAGE), found)
-    assert load(tmp_path / "exported.onnx").metadata["method"] == "net.onnx"
+    metadata = load(tmp_path / "exported.onnx").metadata
+    assert metadata["method"] == "net.onnx"
+    told = json.loads(metadata["params"])
+    assert (told["layout"], told["mean"], told["std"], told["size"]) == ("nchw", 120.0, 50.0, [16, 20])
+    assert str(tmp_path) not in "".join(metadata.values())
+    assert json.loads(metadata["parity"])["images"] > 20
+
+
+def test_an_adopted_file_is_held_to_the_network_run_alone(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = lambda model, told, point: adopt(model, replace(told, std=51.0), point)  # noqa: E731
+    monkeypatch.setattr("hybridseg.onnx.foreign.adopt", wrong)
+    with pytest.raises(ParityError, match="disagree, nothing is kept"):
+        load(file).to_onnx(tmp_path / "exported.onnx")
+    assert not (tmp_path / "exported.onnx").exists()
 
 
 def test_the_commands_take_a_described_file(file: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from hybridseg import OperatingPoint, Segmenter, create
+from hybridseg import OperatingPoint, Segmenter, Tags, create
 from hybridseg.cli import main
 from hybridseg.data.phantoms import phantom
 from hybridseg.onnx import Compression, CompressionError, OnnxSegmenter, Preprocessing, export_smaller, wrap_network
@@ -65,6 +65,7 @@ def network(scale: float = 1.0) -> bytes:
 class Dark(Segmenter):
     """A method with a network, like a fitted U-Net."""
 
+    tags = Tags(max_differing_pixels=1e-4, max_probability_difference=1e-3)
     operating_point = OperatingPoint(threshold=0.72)
 
     def __init__(self, *, scale: float = 1.0) -> None:
@@ -119,6 +120,7 @@ def test_half_precision_halves_the_file(cases: dict[str, Any], tmp_path: Path) -
     assert model.metadata["method"] == "Dark"
     assert model.metadata["owner"] == "me"
     assert "parity" not in model.metadata
+    assert json.loads(model.metadata["parity_single_precision"])["differing_pixels"] == 0
     large = [t for t in tensors(onnx.load(tmp_path / "half.onnx").graph) if np.prod(t.dims) >= 64 * 64 * 9]
     assert [t.data_type for t in large] == [TensorProto.FLOAT16]
 
@@ -185,7 +187,7 @@ def test_what_has_no_network_is_refused(cases: dict[str, Any], tmp_path: Path) -
     [
         (["--int8"], "give --data DIR"),
         (["--int8", "--weights", "fp16", "--data", "phantoms"], "exclude each other"),
-        (["--max-mb", "2"], "are for --weights fp16 and --int8"),
+        (["--max-mb", "2"], "--validation and --max-mb are for --weights fp16 and --int8"),
         (["--weights", "fp16", "--data", "phantoms[n=8]"], "the file isn't smaller"),
     ],
 )

@@ -85,8 +85,22 @@ def test_another_runtime_prints_the_same_checksum(
 
 
 @pytest.mark.parametrize("runtime", ["in_node", "in_c"])
-def test_a_picture_that_ends_early_is_refused(runtime: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    (tmp_path / "scan.pgm").write_bytes(b"P5\n431 353\n255\n" + bytes(1000))
+def test_a_comment_in_the_header_is_passed_over(runtime: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    program, said = request.getfixturevalue(runtime), []
+    for header in (b"P5\n3 2\n255\n", b"P5\n# made by hand\n3 #\n 2\n#255\n255\n"):
+        (tmp_path / "scan.pgm").write_bytes(header + b"\n# 123")
+        command = [*program, exported("otsu"), tmp_path / "scan.pgm"]
+        said.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert said[0] == said[1]
+    assert said[0].startswith("3x2 lesion pixels ")
+
+
+@pytest.mark.parametrize("header", [b"P5 431 353 255\n", b"P5 10 10 254\n", b"P5 10 10 65535\n", b"P2 10 10 255\n"])
+@pytest.mark.parametrize("runtime", ["in_node", "in_c"])
+def test_a_picture_that_ends_early_or_is_of_another_kind_is_refused(
+    runtime: str, header: bytes, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    (tmp_path / "scan.pgm").write_bytes(header + bytes(1000))
     command = [*request.getfixturevalue(runtime), exported("otsu"), tmp_path / "scan.pgm"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode != 0

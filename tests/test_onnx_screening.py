@@ -18,8 +18,8 @@ from click.testing import CliRunner
 from onnx import TensorProto, helper
 
 import hybridseg
-from hybridseg import ModelFormatError, OnnxSegmenter
-from hybridseg.cli import _models, main
+from hybridseg import ModelFormatError, OnnxSegmenter, registry
+from hybridseg.cli import main
 from hybridseg.modelfile import write_model_file
 from hybridseg.onnx import screening
 from hybridseg.onnx.screening import screen
@@ -157,12 +157,12 @@ def test_an_opset_is_needed(tmp_path: Path) -> None:
 
 
 def test_a_shipped_model_that_is_not_the_cards_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_models, "ZOO", tmp_path)
+    monkeypatch.setattr(registry, "ZOO", tmp_path)
     onnx.save(model(), tmp_path / "tiny.onnx")
     digest = "0" * 64
     (tmp_path / "tiny.json").write_text(json.dumps({"name": "tiny", "sha256": digest}))
     with pytest.raises(ModelFormatError, match=r"tiny\.onnx: its SHA-256 is .*, its card says 0000"):
-        _models.create("tiny.onnx")
+        registry.create("tiny.onnx")
     done = CliRunner().invoke(main, ["segment", "x.png", "-m", "tiny"])
     assert done.exit_code == 2
 

@@ -10,7 +10,7 @@ import pytest
 
 from hybridseg.postprocess import OperatingPoint, apply_operating_point
 from hybridseg.unet import augment
-from hybridseg.unet.operating import _expected_above, choose_operating_point, f1_per_image
+from hybridseg.unet.operating import choose_operating_point, f1_per_image
 from hybridseg.unet.segmenter import UNetSegmenter, hold_out
 from hybridseg.unet.training import Recipe, TrainingData, batches, epoch_order, is_worse
 from hybridseg.unet.working import to_native, to_working
@@ -236,13 +236,6 @@ def test_presence_decision_never_costs_more_lesions_than_allowed() -> None:
     point = choose_operating_point(truths, [faint] + [sure] * 39 + [faint] * 5)
     assert not apply_operating_point(faint, point).any()
     assert apply_operating_point(sure, point).any()
-
-
-def test_expected_count_above_a_threshold_by_hand() -> None:
-    peaks = np.array([0.5, 0.5], np.float32)  # logit 0, so the narrowest kernel: a standard deviation of 0.3
-    grid = np.array([1 / (1 + np.exp(0.3)), 0.5, 1 / (1 + np.exp(-0.6))])  # logits -0.3, 0, 0.6: -1, 0, 2 of them
-    np.testing.assert_allclose(_expected_above(peaks, grid), [2 * 0.84134, 1.0, 2 * 0.02275], atol=1e-4)
-    assert _expected_above(peaks[:0], grid).tolist() == [0, 0, 0]
 
 
 def test_a_lost_lesion_weighs_more_than_a_lesion_free_image_with_a_mask() -> None:

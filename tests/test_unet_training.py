@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import signal
 import subprocess
@@ -17,6 +18,10 @@ from hybridseg.unet.segmenter import UNetSegmenter
 
 pytest.importorskip("keras")
 pytest.importorskip("tensorflow")
+import onnx
+
+from hybridseg.onnx import ParityError, export_smaller
+from hybridseg.onnx.quantise import halve_weights
 from hybridseg.unet import training
 
 TINY = {"encoder": "none", "size": 32, "width": 4, "epochs": 3, "batch_size": 4, "flip_averaging": False}
@@ -136,6 +141,37 @@ def test_exported_file_agrees(fitted, cases, tmp_path: Path) -> None:
     exported = hybridseg.load(tmp_path / "unet.onnx")
     for image in cases[0][:4]:
         assert (exported.predict(image) != fitted.predict(image)).mean() <= 1e-4
+
+
+def test_weights_are_halved_when_an_export_asks_for_it(fitted, cases, tmp_path: Path) -> None:
+    found = export_smaller(fitted, tmp_path / "half.onnx", "fp16", images=cases[0], masks=cases[1])
+    assert found.weights == "fp16"
+    assert found.bytes_after < found.bytes_before
+    assert found.f1_after >= found.f1_before - 0.005
+
+
+def test_a_model_saved_with_halved_weights_still_loads_and_exports(fitted, cases, tmp_path: Path) -> None:
+    network = onnx.load_from_string(fitted.network_.tobytes())
+    halve_weights(network.graph)
+    old = copy.copy(fitted)
+    old._forget()
+    old.network_ = np.frombuffer(network.SerializeToString(), np.uint8)
+    assert len(old.network_) < len(fitted.network_)
+    old.save(tmp_path / "old.hybridseg")
+    loaded = UNetSegmenter.load(tmp_path / "old.hybridseg")
+    assert loaded.to_onnx(tmp_path / "old.onnx").passed
+    np.testing.assert_allclose(loaded.predict_proba(cases[0][0]), fitted.predict_proba(cases[0][0]), atol=0.01)
+
+
+def test_a_conversion_that_changes_the_network_is_refused() -> None:
+    from hybridseg.unet.convert import check_conversion, network_to_onnx
+    from hybridseg.unet.network import build_network
+
+    model = build_network("none", 32, 4)
+    data = network_to_onnx(model)
+    model.set_weights([0.9 * weights for weights in model.get_weights()])
+    with pytest.raises(ParityError, match="converted network and Keras differ by"):
+        check_conversion(model, data)
 
 
 @pytest.mark.parametrize(("encoder", "size"), [("resnet", 64), ("none", 50), ("none", 0)])

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -329,6 +328,7 @@ def test_cluster_without_workers_is_one_line(cluster: tuple[Path, list[subproces
         assert workers.take() == Outcome(2, 20)
         for process in cluster[1]:
             process.kill()
+            process.wait()
         workers.put(3)
         with pytest.raises(ConnectionError, match="has no worker since"):
             workers.take()
@@ -338,4 +338,4 @@ def test_no_cluster_is_one_line(images: Path, tmp_path: Path) -> None:
     result = invoke("segment", images, "-m", "otsu", "-o", tmp_path / "out", "--cluster", tmp_path / "none.json")
     assert result.exit_code == 2
     assert result.stderr.endswith("none.json: no such scheduler file\n")
-    assert np.array_equal(list((tmp_path / "out").iterdir()), [])
+    assert not (tmp_path / "out").exists()

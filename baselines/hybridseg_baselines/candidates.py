@@ -25,6 +25,10 @@ Floats = NDArray[np.float64]
 SMALLEST, LARGEST = 0.004, 0.5
 """Regions outside these shares of the image are no candidates."""
 
+SHARPNESSES = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064)
+THRESHOLDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, *(k / 50 for k in range(1, 31)))
+"""What ``fit`` chooses among, by the mean IoU of its training images that hold a lesion."""
+
 # A feature's mean and spread over candidates, and what it counts for before anything was learned.
 _BY_HAND = {
     "log_area": (-3.9, 1.2, 0.03),
@@ -165,7 +169,11 @@ class CandidateSegmenter(Segmenter):
     """A method that proposes regions on a grid; a score chooses among them.
 
     A subclass writes `_propose`. ``fit`` learns a ridge regression of a region's IoU on a quadratic of its
-    features, and the threshold. Without ``fit`` the score is set by hand: clear edge, oval, off the border.
+    features, then the sharpness of the vote and the threshold. Without ``fit`` the score is set by hand: clear edge,
+    oval, off the border.
+
+    A candidate whose predicted IoU is lower than the best one's by the sharpness has 1/e of its say; the parameter of
+    that name, if it isn't None, stands in for the choice of ``fit``.
 
     Attributes
     ----------
@@ -173,17 +181,26 @@ class CandidateSegmenter(Segmenter):
         What features are standardised with.
     weights_ : ndarray of shape (1 + F + F (F + 1) / 2,)
         The quadratic's coefficients, in the order of `terms`.
+    sharpness_ : float
+        One of `SHARPNESSES`.
     """
 
     operating_point = OperatingPoint(threshold=0.15, fill_holes=False)
     grid: tuple[int, int] = (64, 76)
     ridge = 0.003
-    sharpness = 0.03
-    """A candidate whose predicted IoU is lower than the best one's by this much has 1/e of its say."""
+    untrained_sharpness = 0.03
+    sharpness: float | None = None
 
-    @abstractmethod
+    @property
+    def current_sharpness(self) -> float:
+        """What candidates vote with: the parameter, else what ``fit`` chose, else what was set by hand."""
+        learned: float = getattr(self, "sharpness_", self.untrained_sharpness)
+        return learned if self.sharpness is None else self.sharpness
+
     def _check_parameters(self) -> None:
         """Raise ValueError for a parameter out of its range."""
+        if self.sharpness is not None and not 0.0005 <= self.sharpness <= 10:
+            raise ValueError(f"`sharpness` must be None or lie in [0.0005, 10], got {self.sharpness!r}")
 
     def _check_state(self) -> None:
         super()._check_state()
@@ -193,6 +210,8 @@ class CandidateSegmenter(Segmenter):
             fits = isinstance(learned, np.ndarray) and learned.shape == default.shape and learned.dtype == default.dtype
             if not (fits and np.isfinite(learned).all() and (name != "spread_" or (learned > 0).all())):
                 raise ValueError(f"`{name}` must be {len(default)} finite numbers, a spread above 0")
+        if getattr(self, "sharpness_", SHARPNESSES[0]) not in SHARPNESSES:
+            raise ValueError(f"`sharpness_` must be one of {SHARPNESSES}")
 
     @abstractmethod
     def _propose(self, image: NDArray[np.uint8]) -> tuple[Ints, Ints]:
@@ -209,7 +228,7 @@ class CandidateSegmenter(Segmenter):
 
     def _predict_proba(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         candidates = self._candidates(image)
-        cells = vote(candidates, self._score(candidates.features), self.sharpness)
+        cells = vote(candidates, self._score(candidates.features), self.current_sharpness)
         return from_grid(cells.astype(np.float32) / np.float32(4096), image.shape)
 
     def _fit(self, images: Any, masks: Any, *, groups: Any, validation: Any, progress: Any) -> None:
@@ -223,7 +242,7 @@ class CandidateSegmenter(Segmenter):
         self._learn(proposed, truths)
 
     def _learn(self, proposed: list[Candidates], truths: list[NDArray[np.bool_]]) -> None:
-        """Learn score and threshold from training images' candidates and truths on the grid."""
+        """Learn score, sharpness and threshold from training images' candidates and truths on the grid."""
         features = np.concatenate([candidates.features for candidates in proposed])
         target = np.concatenate([_ious(c, t) for c, t in zip(proposed, truths, strict=True)])
         rising = features[:, RISE] > 0
@@ -236,22 +255,24 @@ class CandidateSegmenter(Segmenter):
         penalty = np.full(design.shape[1], self.ridge * len(design))
         penalty[0] = 1e-9 * len(design)
         self.weights_ = np.linalg.solve(design.T @ design + np.diag(penalty), design.T @ target)
-        self.operating_point_ = self._choose_operating_point(proposed, truths)
+        self._choose_sharpness_and_threshold(proposed, truths)
 
-    def _choose_operating_point(
-        self, proposed: list[Candidates], truths: list[NDArray[np.bool_]]
-    ) -> OperatingPoint:
-        """Return the threshold with the best mean IoU over the training images that hold a lesion."""
-        thresholds = np.arange(0.02, 0.41, 0.02)
-        total = np.zeros(len(thresholds))
+    def _choose_sharpness_and_threshold(self, proposed: list[Candidates], truths: list[NDArray[np.bool_]]) -> None:
+        tried = SHARPNESSES if self.sharpness is None else (self.sharpness,)
+        total = np.zeros((len(tried), len(THRESHOLDS)))
         for candidates, truth in zip(proposed, truths, strict=True):
             if truth.any():
-                cells = vote(candidates, self._score(candidates.features), self.sharpness) / 4096
-                for k, threshold in enumerate(thresholds):
-                    mask = cells >= threshold
-                    total[k] += (mask & truth).sum() / (mask | truth).sum()
-        threshold = float(thresholds[total.argmax()]) if total.any() else self.operating_point.threshold
-        return OperatingPoint(threshold=round(threshold, 2), fill_holes=False)
+                score = self._score(candidates.features)
+                for row, sharpness in zip(total, tried, strict=True):
+                    cells = vote(candidates, score, sharpness) / 4096
+                    for k, threshold in enumerate(THRESHOLDS):
+                        mask = cells >= threshold
+                        row[k] += (mask & truth).sum() / (mask | truth).sum()
+        if total.any():
+            best, k = divmod(int(total.argmax()), len(THRESHOLDS))
+            if self.sharpness is None:
+                self.sharpness_ = SHARPNESSES[best]
+            self.operating_point_ = OperatingPoint(threshold=THRESHOLDS[k], fill_holes=False)
 
 
 def _ious(candidates: Candidates, truth: NDArray[np.bool_]) -> Floats:

@@ -65,7 +65,8 @@ def votes(grey: Var, layers: Var, segmenter: Any) -> Var:
     score = _score(features, segmenter)
 
     best = op.reduce_max(op.where(op.cast(real, to=np.bool_), score, const(-1e6, np.float64)))
-    say = op.exp(op.div(op.min([op.sub(score, best), const(0, np.float64)]), const(segmenter.sharpness, np.float64)))
+    behind = op.min([op.sub(score, best), const(0, np.float64)])
+    say = op.exp(op.div(behind, const(segmenter.current_sharpness, np.float64)))
     weight = op.cast(op.floor(op.mul(op.mul(say, const(65536, np.float64)), real)), to=np.int64)
     bounded = op.clip(score, const(0, np.float64), const(1, np.float64))
     value = op.cast(op.floor(op.mul(bounded, const(4096, np.float64))), to=np.int64)

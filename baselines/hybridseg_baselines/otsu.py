@@ -30,6 +30,8 @@ class OtsuSegmenter(CandidateSegmenter):
         Radius, in cells of the 64 x 76 grid, of the mean that is subtracted.
     bowl : float
         Grey levels added at the middle of an image's edge.
+    sharpness : float, optional
+        How far below the best a region's score may be and still have 1/e of its say; chosen by ``fit`` if not given.
 
     References
     ----------
@@ -39,12 +41,16 @@ class OtsuSegmenter(CandidateSegmenter):
 
     tags = Tags(max_differing_pixels=0.0)
 
-    def __init__(self, *, depth: int = 4, surroundings: int = 11, bowl: float = 20.0) -> None:
+    def __init__(
+        self, *, depth: int = 4, surroundings: int = 11, bowl: float = 20.0, sharpness: float | None = None
+    ) -> None:
         self.depth = depth
         self.surroundings = surroundings
         self.bowl = bowl
+        self.sharpness = sharpness
 
     def _check_parameters(self) -> None:
+        super()._check_parameters()
         if not (isinstance(self.depth, int) and 1 <= self.depth <= 6):
             raise ValueError(f"`depth` must be an integer in 1..6, got {self.depth!r}")
         if not (isinstance(self.surroundings, int) and 1 <= self.surroundings <= 64):

@@ -21,12 +21,18 @@ class WatershedSegmenter(CandidateSegmenter):
     gradient along it times the root of the smaller one's area, so that what small regions there are goes first.
     Every region that ever was is a candidate.
 
+    Classical marker control picks the places to flood from beforehand, from darkness and position, and what isn't
+    marked is lost: one wrong marker, one wrong lesion. Here nothing is marked. All minima are flooded, merging gives
+    nested regions of every size, and darkness, position and outline speak afterwards, in the score that chooses.
+
     Parameters
     ----------
     smoothing : int
         3x3 means before the gradient is taken.
     rounds : int
         Rounds of merging at most.
+    sharpness : float, optional
+        How far below the best a region's score may be and still have 1/e of its say; chosen by ``fit`` if not given.
 
     References
     ----------
@@ -37,13 +43,15 @@ class WatershedSegmenter(CandidateSegmenter):
     """
 
     tags = Tags(max_differing_pixels=0.0)
-    sharpness = 0.0075  # hundreds of nested candidates: at 0.03 the many outvote the best
+    untrained_sharpness = 0.0075  # hundreds of nested candidates: at 0.03 the many outvote the best
 
-    def __init__(self, *, smoothing: int = 2, rounds: int = 20) -> None:
+    def __init__(self, *, smoothing: int = 2, rounds: int = 20, sharpness: float | None = None) -> None:
         self.smoothing = smoothing
         self.rounds = rounds
+        self.sharpness = sharpness
 
     def _check_parameters(self) -> None:
+        super()._check_parameters()
         for name in ("smoothing", "rounds"):
             value = getattr(self, name)
             if not (isinstance(value, int) and 1 <= value <= 64):

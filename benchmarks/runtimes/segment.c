@@ -3,6 +3,7 @@
      cc segment.c -I INCLUDE -L LIB -l onnxruntime -o segment && ./segment model.onnx scan.pgm [mask.pgm]
 
    Prints the image's size, the mask's pixels and its checksum, as checksum.py and segment.mjs do. */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,11 +22,21 @@ static void *need(void *pointer, const char *what) {
   return pointer;
 }
 
+/* The next number of a PGM's header, 0 if there is none; a comment goes from # to the end of its line. */
+static int number(FILE *file) {
+  int value = 0, c;
+  while (isspace(c = fgetc(file)) || c == '#')
+    if (c == '#') fscanf(file, "%*[^\n]");
+  ungetc(c, file);
+  return fscanf(file, "%d", &value) == 1 ? value : 0;
+}
+
 int main(int count, char **arguments) {
   if (count < 3) return fprintf(stderr, "usage: segment model.onnx scan.pgm [mask.pgm]\n"), 2;
   FILE *file = need(fopen(arguments[2], "rb"), arguments[2]);
-  int width, height;
-  if (fscanf(file, "P5 %d %d 255", &width, &height) != 2 || width < 1 || height < 1) need(NULL, "the PGM's header");
+  if (fgetc(file) != 'P' || fgetc(file) != '5') need(NULL, "it: not a binary PGM");
+  int width = number(file), height = number(file);
+  if (width < 1 || height < 1 || number(file) != 255) need(NULL, "the PGM's header: two sides and 255");
   fgetc(file);
   size_t size = (size_t)width * (size_t)height, lesion = 0;
   uint8_t *pixels = need(malloc(size), arguments[2]), *mask;

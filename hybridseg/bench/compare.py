@@ -220,7 +220,9 @@ def _hd95_mm(first: list[Record], second: list[Record]) -> tuple[float | None, f
 
 
 def _notes(a: _Run, b: _Run, shared: Sequence[str], chosen: list[tuple[str, str]]) -> tuple[str, ...]:
-    notes = [f"{TEST}, Holm-corrected for the number of pairs. Lesion-free images are counted on their own."]
+    notes = [f"{TEST}, Holm-corrected for the number of pairs."]
+    policies = dict.fromkeys(run.description["empty_masks"] for run in (a, b))
+    notes.append(f"Empty masks: {' | '.join(policies)}")
     for run in (a, b):
         left_out = len(run.cases) - len(shared)
         if left_out:

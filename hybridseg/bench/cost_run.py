@@ -12,9 +12,9 @@ from ..data import Case
 from .cell import Progress
 from .cost import MAX_IMAGES, measure_cost
 from .costs import threads_text
-from .machine import cpu_model, thread_counts
+from .machine import cpu_model, describe_machine, now, thread_counts
 from .plan import Method, Plan
-from .records import RunFolder, write_json
+from .records import RunFolder, read_description, write_json
 
 SWEPT = ("threads", "warm_ms_median", "warm_ms_p95", "cores_used", "peak_mib", "error")
 
@@ -25,6 +25,7 @@ def measure_costs(
     *,
     threads: Sequence[int] = (),
     counter: str = "",
+    command: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Measure what isn't measured yet; return the cost of each method by its spec (see `measure_cost`).
@@ -42,12 +43,16 @@ def measure_costs(
         1, 2 and all cores if not given.
     counter : str, optional
         See `measure_cost`.
+    command : sequence of str
+        The command line, for the record: what is measured becomes a session of the run.
     progress : callable, optional
     """
     folder = RunFolder(Path(out))
     threads = threads or thread_counts()
     costs: dict[str, dict[str, Any]] = {}
     images: list[Any] = []
+    session = {"command": list(command), "start": now(), **describe_machine()}
+    measured = []
     with folder.locked():
         for number, method in enumerate(plan.methods):
             path = folder.cost(method.key)
@@ -63,7 +68,12 @@ def measure_costs(
                         break
                 sweep = [{name: answer.get(name) for name in SWEPT} for answer in answers]
                 write_json(path, {"cpu": cpu_model(), **answers[0], "sweep": sweep})
+                measured.append(method.spec)
             costs[method.spec] = json.loads(path.read_text("utf-8"))
+        if measured and folder.description.exists():
+            description = read_description(folder)
+            description["sessions"].append({**session, "measured": measured, "end": now()})
+            write_json(folder.description, description)
     return costs
 
 

@@ -52,8 +52,8 @@ def method_cost(folder: RunFolder, key: str, records: Sequence[Record]) -> dict[
 
 
 def run_cpus(description: Mapping[str, Any]) -> list[str]:
-    """Return the processors on which rows of a run were made."""
-    sessions = description["sessions"]
+    """Return the processors on which rows of a run were made; sessions that only measured costs made none."""
+    sessions = [session for session in description["sessions"] if "measured" not in session]
     return sorted({
         cpu for session in sessions for cpu in session.get("worker_cpus") or [session.get("cpu")] if cpu is not None
     })  # fmt: skip

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from ..metrics import Counts, f1, iou, paired_difference
+from ..metrics import Counts, f1, holm, iou, paired_difference, wilcoxon
 from .records import Record
 from .text import p_text
 
@@ -25,6 +26,12 @@ TEST = (
 )
 
 
+COMPARISON_TEST = (
+    "Mean difference in per-image IoU with its 95 % bootstrap interval over scenes; p: two-sided sign-flip "
+    "permutation test over scenes, Holm-corrected for the number of pairs."
+)
+
+
 @dataclass(frozen=True)
 class Difference:
     """Mean score of one method minus that of another over ``cases`` lesion images of ``scenes`` scenes.
@@ -38,6 +45,25 @@ class Difference:
     low: float
     high: float
     p_value: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two methods on the same lesion images: mean IoU of ``first`` minus that of ``second``.
+
+    ``better`` names the better one where the corrected p-value is below `SIGNIFICANT`; else it is empty.
+    ``wilcoxon_holm`` is what Wilcoxon's signed-rank test says of the scenes' means, corrected alike: for comparison,
+    nothing rests on it.
+    """
+
+    first: str
+    second: str
+    difference: float
+    low: float
+    high: float
+    p_holm: float
+    better: str
+    wilcoxon_holm: float
 
 
 def lesion_scores(records: Iterable[Record], metric: str) -> dict[str, float]:
@@ -64,6 +90,39 @@ def difference(
     result = paired_difference([scores[each] for each in shared], [other[each] for each in shared], scenes)
     value = result.difference
     return Difference(len(shared), len(set(scenes)), value.value, value.low, value.high, result.p_value)
+
+
+def compare_methods(ranked: dict[str, list[Record]]) -> tuple[list[Comparison], str]:
+    """Compare every pair of methods on the lesion images that both have, the better one first."""
+    found = []
+    for first, second in itertools.combinations(ranked, 2):
+        ours, theirs = (
+            {(row.fold, row.case_id): row for row in ranked[method] if row.has_lesion} for method in (first, second)
+        )
+        shared = [key for key in ours if key in theirs]
+        if shared:
+            scores_a, scores_b = ([METRICS["iou"][1](rows[key]) for key in shared] for rows in (ours, theirs))
+            groups = [ours[key].group for key in shared]
+            p_wilcoxon = wilcoxon(scores_a, scores_b, groups)
+            found.append((first, second, paired_difference(scores_a, scores_b, groups), p_wilcoxon))
+    comparisons = []
+    corrected = holm([result.p_value for *_, result, _ in found]), holm([p_value for *_, p_value in found])
+    for (first, second, result, _), p_value, p_wilcoxon in zip(found, *corrected, strict=True):
+        difference = result.difference
+        ahead = first if difference.value > 0 else second
+        comparisons.append(
+            Comparison(
+                first,
+                second,
+                difference.value,
+                difference.low,
+                difference.high,
+                p_value,
+                ahead if p_value < SIGNIFICANT else "",
+                p_wilcoxon,
+            )
+        )
+    return comparisons, COMPARISON_TEST
 
 
 def in_words(first: str, second: str, found: Difference, *, unit: str, p_value: float | None = None) -> str:

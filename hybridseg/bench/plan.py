@@ -149,7 +149,8 @@ def make_plan(
     Raises
     ------
     PlanError
-        If there is no method, one is named twice, or a fold doesn't exist or has no test case.
+        If there is no method, one is named twice or has a parameter out of its range, or a fold doesn't exist or has
+        no test case.
     """
     if not specs:
         raise PlanError("`methods` must name at least one method, got none")
@@ -200,6 +201,10 @@ def resolve(name: str) -> Any:
 
 def _describe(factory: str, spec: str, seed: int, as_given: bool) -> Method:
     model = create_method(factory, spec, seed, as_given=as_given)
+    try:
+        model._check_state()
+    except ValueError as error:
+        raise PlanError(f"method `{spec}`: {error}") from None
     kind = type(model)
     params = {name: value if _is_json(value) else repr(value) for name, value in model.get_params().items()}
     class_name = f"{kind.__module__}:{kind.__qualname__}"

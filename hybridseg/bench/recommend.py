@@ -166,7 +166,7 @@ def recommend_method(run: str | os.PathLike[str], budget: Budget) -> Recommendat
         better=better,
         to_cheaper=minus(chosen, cheaper),
         to_better=minus(better, chosen),
-        notes=tuple(notes),
+        notes=(*notes, f"Empty masks: {description['empty_masks']}"),
     )
 
 

@@ -6,7 +6,6 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from ..images import shown
 from ..validation import is_part, write_atomically
 from ..workers import LocalWorkers, Workers, shard_of
 from .cell import NSD_TOLERANCE_PX, Progress, failure, run_cell
-from .machine import cpu_model, describe_machine, usable_cores
+from .machine import cpu_model, describe_machine, now, usable_cores
 from .plan import Cell, Plan
 from .records import (
     FORMAT_VERSION,
@@ -79,14 +78,17 @@ def run_plan(
     if jobs < 1:
         raise ValueError(f"`jobs` must be at least 1, got {jobs}")
     folder = RunFolder(Path(out))
-    check_folder(folder)
+    _check_plan(folder, plan)
+    reader = CaseReader()
+    if not cluster:
+        _read_all(plan, [cell for cell in shard_of(plan.cells, shard) if _is_left(folder, cell)], reader, progress)
     for path in (folder.root, folder.root / "cells", folder.root / "models", folder.root / "costs"):
         path.mkdir(parents=True, exist_ok=True)
     with folder.locked():
         _check_plan(folder, plan)
         folder.remove_parts()
         mine = shard_of(plan.cells, shard)
-        left = [cell for cell in mine if count_rows(folder.cell(cell.file_stem)) < len(cell.test)]
+        left = [cell for cell in mine if _is_left(folder, cell)]
         description = read_description(folder) if folder.description.exists() else describe_plan(plan)
         if left:
             broken_off = any(each.get("end") == "" for each in description["sessions"][-1:])
@@ -94,7 +96,7 @@ def run_plan(
                 "command": list(command),
                 "jobs": jobs,
                 **({"cluster": cluster} if cluster else {}),
-                "start": _now(),
+                "start": now(),
                 "end": "",
                 **describe_machine(),
             }
@@ -102,7 +104,6 @@ def run_plan(
             write_json(folder.description, description)
             tell = _Teller(progress, _count(folder, mine), sum(len(cell.test) for cell in mine))
             if jobs == 1 and not cluster and not broken_off:
-                reader = CaseReader()
                 for cell in left:
                     run_cell(folder, plan, cell, reader, tell.for_cell(count_rows(folder.cell(cell.file_stem))))
             else:  # what ended the last session may have been a method that takes its process with it
@@ -118,11 +119,24 @@ def run_plan(
                     else LocalWorkers(_work, context, jobs, usable_cores())
                 )  # fmt: skip
                 _run_with(workers, folder, plan, left, tell, note)
-            session["end"] = _now()
+            session["end"] = now()
         write_json(folder.description, description)
         records = read_run(folder.root)[1]
         write_atomically(folder.root / "cases.csv", records_csv(records).encode())
     return records
+
+
+def _is_left(folder: RunFolder, cell: Cell) -> bool:
+    return count_rows(folder.cell(cell.file_stem)) < len(cell.test)
+
+
+def _read_all(plan: Plan, cells: Sequence[Cell], reader: CaseReader, progress: Progress | None) -> None:
+    """Read every case that cells need: what can't be read ends the run before it starts, not hours later."""
+    cases = plan.dataset.select([case_id for cell in cells for case_id in (*cell.train, *cell.test)])
+    for done, case in enumerate(cases, 1):
+        reader.read(case)
+        if progress is not None:
+            progress(done, len(cases), "reading")
 
 
 class _Teller:
@@ -214,10 +228,6 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
         ],
         "sessions": [],
     }
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 # ---- several processes --------------------------------------------------------------------------

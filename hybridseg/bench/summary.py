@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,16 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..metrics import Counts, f1, group_means, holm, image_mean, iou, paired_difference
-from .costs import method_cost
-from .notes import notes_of, title_of
-from .pairing import SIGNIFICANT
-from .records import Record, RunFolder, read_cell, read_run
-
-COMPARISON_TEST = (
-    "Mean difference in per-image IoU with its 95 % bootstrap interval over scenes; p: two-sided sign-flip "
-    "permutation test over scenes, Holm-corrected for the number of pairs."
+from ..metrics import (
+    Counts,
+    f1,
+    group_means,
+    image_mean,
+    iou,
+    mean_iou_two_class,
+    precision,
+    recall,
 )
+from .costs import method_cost
+from .notes import notes, title
+from .pairing import Comparison, compare_methods
+from .records import Record, RunFolder, read_cell, read_run
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,12 @@ class MethodSummary:
         Means over scenes of each scene's mean.
     pooled_iou, pooled_f1 : float or None
         From the sums of the counts over lesion images.
+    precision, recall : float or None
+        Means over lesion images; an empty prediction has precision 0.
+    pooled_precision, pooled_recall : float or None
+        From the sums of the counts over lesion images.
+    mean_iou_two_class : float or None
+        Keras' ``MeanIoU(2)`` over the pixels of all images, background a class of its own: only to compare with others.
     hd95_px : float or None
         Mean over the ``hd95_images`` lesion images with a prediction that isn't empty.
     hd95_mm, hd95_mm_images
@@ -65,6 +74,9 @@ class MethodSummary:
     sweep : tuple of dict
         ``threads``, ``warm_ms_median``, ``warm_ms_p95``, ``cores_used``, ``peak_mib``, ``error`` of every number of
         threads that was tried.
+    all_iou, all_f1 : float or None
+        Means over all images under the policy that `summarize` was given for lesion-free ones; None if it leaves them
+        out.
     """
 
     method: str
@@ -85,6 +97,11 @@ class MethodSummary:
     scene_f1: float | None
     pooled_iou: float | None
     pooled_f1: float | None
+    precision: float | None
+    recall: float | None
+    pooled_precision: float | None
+    pooled_recall: float | None
+    mean_iou_two_class: float | None
     hd95_px: float | None
     hd95_images: int
     nsd: float | None
@@ -105,24 +122,10 @@ class MethodSummary:
     parameters: int | None = None
     multiply_adds: int | None = None
     sweep: tuple[dict[str, Any], ...] = ()
+    all_iou: float | None = None
+    all_f1: float | None = None
     hd95_mm: float | None = None
     hd95_mm_images: int = 0
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two methods on the same lesion images: mean IoU of ``first`` minus that of ``second``.
-
-    ``better`` names the better one where the corrected p-value is below `SIGNIFICANT`; else it is empty.
-    """
-
-    first: str
-    second: str
-    difference: float
-    low: float
-    high: float
-    p_holm: float
-    better: str
 
 
 @dataclass(frozen=True)
@@ -147,42 +150,19 @@ def _interval(values: Sequence[float], groups: Sequence[str]) -> tuple[float | N
     return interval.low, interval.high
 
 
-def _compare(ranked: dict[str, list[Record]]) -> tuple[list[Comparison], str]:
-    """Compare every pair of methods on the lesion images that both have, the better one first."""
-    found = []
-    for first, second in itertools.combinations(ranked, 2):
-        ours, theirs = (
-            {(row.fold, row.case_id): row for row in ranked[method] if row.has_lesion} for method in (first, second)
-        )
-        shared = [key for key in ours if key in theirs]
-        if shared:
-            scores_a, scores_b = ([_iou(rows[key]) for key in shared] for rows in (ours, theirs))
-            groups = [ours[key].group for key in shared]
-            found.append((first, second, paired_difference(scores_a, scores_b, groups)))
-    comparisons = []
-    for (first, second, result), p_value in zip(found, holm([result.p_value for *_, result in found]), strict=True):
-        difference = result.difference
-        ahead = first if difference.value > 0 else second
-        comparisons.append(
-            Comparison(
-                first,
-                second,
-                difference.value,
-                difference.low,
-                difference.high,
-                p_value,
-                ahead if p_value < SIGNIFICANT else "",
-            )
-        )
-    return comparisons, COMPARISON_TEST
+def _counts(row: Record) -> Counts:
+    return Counts(row.tp, row.fp, row.fn, row.tn)
 
 
-def _iou(row: Record) -> float:
-    return iou(Counts(row.tp, row.fp, row.fn, row.tn))
-
-
-def summarize(out: str | os.PathLike[str]) -> RunSummary:
+def summarize(out: str | os.PathLike[str], *, empty: float | None = None) -> RunSummary:
     """Return the summary of a run folder; methods by falling IoU.
+
+    Parameters
+    ----------
+    out : path
+    empty : float, optional
+        What an empty prediction on a lesion-free image scores in ``all_iou`` and ``all_f1``; such images are in no mean
+        if not given. The headline never holds them.
 
     Raises
     ------
@@ -195,26 +175,32 @@ def summarize(out: str | os.PathLike[str]) -> RunSummary:
     for record in records:
         by_method[record.method].append(record)
     methods = [
-        _summarize_method(folder, description, method, by_method[method["spec"]]) for method in description["methods"]
+        _summarize_method(folder, description, method, by_method[method["spec"]], empty)
+        for method in description["methods"]
     ]
     methods.sort(key=lambda method: -1.0 if method.iou is None else -method.iou - 1.0)
     ranked = {method.method: by_method[method.method] for method in methods}
-    comparisons, test = _compare(ranked)
+    comparisons, test = compare_methods(ranked)
     cases = {spec: {(row.fold, row.case_id) for row in rows} for spec, rows in by_method.items()}
-    notes = notes_of(description, methods, [each for each in cases.values() if each])
-    return RunSummary(title_of(description, cases.values()), tuple(methods), notes, tuple(comparisons), test)
+    under = notes(description, methods, [each for each in cases.values() if each], empty)
+    return RunSummary(title(description, cases.values()), tuple(methods), under, tuple(comparisons), test)
 
 
 def _summarize_method(
-    folder: RunFolder, description: dict[str, Any], method: dict[str, Any], records: list[Record]
+    folder: RunFolder,
+    description: dict[str, Any],
+    method: dict[str, Any],
+    records: list[Record],
+    empty: float | None,
 ) -> MethodSummary:
     lesion = [record for record in records if record.has_lesion]
     free = [record for record in records if not record.has_lesion]
-    counts = [Counts(record.tp, record.fp, record.fn, record.tn) for record in lesion]
+    counts = [_counts(record) for record in lesion]
+    every = [_counts(record) for record in records]
     groups = [record.group for record in lesion]
     ious, f1s = [iou(each) for each in counts], [f1(each) for each in counts]
     missed = [float(record.tp == 0) for record in lesion]
-    pooled = Counts(*(sum(getattr(each, name) for each in counts) for name in ("tp", "fp", "fn", "tn")))
+    pooled = sum(counts, Counts(0, 0, 0, 0))
     distances = [record.hd95_px for record in lesion if record.hd95_px is not None]
     distances_mm = [record.hd95_mm for record in lesion if record.hd95_mm is not None]
     cells = [cell for cell in description["cells"] if cell["method"] == method["spec"]]
@@ -239,6 +225,11 @@ def _summarize_method(
         scene_f1=_mean(group_means(f1s, groups)),
         pooled_iou=iou(pooled) if lesion else None,
         pooled_f1=f1(pooled) if lesion else None,
+        precision=_mean([precision(each, empty=0.0) for each in counts]),
+        recall=_mean([recall(each) for each in counts]),
+        pooled_precision=precision(pooled, empty=0.0) if lesion else None,
+        pooled_recall=recall(pooled) if lesion else None,
+        mean_iou_two_class=mean_iou_two_class(sum(every, Counts(0, 0, 0, 0))) if records else None,
         hd95_px=_mean(distances),
         hd95_images=len(distances),
         hd95_mm=_mean(distances_mm),
@@ -249,6 +240,8 @@ def _summarize_method(
         false_positive_rate=_mean([float(record.fp > 0) for record in free]),
         false_positive_area=_mean([record.fp / (record.height * record.width) for record in free]),
         fit_seconds=_fit_seconds(folder, cells),
+        all_iou=None if empty is None else _mean([iou(each, empty=empty) for each in every]),
+        all_f1=None if empty is None else _mean([f1(each, empty=empty) for each in every]),
         **method_cost(folder, method["key"], records),
     )
 

@@ -12,7 +12,8 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from ..validation import write_atomically
-from .summary import Comparison, MethodSummary, RunSummary
+from .pairing import Comparison
+from .summary import MethodSummary, RunSummary
 from .text import aligned, escaped, markdown_table, shortened, wrapped
 
 FORMATS = ("text", "md", "csv", "json")
@@ -66,8 +67,16 @@ _DETAIL: tuple[Column, ...] = (
     ("HD95 px (n)", lambda m: "-" if m.hd95_px is None else f"{m.hd95_px:.1f} ({m.hd95_images})"),
     ("NSD", lambda m: _number(m.nsd)),
     ("missed %", lambda m: _percent(m.missed)),
-    ("lesion-free FP %", lambda m: _percent(m.false_positive_rate)),
     ("failed", lambda m: str(m.failed)),
+)
+_LESION_FREE: tuple[Column, ...] = (
+    ("lesion-free images", lambda m: str(m.lesion_free_images)),
+    ("with a mask %", lambda m: _percent(m.false_positive_rate)),
+    ("area of the image %", lambda m: _percent(m.false_positive_area)),
+)
+_ALL_IMAGES: tuple[Column, ...] = (
+    ("all images IoU", lambda m: _number(m.all_iou)),
+    ("all images F1", lambda m: _number(m.all_f1)),
 )
 _IN_MM: Column = ("HD95 mm (n)", lambda m: "-" if m.hd95_mm is None else f"{m.hd95_mm:.2f} ({m.hd95_mm_images})")
 _COST: tuple[Column, ...] = (
@@ -81,6 +90,10 @@ _COST: tuple[Column, ...] = (
 )
 
 
+def _lesion_free(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
+    """Return columns for lesion-free images and for means that hold them; none where there is nothing to tell."""
+    free = _LESION_FREE if any(method.lesion_free_images for method in methods) else ()
+    return (*free, *(_ALL_IMAGES if any(method.all_iou is not None for method in methods) else ()))
 def _detail(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
     """Return columns on boundaries and misses; in mm where any image tells the distance between its pixels."""
     in_mm = any(method.hd95_mm is not None for method in methods)
@@ -105,17 +118,15 @@ def _ms_with(method: MethodSummary, threads: int) -> str:
 
 
 def _text(summary: RunSummary) -> str:
-    names = shortened([_marked(method) for method in summary.methods], _NAME_WIDTH)
+    methods = summary.methods
+    names = shortened([_marked(method) for method in methods], _NAME_WIDTH)
     blocks = [
         aligned(
             ["method", *(title for title, _ in columns)],
-            [
-                [name, *(cell(method) for _, cell in columns)]
-                for name, method in zip(names, summary.methods, strict=True)
-            ],
+            [[name, *(cell(method) for _, cell in columns)] for name, method in zip(names, methods, strict=True)],
             numbers=True,
         )
-        for columns in (_ACCURACY, _detail(summary.methods), _COST, _scaling(summary.methods))
+        for columns in (_ACCURACY, _detail(methods), _lesion_free(methods), _COST, _scaling(methods))
         if columns
     ]
     blocks += ["\n".join(wrapped(note) for note in summary.notes)]
@@ -144,12 +155,13 @@ def _marked(method: MethodSummary) -> str:
 
 
 def _markdown(summary: RunSummary) -> str:
-    columns = (*_ACCURACY, *_detail(summary.methods), *_COST, *_scaling(summary.methods))
-    lines = [f"**{escaped(summary.title)}**", ""]
-    lines += markdown_table(
-        ["method", *(title for title, _ in columns)],
-        [[_marked(method), *(cell(method) for _, cell in columns)] for method in summary.methods],
-    )
+    lines = [f"**{escaped(summary.title)}**"]
+    main = (*_ACCURACY, *_detail(summary.methods), *_COST, *_scaling(summary.methods))
+    for columns in (main, _lesion_free(summary.methods)):
+        if columns:
+            header = ["method", *(title for title, _ in columns)]
+            rows = [[_marked(method), *(cell(method) for _, cell in columns)] for method in summary.methods]
+            lines += ["", *markdown_table(header, rows)]
     lines += ["", *(f"{escaped(note)}  " for note in summary.notes)]
     if summary.comparisons:
         rows = [[c.first, c.second, *_comparison(c)] for c in summary.comparisons]

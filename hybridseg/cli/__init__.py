@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 import os
 import sys
@@ -80,6 +82,7 @@ class LazyGroup(click.Group):
         """Run. Exit codes: 0 done, 1 done with failures, 2 wrong input, 130 interrupted, 141 nobody reads."""
         if not standalone_mode or os.environ.get(DEBUG):
             return super().main(args, prog_name, complete_var, standalone_mode, **extra)
+        atexit.register(gc.freeze)  # or Python ends with a search for cycles among all that was imported: 0.03 s of 0.3
         try:
             code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except click.exceptions.NoArgsIsHelpError as error:

@@ -6,50 +6,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import registry
+from ..registry import create, shipped
+
 if TYPE_CHECKING:
     from ..segmenter import Segmenter
-
-ZOO = Path(__file__).resolve().parent.parent / "zoo"
-
-
-def shipped(name: str) -> Path | None:
-    """Return the path of the model that ships as ``name`` (``unet`` or ``unet.onnx``), if there is one."""
-    if "/" in name or "\\" in name:
-        return None
-    path = ZOO / f"{name.removesuffix('.onnx')}.onnx"
-    return path if path.is_file() else None
-
-
-def create(spec: str) -> Segmenter:
-    """Return a segmenter as `hybridseg.create` does; ``unet.onnx`` is the model that ships if no file is."""
-    from .. import registry
-
-    if spec.endswith(".onnx") and not Path(spec).exists():
-        path = shipped(spec)
-        if path is not None:
-            check_hash(path)
-            return registry.create(str(path))
-    return registry.create(spec)
-
-
-def check_hash(path: Path) -> None:
-    """Refuse a shipped model whose SHA-256 isn't the one on its card.
-
-    Raises
-    ------
-    ModelFormatError
-    """
-    import hashlib
-
-    from ..segmenter import ModelFormatError
-
-    card = path.with_suffix(".json")
-    expected = json.loads(card.read_text("utf-8")).get("sha256") if card.is_file() else None
-    if expected is not None:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-        if found != expected:
-            raise ModelFormatError(f"{path}: its SHA-256 is {found}, its card says {expected}")
-
 
 def create_trained(spec: str) -> Segmenter:
     """Return a segmenter that can predict: a shipped model before an untrained method of the same name.
@@ -59,9 +20,10 @@ def create_trained(spec: str) -> Segmenter:
     ValueError
         If the method has to be trained first.
     """
-    path = shipped(spec)
-    if path is not None and not Path(spec).exists():
-        return create(path.name)
+    name, bracket, params = spec.partition("[")
+    path = shipped(name)
+    if path is not None and not Path(name).exists():
+        return create(f"{path.name}{bracket}{params}")
     model = create(spec)
     if model.tags.requires_fit and not model._state():
         raise ValueError(
@@ -97,10 +59,55 @@ def count_network(model: Segmenter) -> dict[str, int]:
     return {"parameters": found.parameters, "multiply_adds": found.multiply_adds}
 
 
+def origin(spec: str, model: Segmenter) -> dict[str, str]:
+    """Return what an exported file should say of a model's origin: from the card beside it, or that nobody says.
+
+    A file of our signature has entries of its own; those aren't among what is returned.
+
+    Raises
+    ------
+    ModelFormatError
+        If there is a card that can't be read.
+    """
+    path = Path(spec.partition("[")[0])
+    card: dict[str, Any] = {}
+    for place in (path.with_name(f"{path.name}.json"), path.with_suffix(".json")):
+        if path.is_file() and place.is_file():
+            card = _read_card(place)
+            break
+    learned = bool(model._state()) or path.is_file()
+    data, split = card.get("data") or {}, card.get("split") or {}
+    unknown = "unknown" if learned else "none"
+    entries = {
+        "training_data": f"{data['name']}, {data.get('images', '?')} images" if "name" in data else unknown,
+        "training_data_sha256": data.get("content_sha256", unknown),
+        "split": split.get("name", unknown),
+        "split_sha256": split.get("sha256", unknown),
+        "license": card.get("license", "unknown"),
+        "scores": json.dumps(card["scores"]) if "scores" in card else "none",
+    }
+    from ..onnx import OnnxSegmenter
+
+    own = model.metadata if isinstance(model, OnnxSegmenter) else {}
+    return {name: str(value) for name, value in entries.items() if name not in own}
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    from ..segmenter import ModelFormatError
+
+    try:
+        card = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ModelFormatError(f"{path}: not a model's card: {error}") from None
+    if not isinstance(card, dict) or not all(isinstance(card.get(key) or {}, dict) for key in ("data", "split")):
+        raise ModelFormatError(f"{path}: not a model's card")
+    return card
+
+
 def cards() -> list[dict[str, Any]]:
     """Return the cards of the models that ship, by name; each has at least ``name`` and ``file``."""
     found = []
-    for path in sorted(ZOO.glob("*.json")):
+    for path in sorted(registry.ZOO.glob("*.json")):
         card = json.loads(path.read_text("utf-8"))
         found.append({"name": path.stem, "file": f"{path.stem}.onnx", **card})
     return found

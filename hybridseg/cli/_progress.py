@@ -23,7 +23,9 @@ def progress_line(what: str) -> Iterator[Callable[[int, int, str], None] | None]
         TimeRemainingColumn(compact=True),
         TextColumn("{task.fields[text]}", style="dim", markup=False),  # it may hold the name of a file
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    # What else is printed on the terminal meanwhile goes above the line; what goes into a pipe is left alone.
+    console, shared = Console(stderr=True), sys.stdout.isatty()
+    with Progress(*columns, console=console, transient=True, redirect_stdout=shared) as bar:
         task = bar.add_task(what, total=None, text="")
 
         def draw(done: int, total: int, text: str) -> None:

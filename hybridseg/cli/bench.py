@@ -11,11 +11,11 @@ import click
 
 from . import _models
 from ._progress import progress_line
+from ._scenes import DEFAULT_FOLDS, choose_split, scene_options
 from ._suite import take_suite
 
 if TYPE_CHECKING:
     from ..bench import Plan, Record
-    from ..data import Dataset, Split
 
 FACTORY = f"{_models.__name__}:create"
 """How a process of the harness makes a method from what the person wrote."""
@@ -23,7 +23,6 @@ FACTORY = f"{_models.__name__}:create"
 COUNTER = f"{_models.__name__}:count_network"
 """How it counts the network inside a method: the harness knows no graphs."""
 
-DEFAULT_FOLDS = 5
 DEFAULT_DATA = "phantoms"
 _NEEDS_TENSORFLOW = ("hybridseg.unet",)
 
@@ -67,6 +66,7 @@ _NEEDS_TENSORFLOW = ("hybridseg.unet",)
 @click.option(
     "--test-part", is_flag=True, help="BUSI in full: train on the published development part, score the rest."
 )
+@scene_options
 @click.option(
     "-o",
     "--output",
@@ -93,6 +93,13 @@ _NEEDS_TENSORFLOW = ("hybridseg.unet",)
     type=click.IntRange(0),
     help="Deals folds; random_state of methods that have one.",
 )
+@click.option(
+    "--empty",
+    type=click.Choice(["skip", "0", "1"]),
+    default="skip",
+    show_default=True,
+    help="Also print means over all images, in which an empty mask on a lesion-free one scores this.",
+)
 @click.option("--no-cost", is_flag=True, help="Don't measure time and memory in processes of their own.")
 @click.option("--dry-run", is_flag=True, help="Print methods x folds and stop.")
 @click.option(
@@ -106,11 +113,14 @@ def bench(
     split: str | None,
     chosen: tuple[int, ...],
     test_part: bool,
+    as_read: bool,
+    cache: Path | None,
     output: Path | None,
     jobs: int,
     cluster: str,
     shard: str,
     seed: int,
+    empty: str,
     no_cost: bool,
     dry_run: bool,
     form: str,
@@ -120,8 +130,9 @@ def bench(
     A suite describes a run whole: a TOML file whose keys are the long names of these options, which override it.
 
     Without options: the embedded phantoms (synthetic), and every method that needs no TensorFlow. Each case
-    is predicted by a model that saw neither it nor another image of its scene. With -o every row is on disk
-    at once and a killed run goes on where it was. A trained model (a file) is scored as it is, and marked.
+    is predicted by a model that saw neither it nor another image of its scene: where nothing names the scenes,
+    near-duplicates are looked for first. With -o every row is on disk at once and a killed run goes on where
+    it was. A trained model (a file) is scored as it is, and marked.
     Exit code 1: some predictions failed; they count as misses and are listed.
     """
     from ..bench import make_plan
@@ -134,8 +145,9 @@ def bench(
     if (cluster or part) and output is None:
         raise click.UsageError(f"--{'cluster' if cluster else 'shard'} needs -o RUN")
     specs = list(methods) or default_methods()
-    dataset = load_dataset(data)
-    parts, split_name = choose_split(dataset, split, folds, seed, test_part)
+    dataset, parts, split_name = choose_split(
+        load_dataset(data), split, folds, seed, test_part, as_read=as_read, cache=cache
+    )
     as_given = [spec for spec in specs if is_model_path(parse_spec(spec)[0])]
     plan = make_plan(
         dataset, parts, specs, FACTORY,
@@ -148,11 +160,11 @@ def bench(
         failed = _run_shard(plan, output, jobs, cluster, part)
         click.echo(f"run folder: {output}, shard {shard}: `hybridseg merge` joins it with the others", err=True)
     elif output is not None:
-        failed = _run(plan, output, jobs, form, cost=not no_cost, cluster=cluster)
+        failed = _run(plan, output, jobs, form, cost=not no_cost, empty=empty, cluster=cluster)
         click.echo(f"run folder: {output}", err=True)
     else:
         with tempfile.TemporaryDirectory(prefix="hybridseg-bench-") as folder:
-            failed = _run(plan, Path(folder), jobs, form, cost=not no_cost)
+            failed = _run(plan, Path(folder), jobs, form, cost=not no_cost, empty=empty)
     if failed:
         first = failed[0]
         click.echo(
@@ -163,7 +175,9 @@ def bench(
         raise click.exceptions.Exit(1)
 
 
-def _run(plan: Plan, folder: Path, jobs: int, form: str, *, cost: bool, cluster: str = "") -> list[Record]:
+def _run(
+    plan: Plan, folder: Path, jobs: int, form: str, *, cost: bool, empty: str, cluster: str = ""
+) -> list[Record]:
     from ..bench.cost_run import measure_costs
     from ..bench.run import run_plan
     from ..bench.summary import summarize
@@ -172,8 +186,8 @@ def _run(plan: Plan, folder: Path, jobs: int, form: str, *, cost: bool, cluster:
     with progress_line("bench") as progress:
         records = run_plan(plan, folder, jobs=jobs, cluster=cluster, command=_command(), progress=progress)
         if cost:
-            measure_costs(plan, folder, counter=COUNTER, progress=progress)
-    summary = summarize(folder)
+            measure_costs(plan, folder, counter=COUNTER, command=_command(), progress=progress)
+    summary = summarize(folder, empty=None if empty == "skip" else float(empty))
     _tell_deaths(folder)
     write_tables(summary, folder)
     click.echo(render(summary, form))
@@ -199,7 +213,7 @@ def _tell_deaths(folder: Path) -> None:
     """Name the processes that died; what they left is done again, and recorded if they die again."""
     from ..bench.records import RunFolder, read_description
 
-    sessions = read_description(RunFolder(folder))["sessions"]
+    sessions = [each for each in read_description(RunFolder(folder))["sessions"] if "measured" not in each]
     for death in sessions[-1].get("deaths", ()) if sessions else ():
         click.echo(f"hybridseg bench: a process died: {death}", err=True)
 
@@ -222,41 +236,3 @@ def default_methods() -> list[str]:
             continue
         chosen.append(name)
     return chosen
-
-
-def choose_split(
-    dataset: Dataset, split: str | None, folds: int | None, seed: int, test_part: bool
-) -> tuple[Split, str]:
-    """Return the folds to use and where they come from, in words."""
-    from ..data import busi_split, grouped_folds, read_split
-
-    if test_part:
-        if split not in (None, "busi") or folds is not None:
-            raise click.UsageError(
-                "--test-part is the published BUSI split's: no other --split or --folds with it"
-            )
-        return busi_split(
-            dataset, "test"
-        ), "BUSI, published: trained on the development part, scored on all other files"
-    if split is None and folds in (None, DEFAULT_FOLDS) and _is_busi(dataset):
-        split = "busi"
-    if split == "busi":
-        if folds not in (None, DEFAULT_FOLDS):
-            raise click.UsageError(
-                f"the published BUSI split has {DEFAULT_FOLDS} folds; --split grouped deals others"
-            )
-        return busi_split(dataset), "BUSI, published: development part, 5 grouped folds"
-    if split in (None, "grouped"):
-        n_folds = folds or DEFAULT_FOLDS
-        return grouped_folds(
-            dataset, n_folds, seed
-        ), f"{n_folds} grouped, class-stratified folds dealt from seed {seed}"
-    if folds is not None:
-        raise click.UsageError("a split file has its own folds: no --folds with it")
-    return read_split(split, dataset), f"file {Path(split).name}"
-
-
-def _is_busi(dataset: Dataset) -> bool:
-    from ..data import busi_split
-
-    return set(busi_split().case_ids) <= {case.case_id for case in dataset}

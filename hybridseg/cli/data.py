@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
 from ._progress import progress_line
+from ._scenes import cache_folder, cache_option, find_scenes, scene_options
+from ._targets import check_target, overwrite_option
 
 _FILE = click.Path(path_type=Path)
 _format = click.option(
@@ -20,17 +21,6 @@ _format = click.option(
     show_default=True,
     help="How to print.",
 )
-_cache = click.option(
-    "--cache", type=_FILE, metavar="DIR", help="Where the search for near-duplicates keeps what it found."
-)
-
-
-def _scenes(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option(
-        "--as-read",
-        is_flag=True,
-        help="Take the groups as the data give them; don't look for near-duplicates where they give none.",
-    )(_cache(command))
 
 
 @click.group()
@@ -45,14 +35,15 @@ def data() -> None:
 @data.command()
 @click.argument("source", metavar="DATA")
 @click.option("--no-pairs", is_flag=True, help="Don't look for near-duplicates.")
-@_cache
+@cache_option
 @_format
 def check(source: str, no_pairs: bool, cache: Path | None, fmt: str) -> None:
     """Count what a data set holds and what reading it decides. Exit code 1 if it can't be used."""
     from ..data import take_inventory
 
+    folder = None if no_pairs else cache_folder(cache)
     with progress_line("checking") as progress:
-        inventory = take_inventory(source, pairs=not no_pairs, progress=progress, cache_dir=cache)
+        inventory = take_inventory(source, pairs=not no_pairs, progress=progress, cache_dir=folder)
     if fmt == "json":
         click.echo(json.dumps(inventory.to_dict(), indent=1))
     else:
@@ -63,17 +54,21 @@ def check(source: str, no_pairs: bool, cache: Path | None, fmt: str) -> None:
 
 @data.command()
 @click.argument("source", metavar="DATA")
-@click.option("--folds", type=int, default=5, show_default=True, metavar="N")
-@click.option("--seed", type=int, default=0, show_default=True, metavar="N")
+@click.option("--folds", type=click.IntRange(2), default=5, show_default=True, metavar="N")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N")
 @click.option(
     "-o", "--output", type=_FILE, required=True, metavar="CSV", help="Written: case_id,group,label,fold."
 )
-@_scenes
-def split(*, source: str, folds: int, seed: int, output: Path, as_read: bool, cache: Path | None) -> None:
+@overwrite_option
+@scene_options
+def split(
+    *, source: str, folds: int, seed: int, output: Path, overwrite: bool, as_read: bool, cache: Path | None
+) -> None:
     """Deal whole scenes into folds of like size and class shares."""
     from ..data import grouped_folds, load_dataset, write_split
 
-    dataset = _with_scenes(load_dataset(source), as_read, cache)
+    check_target(output, overwrite)
+    dataset = find_scenes(load_dataset(source), as_read, cache, needed=True)
     made = grouped_folds(dataset, folds, seed)
     write_split(made, output)
     for number, fold in enumerate(made.folds):
@@ -83,12 +78,15 @@ def split(*, source: str, folds: int, seed: int, output: Path, as_read: bool, ca
 
 @data.command("check-split")
 @click.argument("file", type=_FILE)
-@click.option("--data", "source", required=True, metavar="DATA", help="The images that the split divides.")
+@click.option(
+    "--data", "source", metavar="DATA",
+    help="The images that the split divides [default: groups from FILE's column, else the published BUSI split's].",
+)  # fmt: skip
 @click.option("--skip-unknown", is_flag=True, help="Leave out names that the data don't have.")
-@_scenes
+@scene_options
 @_format
 def check_split(
-    *, file: Path, source: str, skip_unknown: bool, as_read: bool, cache: Path | None, fmt: str
+    *, file: Path, source: str | None, skip_unknown: bool, as_read: bool, cache: Path | None, fmt: str
 ) -> None:
     """Count test images whose scene is also in training. Exit code 1 if there are any.
 
@@ -97,10 +95,11 @@ def check_split(
     """
     from ..data import check_split as count_leaks
     from ..data import load_dataset, read_split
+    from ..data.splits import named_cases
 
-    dataset = load_dataset(source)
+    dataset = named_cases(file) if source is None else load_dataset(source)
     read = read_split(file, dataset, skip_unknown=skip_unknown)
-    report = count_leaks(read, _with_scenes(dataset, as_read, cache))
+    report = count_leaks(read, find_scenes(dataset, as_read, cache, needed=True))
     if fmt == "json":
         click.echo(json.dumps(report.to_dict(), indent=1))
     else:
@@ -114,16 +113,20 @@ def check_split(
 @click.option(
     "--sheet", type=_FILE, metavar="PNG", help="Also write a contact sheet, to check the pairs by eye."
 )
-@_cache
+@overwrite_option
+@cache_option
 @_format
-def pairs(source: str, sheet: Path | None, cache: Path | None, fmt: str) -> None:
+def pairs(source: str, sheet: Path | None, overwrite: bool, cache: Path | None, fmt: str) -> None:
     """List the pairs of images that show the same frame."""
     from ..data import load_dataset
     from ..data.duplicates import contact_sheet, find_pairs
 
+    if sheet is not None:
+        check_target(sheet, overwrite)
     dataset = load_dataset(source)
+    folder = cache_folder(cache)
     with progress_line("comparing") as progress:
-        found = find_pairs(dataset, progress=progress, cache_dir=cache)
+        found = find_pairs(dataset, progress=progress, cache_dir=folder)
     if sheet is not None:
         contact_sheet(dataset, found, sheet)
     if fmt == "json":
@@ -135,8 +138,8 @@ def pairs(source: str, sheet: Path | None, cache: Path | None, fmt: str) -> None
 
 @data.command()
 @click.option("-o", "--output", type=_FILE, required=True, metavar="DIR", help="A new or empty folder.")
-@click.option("--n", type=int, default=24, show_default=True, metavar="N", help="How many.")
-@click.option("--seed", type=int, default=0, show_default=True, metavar="N")
+@click.option("--n", type=click.IntRange(1), default=24, show_default=True, metavar="N", help="How many.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N")
 def phantoms(output: Path, n: int, seed: int) -> None:
     """Write synthetic ultrasound images and their masks as a folder like BUSI."""
     from ..data.files import write_folder
@@ -145,15 +148,6 @@ def phantoms(output: Path, n: int, seed: int) -> None:
     with progress_line("phantoms") as progress:
         write_folder(phantom_dataset(n, seed), output, progress)
     click.echo(f"{n} phantoms in {output}")
-
-
-def _with_scenes(dataset: Any, as_read: bool, cache: Path | None) -> Any:
-    if as_read:
-        return dataset
-    from ..data.scenes import with_scenes
-
-    with progress_line("comparing") as progress:
-        return with_scenes(dataset, progress=progress, cache_dir=cache)
 
 
 def _echo_table(rows: Sequence[tuple[str, ...]]) -> None:

@@ -10,6 +10,7 @@ import click
 from . import _models
 
 if TYPE_CHECKING:
+    from ..data import Dataset
     from ..segmenter import Segmenter
 
 CALIBRATION_IMAGES = 64
@@ -28,19 +29,32 @@ CALIBRATION_IMAGES = 64
 )  # fmt: skip
 @click.option("--int8", is_flag=True, help="8-bit convolutions, calibrated on training images. Needs --data.")
 @click.option(
-    "--data", metavar="DIR", help="What to calibrate and measure a smaller file on; a published test part isn't read."
+    "--data", metavar="DIR",
+    help="What to calibrate a smaller file on, and to measure it on (its first fold) unless --validation is given. "
+    "A published test part isn't read.",
+)  # fmt: skip
+@click.option(
+    "--validation", metavar="DIR", help="Cases that the model was not fitted on, to measure a smaller file on."
 )
 @click.option(
     "--max-mb", type=click.FloatRange(min=0, min_open=True),
     help="What the file may be at most: a reason to keep INT8 that isn't faster.",
 )  # fmt: skip
 def export(
-    method: str, output: Path, overwrite: bool, weights: str, int8: bool, data: str | None, max_mb: float | None
+    method: str,
+    output: Path,
+    overwrite: bool,
+    weights: str,
+    int8: bool,
+    data: str | None,
+    validation: str | None,
+    max_mb: float | None,
 ) -> None:
     """Write a method or a saved model as one ONNX file: raw grey image in, mask and probability out.
 
-    The file is run and compared with the method before it gets its name; one that disagrees is not kept. A smaller one
-    is measured against it, size, time and F1 on validation cases, and refused if F1 falls by more than 0.005.
+    The file is run and compared with the method before it gets its name; one that disagrees is not kept. What the card
+    beside a model says of data, split, licence and scores goes into the file. A smaller one is measured against it,
+    size, time and F1 on cases that the model was not fitted on, and refused if F1 falls by more than 0.005.
     """
     if output.exists() and not overwrite:
         raise ValueError(f"{output} exists; give --overwrite to replace it")
@@ -51,26 +65,53 @@ def export(
         raise click.UsageError("--int8 and --weights fp16 exclude each other")
     if smaller and data is None:
         raise click.UsageError("a smaller file is measured before it is kept: give --data DIR")
-    if not smaller and (data is not None or max_mb is not None):
-        raise click.UsageError("--data and --max-mb are for --weights fp16 and --int8")
+    if not smaller and (data is not None or validation is not None or max_mb is not None):
+        raise click.UsageError("--data, --validation and --max-mb are for --weights fp16 and --int8")
     model = _models.create_trained(method)
-    report = model.to_onnx(output) if data is None else _smaller(model, output, data, int8, max_mb)
+    entries = _models.origin(method, model)
+    if data is None:
+        report = model.to_onnx(output, **entries)
+    else:
+        report = _smaller(model, output, entries, data, validation, int8, max_mb)
     click.echo(f"{output}: {output.stat().st_size / 1e6:.2f} MB; {report}")
 
 
-def _smaller(model: Segmenter, output: Path, data: str, int8: bool, max_mb: float | None) -> Any:
-    """Export with smaller weights; the first fold's scenes are for measuring, the others' for calibration."""
+def _smaller(
+    model: Segmenter,
+    output: Path,
+    entries: dict[str, str],
+    data: str,
+    validation: str | None,
+    int8: bool,
+    max_mb: float | None,
+) -> Any:
+    """Export with smaller weights, measured on ``validation``, else on the first fold's scenes of ``data``."""
     from ..data import busi_split, grouped_folds, load_dataset
     from ..onnx.quantise import export_smaller
 
-    dataset = load_dataset(data)
-    cases = {case.case_id: case for case in dataset}
-    published = busi_split()
-    split = published if set(published.case_ids) <= set(cases) else grouped_folds(dataset, 5)
-    fold = split.folds[0]
-    step = -(-len(fold.train) // CALIBRATION_IMAGES)
-    calibration = [cases[name].read()[0] for name in fold.train[::step]] if int8 else []
-    images, masks = zip(*(cases[name].read() for name in fold.test), strict=True)
+    published = set(busi_split().case_ids)
+    trained_on = {**entries, **getattr(model, "metadata", {})}.get("training_data_sha256")
+
+    def read(source: str, *, measure: bool) -> Dataset:
+        """Return a data set without a published test part; refuse one that the model has seen, to measure on."""
+        dataset = load_dataset(source)
+        part = dataset.select(busi_split().case_ids) if published <= {case.case_id for case in dataset} else dataset
+        if measure and trained_on in {dataset.content_hash(), part.content_hash()}:
+            raise ValueError(
+                f"the model was fitted on {source}, as its card says: give --validation DIR with cases it hasn't seen"
+            )
+        return part
+
+    dataset = read(data, measure=validation is None)
+    if validation is not None:
+        training, measured = dataset, read(validation, measure=True)
+    else:
+        ids = {case.case_id for case in dataset}
+        fold = (busi_split() if published <= ids else grouped_folds(dataset, 5)).folds[0]
+        training, measured = dataset.select(fold.train), dataset.select(fold.test)
+    step = -(-len(training) // CALIBRATION_IMAGES)
+    calibration = [case.read()[0] for case in training[::step]] if int8 else []
+    images, masks = zip(*(case.read() for case in measured), strict=True)
     return export_smaller(
         model,
         output,
@@ -79,4 +120,5 @@ def _smaller(model: Segmenter, output: Path, data: str, int8: bool, max_mb: floa
         masks=masks,
         calibration=calibration,
         max_bytes=None if max_mb is None else int(max_mb * 1e6),
+        metadata=entries,
     )

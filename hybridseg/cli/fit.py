@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from pathlib import Path
@@ -10,6 +9,8 @@ from pathlib import Path
 import click
 
 from ._progress import progress_line
+from ._scenes import find_scenes, scene_options
+from ._targets import check_target, overwrite_option
 
 
 @click.command()
@@ -28,8 +29,18 @@ from ._progress import progress_line
 @click.option(
     "-p", "--param", "params", multiple=True, metavar="NAME=VALUE", help="Set a parameter; may be repeated."
 )
-@click.option("--overwrite", is_flag=True, help="Replace FILE if it is there.")
-def fit(method: str, data: str, output: Path, params: tuple[str, ...], overwrite: bool) -> None:
+@scene_options
+@overwrite_option
+def fit(
+    *,
+    method: str,
+    data: str,
+    output: Path,
+    params: tuple[str, ...],
+    as_read: bool,
+    cache: Path | None,
+    overwrite: bool,
+) -> None:
     """Train METHOD on every case of a data set and save it.
 
     METHOD is a name from `hybridseg methods` or file.py:Class, with parameters in brackets or through -p. Beside FILE
@@ -40,7 +51,7 @@ def fit(method: str, data: str, output: Path, params: tuple[str, ...], overwrite
     from ..data import CaseReader, load_dataset
     from ._training_record import write_card, write_curves
 
-    _check_output(output, overwrite)
+    check_target(output, overwrite)
     model = registry.create(method)
     for text in params:  # the grammar of the brackets, so that both ways mean the same
         model.set_params(**registry.parse_spec(f"method[{text}]")[1])
@@ -48,7 +59,7 @@ def fit(method: str, data: str, output: Path, params: tuple[str, ...], overwrite
     own_checkpoint = "checkpoint_dir" in model.get_params() and model.get_params()["checkpoint_dir"] is None
     if own_checkpoint:
         model.set_params(checkpoint_dir=str(checkpoint))
-    dataset = load_dataset(data)
+    dataset = find_scenes(load_dataset(data), as_read, cache)
     start = time.monotonic()
     with progress_line("fit") as progress:
         reader, lesion_images = CaseReader(), 0
@@ -68,13 +79,3 @@ def fit(method: str, data: str, output: Path, params: tuple[str, ...], overwrite
     if own_checkpoint:  # last: whatever fails before this can be had again without training
         shutil.rmtree(checkpoint, ignore_errors=True)
     click.echo(f"{output}: {model} fitted on {len(dataset)} cases of {dataset.name}")
-
-
-def _check_output(output: Path, overwrite: bool) -> None:
-    """Refuse before the hours of training, not after."""
-    if output.exists() and not overwrite:
-        raise ValueError(f"{output} exists; give --overwrite to replace it")
-    if not output.parent.is_dir():
-        raise FileNotFoundError(f"{output.parent}: no such folder")
-    if not os.access(output.parent, os.W_OK):
-        raise PermissionError(f"{output.parent}: no permission to write there")

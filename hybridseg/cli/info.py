@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
+from .. import registry
 from ..bench.text import aligned, fields
-from . import _models
 
 
 @click.command()
@@ -19,7 +19,7 @@ def info(what: str) -> None:
     """Describe a method, a saved model, an ONNX file, an image or a run folder. Nothing is run."""
     path = Path(what)
     if what.endswith(".onnx") and not path.exists():
-        path = _models.shipped(what) or path
+        path = registry.shipped(what) or path
     if path.is_dir():
         click.echo(_run(path))
     elif path.suffix == ".onnx" and path.is_file():
@@ -33,8 +33,6 @@ def info(what: str) -> None:
 
 
 def _method(spec: str) -> str:
-    from .. import registry
-
     name, _ = registry.parse_spec(spec)
     kind = registry.find_class(name)
     model = registry.create(spec)
@@ -75,6 +73,7 @@ def _saved(path: Path) -> str:
 
 
 def _onnx(path: Path) -> str:
+    from ..images import shown
     from ..onnx import describe
 
     found = describe(path)
@@ -87,7 +86,7 @@ def _onnx(path: Path) -> str:
         ("parameters", f"{found.parameters:,}"),
         ("multiply-adds", f"{found.multiply_adds:,}"),
     ]
-    lines += [(name, _short(text)) for name, text in sorted(found.metadata.items())]
+    lines += [(name, shown(" ".join(text.split()))) for name, text in sorted(found.metadata.items())]
     return fields(lines)
 
 

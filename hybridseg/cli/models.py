@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from .. import registry
 from ..bench.text import aligned
 from . import _models
 
@@ -13,7 +14,7 @@ def models() -> None:
     """List the trained models that ship in the package, with their scores and cost. Not for diagnosis."""
     rows = []
     for card in _models.cards():
-        path = _models.ZOO / card["file"]
+        path = registry.ZOO / card["file"]
         size = f"{path.stat().st_size / 1e6:.1f}" if path.is_file() else "missing"
         scores, cost = card.get("scores", {}), card.get("cost", {})
         numbers = [_number(scores.get("iou")), _number(scores.get("f1")), _number(cost.get("ms_median"), 0)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from . import _models
+from .. import registry
 
 if TYPE_CHECKING:
     from ..bench.recommend import Candidate
@@ -57,7 +57,7 @@ def get_lines(chosen: Candidate, run: Path) -> list[str]:
     name = Path(spec.partition("[")[0].rpartition(":")[2]).stem
     target = f"{name}.onnx"
     if chosen.is_onnx or chosen.as_given:
-        shipped = _models.shipped(spec) if chosen.is_onnx and not Path(spec).exists() else None
+        shipped = registry.shipped(spec) if chosen.is_onnx and not Path(spec).exists() else None
         file = shipped or Path(spec)
         if not file.is_file():
             return [f"# {spec}, the file that was measured, isn't here any more"]
@@ -84,13 +84,13 @@ def _is_another(file: Path, chosen: Candidate) -> bool:
     from ..bench.plan import saved_hash
 
     try:
-        return saved_hash(_models.create(str(file))) != chosen.sha256
+        return saved_hash(registry.create(str(file))) != chosen.sha256
     except ValueError:
         return True
 
 
 def _has_to_learn(spec: str) -> bool:
     try:
-        return _models.create(spec).tags.requires_fit
+        return registry.create(spec).tags.requires_fit
     except (ValueError, KeyError, ImportError, OSError):  # it isn't installed here: the person knows better
         return False

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .. import registry
 from . import _measure, _models
+from ._progress import progress_line
 from ._segment_files import Done, Job, Work, segment_here, segment_unit, segment_with
 
 if TYPE_CHECKING:
@@ -100,19 +102,20 @@ def segment(
         click.echo(f"nothing to do: {why}")
         return
     if output is not None:
-        output.mkdir(parents=True, exist_ok=True)
-        if not os.access(output, os.W_OK):
-            raise PermissionError(f"{output}: no permission to write there")
+        there = next(folder for folder in (output, *output.parents) if folder.exists())
+        if not os.access(there, os.W_OK):
+            raise PermissionError(f"{there}: no permission to write there")
     from ..validation import remove_parts
 
-    for folder in {target.parent for job in jobs for target in job.targets}:
+    for folder in {target.parent for job in jobs for target in job.targets if target.parent.is_dir()}:
         remove_parts(folder, older_than_s=_STALE_SECONDS)  # another process may be at work on the same folder
     inputs_seen = (os.path.realpath(job.image) for job in planned)
     sources = frozenset(path for path in inputs_seen if _OUR_OUTPUT.search(path))
     work = Work(_spec(spec), existing, keep_patient, measuring=measure is not None, sources=sources)
     failures = _tell(_segment(work, jobs, processes, cluster), len(jobs), measure, quiet=quiet)
     if failures:
-        click.echo(f"hybridseg segment: {failures} of {len(jobs)} images failed", err=True)
+        if len(jobs) > 1:
+            click.echo(f"hybridseg segment: {failures} of {len(jobs)} images failed", err=True)
         raise click.exceptions.Exit(1)
 
 
@@ -120,15 +123,18 @@ def _tell(outcomes: Iterator[Done], total: int, measure: Path | None, *, quiet: 
     """Print what comes of each file and write the table of measures; return how many failed."""
     failures, named = 0, 0
     rows: dict[int, list[dict[str, Any]]] = {}
-    for done in outcomes:
-        for line in () if quiet else done.lines:
-            click.echo(line)
-        if done.error or done.note:
-            click.echo(done.error or f"hybridseg segment: {done.note}", err=True)
-        failures += bool(done.error)
-        named += done.may_name_patient
-        if measure is not None:
-            rows[done.number] = done.rows
+    with progress_line("segment") as progress:
+        for count, done in enumerate(outcomes, 1):
+            for line in () if quiet else done.lines:
+                click.echo(line)
+            if done.error or done.note:
+                click.echo(done.error or f"hybridseg segment: {done.note}", err=True)
+            failures += bool(done.error)
+            named += done.may_name_patient
+            if measure is not None:
+                rows[done.number] = done.rows
+            if progress is not None:
+                progress(count, total, "")
     if measure is not None:
         _measure.write_rows(measure, [row for number in sorted(rows) for row in rows[number]])
     if named:
@@ -142,6 +148,7 @@ def _tell(outcomes: Iterator[Done], total: int, measure: Path | None, *, quiet: 
 
 def _segment(work: Work, jobs: list[Job], processes: int, cluster: str) -> Iterator[Done]:
     model = _models.create_trained(work.spec)
+    model._check_state()  # a parameter out of its range is one line, not one per image
     if not cluster and min(processes, len(jobs)) <= 1:
         return segment_here(model, work, jobs)
     from ..bench.machine import usable_cores
@@ -232,7 +239,7 @@ def _find_images(inputs: tuple[str, ...], output: Path | None) -> list[tuple[Pat
 
 
 def _spec(spec: str | None) -> str:
-    return spec or ("unet" if _models.shipped("unet") else "otsu")
+    return spec or ("unet" if registry.shipped("unet") else "otsu")
 
 
 def _pipe(model: Segmenter) -> None:

@@ -9,10 +9,12 @@ what only a copy shares: the speckle, after alignment, away from marks and borde
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -104,9 +106,12 @@ def find_pairs(
         digest.update(np.packbits(case.mask).tobytes())
         if progress is not None:
             progress(done + 1, 3 * len(cases), "reading")
+    if cache_dir is not None:
+        Path(cache_dir).mkdir(parents=True, exist_ok=True)
     cached = Path(cache_dir) / f"pairs-{digest.hexdigest()[:32]}.json" if cache_dir is not None else None
-    if cached is not None and cached.is_file():
-        return [Pair(**row) for row in json.loads(cached.read_text("utf-8"))]
+    kept = _read_pairs(cached)
+    if kept is not None:
+        return kept
     # One thread per worker: matrix products that spread over the cores on their own get in each other's way.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(n_jobs or os.cpu_count()) as pool:
         pictures = []
@@ -122,26 +127,37 @@ def find_pairs(
             if progress is not None:
                 progress(2 * len(cases) + a + 1, 3 * len(cases), "comparing")
     if cached is not None:
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(cached, json.dumps([asdict(pair) for pair in found]).encode())
+        with suppress(OSError):  # a disk that is full costs the next search its time, not this one its result
+            write_atomically(cached, json.dumps([asdict(pair) for pair in found]).encode())
     return found
 
 
-def group_cases(dataset: Dataset, pairs: Iterable[Pair]) -> dict[str, str]:
-    """Return each case's group: cases joined by pairs, however indirectly, share the first one's id."""
-    parent = {case.case_id: case.case_id for case in dataset}
-    order = {case_id: number for number, case_id in enumerate(parent)}
+def _read_pairs(cached: Path | None) -> list[Pair] | None:
+    """Return what an earlier search kept; None if it didn't, or the file is damaged."""
+    if cached is None or not cached.is_file():
+        return None
+    try:
+        return [Pair(**row) for row in json.loads(cached.read_text("utf-8"))]
+    except (OSError, ValueError, TypeError):
+        return None
 
-    def root(case_id: str) -> str:
-        while parent[case_id] != case_id:
-            parent[case_id] = parent[parent[case_id]]
-            case_id = parent[case_id]
-        return case_id
+
+def group_cases(dataset: Dataset, pairs: Iterable[Pair]) -> dict[str, str]:
+    """Return each case's group: groups joined by pairs, however indirectly, take the first one's name."""
+    group_of = {case.case_id: case.group for case in dataset}
+    parent = {group: group for group in group_of.values()}
+    order = {group: number for number, group in enumerate(parent)}
+
+    def root(group: str) -> str:
+        while parent[group] != group:
+            parent[group] = parent[parent[group]]
+            group = parent[group]
+        return group
 
     for pair in pairs:
-        first, second = sorted((root(pair.case_a), root(pair.case_b)), key=order.__getitem__)
+        first, second = sorted((root(group_of[pair.case_a]), root(group_of[pair.case_b])), key=order.__getitem__)
         parent[second] = first
-    return {case_id: root(case_id) for case_id in parent}
+    return {case_id: root(group) for case_id, group in group_of.items()}
 
 
 def contact_sheet(dataset: Dataset, pairs: Sequence[Pair], path: str | os.PathLike[str]) -> None:
@@ -160,7 +176,9 @@ def contact_sheet(dataset: Dataset, pairs: Sequence[Pair], path: str | os.PathLi
             picture.thumbnail((width, height))
             sheet.paste(picture, (left + side * (width + 2), top + 20))
         pen.text((left, top + 3), f"{pair.case_a} ~ {pair.case_b}: {pair.score:.2f}", fill="black", font=font)
-    sheet.save(path, "PNG")
+    stream = io.BytesIO()
+    sheet.save(stream, "PNG")
+    write_atomically(path, stream.getvalue())
 
 
 def _opencv() -> Any:

@@ -29,12 +29,15 @@ class Split:
         What the split was made from; empty where a file doesn't say.
     unknown : tuple of str
         Names in a split file that its dataset doesn't have, left out of the folds.
+    groups_from : str
+        Who says which cases share a scene, where that is the split's own file; empty otherwise.
     """
 
     folds: tuple[Fold, ...]
     groups: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
+    groups_from: str = field(default="", compare=False)
 
     @property
     def case_ids(self) -> tuple[str, ...]:

@@ -39,7 +39,9 @@ class Inventory:
         Mask and class contradict each other.
     shape_mismatches, unreadable : list of str
         One line a case, with the reason.
-    images_without_mask, masks_without_image, other_files : list of str
+    turned : list
+        Images with an orientation (EXIF) that was applied.
+    images_without_mask, masks_without_image, other_files, hidden : list of str
         Files, as paths inside the folder. The first two make `load_dataset` refuse it.
     near_duplicates, same_scene_two_labels : list of (str, str), or None
         Pairs that show one frame, and those of them under two classes; None where nobody looked.
@@ -59,6 +61,7 @@ class Inventory:
     several_masks: list[str] = field(default_factory=list)
     coloured: list[str] = field(default_factory=list)
     grey_masks: list[str] = field(default_factory=list)
+    turned: list[str] = field(default_factory=list)
     lesion_free: list[str] = field(default_factory=list)
     empty_with_lesion_class: list[str] = field(default_factory=list)
     lesion_with_normal_class: list[str] = field(default_factory=list)
@@ -67,6 +70,7 @@ class Inventory:
     images_without_mask: list[str] = field(default_factory=list)
     masks_without_image: list[str] = field(default_factory=list)
     other_files: list[str] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
     near_duplicates: list[tuple[str, str]] | None = None
     same_scene_two_labels: list[tuple[str, str]] | None = None
     pairs_note: str = ""
@@ -102,6 +106,7 @@ class Inventory:
             counted("several masks, joined by OR", self.several_masks),
             counted("coloured overlays, made grey", self.coloured),
             counted("grey-valued masks, cut at 127 or read as labels", self.grey_masks),
+            counted("turned as their files say", self.turned),
             counted("lesion-free", self.lesion_free),
             counted("empty mask in a class with lesions", self.empty_with_lesion_class),
             counted(f"lesion in class {LESION_FREE_CLASS}", self.lesion_with_normal_class),
@@ -110,6 +115,7 @@ class Inventory:
             counted("images without a mask", self.images_without_mask),
             counted("masks without an image", self.masks_without_image),
             counted("other files, left out", self.other_files),
+            counted("hidden files and folders, left out", self.hidden),
             ("scenes", str(self.n_scenes), self.groups_from),
         ]
         for what, pairs in (
@@ -163,6 +169,7 @@ def take_inventory(
     inventory.labels.update(dataset.labels)
     inventory.images_without_mask = [shown(path.relative_to(root)) for path in scan.images_without_mask]
     inventory.masks_without_image = [shown(path.relative_to(root)) for path in scan.masks_without_image]
+    inventory.hidden = [shown(path.relative_to(root)) for path in scan.hidden]
     inventory.other_files = [shown(path.relative_to(root)) for path in scan.other_files]
     readable = []
     for done, case in enumerate(dataset, 1):
@@ -192,6 +199,8 @@ def _count_case(inventory: Inventory, case: Case) -> None:
         inventory.image_modes[_kind(pixels)] += 1
         if pixels.coloured:
             inventory.coloured.append(case.case_id)
+        if pixels.turned:
+            inventory.turned.append(case.case_id)
         masks = [read_pixels(path) for path in case.mask_paths]
         inventory.mask_modes.update(map(_kind, masks))
         if any(_is_grey(mask) for mask in masks):

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from ..images import shown
-from .cases import DataError, Dataset, natural_key
+from .cases import GROUPS_ALONE, DataError, Dataset, natural_key
 from .files import FileCase
 
 MANIFEST_COLUMNS = ("image", "mask", "group", "label", "case_id")
@@ -47,8 +47,11 @@ def read_manifest(path: str | os.PathLike[str]) -> Dataset:
         dataset = Dataset(path.stem, tuple(cases))
     except ValueError as error:
         raise DataError(f"{shown(path)}: {error}") from error
-    grouped = any(row.get("group") for _, row in rows)
-    return replace(dataset, groups_from="the manifest's group column") if grouped else dataset
+    grouped = sum(bool(row.get("group")) for _, row in rows)
+    if not grouped:
+        return dataset
+    rest = f" for {grouped} of {len(rows)}, else {GROUPS_ALONE}" if grouped < len(rows) else ""
+    return replace(dataset, groups_from=f"the manifest's group column{rest}")
 
 
 def read_text(path: str | os.PathLike[str]) -> str:

@@ -91,7 +91,7 @@ def phantom_dataset(n: int = 24, seed: int = 0, shape: tuple[int, int] | None = 
     for index in range(n):
         case_id = f"phantom ({index + 1})"
         cases.append(PhantomCase(case_id, case_id, KINDS[_PATTERN[index % 10]], (seed, index), shape))
-    return Dataset("phantoms", tuple(cases))
+    return Dataset("phantoms", tuple(cases), "the generator: each phantom is a scene of its own")
 
 
 def phantom(

@@ -53,12 +53,15 @@ class Scan:
         The images that have a mask or are of the lesion-free class.
     images_without_mask, masks_without_image, other_files : tuple of Path
         What is left: the first two make `load_dataset` refuse the folder.
+    hidden : tuple of Path
+        Hidden files and folders, and macOS's ``__MACOSX``: never looked into.
     """
 
     dataset: Dataset
     images_without_mask: tuple[Path, ...]
     masks_without_image: tuple[Path, ...]
     other_files: tuple[Path, ...]
+    hidden: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,8 @@ def load_dataset(source: str | os.PathLike[str]) -> Dataset:
 def scan_folder(root: str | os.PathLike[str]) -> Scan:
     """Return what is in a folder by the rules of this module, without reading a pixel."""
     root = Path(root)
-    files, other = _sort_files(root)
+    hidden: list[Path] = []
+    files, other = _sort_files(root, hidden)
     images = [file for file in files if not file.is_mask]
     channels = bool(images) and all(file.path.stem.endswith(_CHANNEL) for file in images)
     names = {file.path: _image_name(file.path.stem, channels) for file in images}
@@ -136,7 +140,7 @@ def scan_folder(root: str | os.PathLike[str]) -> Scan:
         cases.append(FileCase(case_id, case_id, label, file.path, tuple(found)))
     cases.sort(key=lambda case: natural_key(case.case_id))
     dataset = _with_published_groups(Dataset(root.resolve().name, tuple(cases)))
-    return Scan(dataset, tuple(without), tuple(orphans), tuple(other))
+    return Scan(dataset, tuple(without), tuple(orphans), tuple(other), tuple(hidden))
 
 
 def _phantoms(text: str) -> Dataset:
@@ -167,8 +171,8 @@ def _refuse_leftovers(scan: Scan, root: Path) -> None:
         raise DataError(f"{shown(root)}: holds no image ({', '.join(SUFFIXES)})")
 
 
-def _walk(root: Path) -> Iterator[Path]:
-    """Yield every file, hidden ones left out, folders behind links included once."""
+def _walk(root: Path, hidden: list[Path] | None = None) -> Iterator[Path]:
+    """Yield every file, hidden ones left out (and listed), folders behind links included once."""
     seen = set()
     for folder, subfolders, names in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
@@ -176,15 +180,21 @@ def _walk(root: Path) -> Iterator[Path]:
             subfolders.clear()
             continue
         seen.add(real)
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith(".") and name != "__MACOSX")
+        if hidden is not None:
+            hidden += (Path(folder, name) for name in sorted((*subfolders, *names)) if _is_hidden(name))
+        subfolders[:] = sorted(name for name in subfolders if not _is_hidden(name))
         for name in sorted(names, key=natural_key):
-            if not name.startswith("."):
+            if not _is_hidden(name):
                 yield Path(folder, name)
 
 
-def _sort_files(root: Path) -> tuple[list[_File], list[Path]]:
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _sort_files(root: Path, hidden: list[Path]) -> tuple[list[_File], list[Path]]:
     files, other = [], []
-    for path in _walk(root):
+    for path in _walk(root, hidden):
         if path.suffix.lower() not in SUFFIXES:
             other.append(path)
             continue
@@ -234,7 +244,7 @@ def _label(folders: tuple[str, ...], root: Path, several: bool) -> str:
 
 def _with_published_groups(dataset: Dataset) -> Dataset:
     """Take groups from the published BUSI split if every case is called as in BUSI and some are listed."""
-    from .splits import published_groups
+    from .splits import PUBLISHED, published_groups
 
     if not all(re.fullmatch(rf"{re.escape(case.label)} \([0-9]+\)", case.case_id) for case in dataset):
         return dataset
@@ -242,7 +252,7 @@ def _with_published_groups(dataset: Dataset) -> Dataset:
     listed = sum(case.case_id in groups for case in dataset)
     if not listed:
         return dataset
-    source = "the published BUSI split"
+    source = PUBLISHED
     if listed < len(dataset):
         source += f" for {listed} of {len(dataset)}, else {GROUPS_ALONE}"
     return dataset.regrouped(groups, source)

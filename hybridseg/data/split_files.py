@@ -9,6 +9,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from ..images import SUFFIXES, shown
@@ -70,7 +71,10 @@ def parse_split(text: str, name: str) -> Split:
     case_id, count = Counter(case_id for case_id, *_ in rows).most_common(1)[0]
     if count > 1:
         raise DataError(f"{name}: case `{shown(case_id, 300)}` is listed {count} times")
-    return split_from_rows(rows)
+    split = split_from_rows(rows)
+    if all(group for _, group, *_ in rows) and any(group != case_id for case_id, group, *_ in rows):
+        split = replace(split, groups_from="the split file's group column")
+    return split
 
 
 def read_split(path: str | os.PathLike[str], dataset: Dataset, *, skip_unknown: bool = False) -> Split:
@@ -91,7 +95,7 @@ def read_split(path: str | os.PathLike[str], dataset: Dataset, *, skip_unknown: 
     Raises
     ------
     DataError
-        If it can't be read, isn't such a file, or names an unknown case.
+        If it can't be read, isn't such a file, names an unknown case, or has a fold that tests none.
     """
     path = Path(path)
     if path.is_dir():
@@ -161,9 +165,15 @@ def _matched(split: Split, dataset: Dataset, name: str, skip_unknown: bool) -> S
             f"for example `{shown(unknown[0], 300)}`"
         )
     folds = tuple(Fold(finder.find_all(fold.train), finder.find_all(fold.test)) for fold in split.folds)
+    for number, fold in enumerate(folds):
+        if not fold.test:
+            raise DataError(f"{name}: fold {number} tests no case")
     groups = {case.case_id: case.group for case in dataset}
+    if split.groups_from:
+        named = ((finder.find(name), group) for name, group in split.groups.items())
+        groups = {case_id: group for case_id, group in named if case_id is not None}
     labels = {case.case_id: case.label for case in dataset}
-    return Split(folds, groups, labels, tuple(unknown))
+    return Split(folds, groups, labels, tuple(unknown), split.groups_from)
 
 
 class _Finder:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import os
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from .cases import DataError, Dataset, natural_key
+import numpy as np
+from numpy.typing import NDArray
+
+from ..images import shown
+from .cases import Case, DataError, Dataset, natural_key
 from .folds import Fold, Split, grouped_folds, split_from_rows
 from .leaks import FoldLeaks, LeakReport, check_split
 from .manifest import read_text
@@ -26,6 +33,7 @@ __all__ = [
     "write_split",
 ]
 BUSI_FILE = "busi_split.csv"
+PUBLISHED = "the published BUSI split"
 
 
 def busi_split(dataset: Dataset | None = None, part: Literal["development", "test"] = "development") -> Split:
@@ -66,6 +74,34 @@ def busi_split(dataset: Dataset | None = None, part: Literal["development", "tes
     groups = {case.case_id: case.group for case in dataset}
     labels = {case.case_id: case.label for case in dataset}
     return Split((Fold(split.case_ids, test),), groups, labels)
+
+
+@dataclass(frozen=True)
+class NamedCase(Case):
+    """A case of which a split file tells no more than name, group and label."""
+
+    def read(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Raise `DataError`: there are no pixels."""
+        raise DataError(f"case `{self.case_id}` is known by name only")
+
+    def content_hash(self) -> str:
+        """Return a SHA-256 (hex) of the name."""
+        return hashlib.sha256(self.case_id.encode()).hexdigest()
+
+
+def named_cases(path: str | os.PathLike[str]) -> Dataset:
+    """Return cases without pixels that a split can be checked against where the images aren't at hand.
+
+    Those of the file itself if it is a CSV whose group column says which share a scene, else BUSI's development part.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".csv" and not path.is_dir():
+        split = parse_split(read_text(path), shown(path))
+        if split.groups_from:
+            cases = (NamedCase(c, group, split.labels.get(c, "")) for c, group in split.groups.items())
+            return Dataset(shown(path.name), tuple(cases), split.groups_from)
+    cases = (NamedCase(case_id, group, label) for case_id, group, label, _ in _published_rows())
+    return Dataset("BUSI's development part, the only one known without --data", tuple(cases), PUBLISHED)
 
 
 def published_groups() -> dict[str, str]:

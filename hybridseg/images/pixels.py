@@ -43,6 +43,8 @@ class Pixels:
         Bits of the declared range: 8, or 10 to 16 for uint16, or 32 for float32 in [0, 1].
     shortened : bool
         The decoder has kept only the upper eight bits of a deeper range.
+    turned : bool
+        The file has an orientation, and it was applied.
     """
 
     array: NDArray[Any]
@@ -51,6 +53,7 @@ class Pixels:
     mode: str
     bits: int = 8
     shortened: bool = False
+    turned: bool = False
 
     @property
     def coloured(self) -> bool:

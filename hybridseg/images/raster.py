@@ -9,6 +9,7 @@ import os
 import threading
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,7 @@ def decode(data: bytes, frame: int | None) -> Pixels:
             picture.seek(chosen)
     _check_size(picture)
     raw_modes = {_raw_mode(tile) for tile in picture.tile}
+    declared = _orientation(picture) if picture.format == "TIFF" else 1  # Pillow turns TIFF itself, in load
     if picture.format == "TIFF":
         by_libtiff = any(tile[0] == "libtiff" for tile in picture.tile)
         with quiet(), _no_stderr() if by_libtiff else contextlib.nullcontext():
@@ -55,9 +57,14 @@ def decode(data: bytes, frame: int | None) -> Pixels:
         picture.load()
     if picture.format == "PNG":
         _check_png(data)
-    with quiet():  # after load, where Pillow has turned TIFF itself
-        turn = _TURNS.get(picture.getexif().get(_ORIENTATION, 1))
-    return _to_pixels(picture, turn, raw_modes)
+    left = _orientation(picture)  # a PNG's may stand behind its pixels
+    pixels = _to_pixels(picture, _TURNS.get(left), raw_modes)
+    return replace(pixels, turned=declared in _TURNS or left in _TURNS)
+
+
+def _orientation(picture: Any) -> Any:
+    with quiet():
+        return picture.getexif().get(_ORIENTATION, 1)
 
 
 def count_frames(data: bytes) -> int:

@@ -2,7 +2,7 @@
 files.
 
 Public names load on first use: running a file needs numpy and onnxruntime only, writing one needs the extra
-``export`` (onnx and spox).
+``export`` (onnx and spox), whose graphs are made of `hybridseg.onnx.pieces`.
 """
 
 from __future__ import annotations

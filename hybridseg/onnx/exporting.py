@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 
 from ..segmenter import Segmenter
-from .parity import ParityError, ParityReport, parity_images, speckle
-from .segmenter import PREFIX, OnnxSegmenter
+from .finish import finish, simplify
+from .parity import ImageParity, ParityError, ParityReport, parity_images, speckle
+from .segmenter import EXPORT_LINE, PREFIX, OnnxSegmenter
 
-OPSET = 18
-IR_VERSION = 8
 BATCH = 3
 """Images in the batch that must equal the same images one by one."""
 
@@ -28,7 +27,9 @@ def export(
     """Write ``segmenter`` to ``path`` as one ONNX file of hybridseg's signature.
 
     The file is written under a temporary name, run by onnxruntime from disk on images of many sizes, compared
-    with ``segmenter``, and only then given its name. There is no way to keep a file that disagrees.
+    with ``segmenter``, and only then given its name. There is no way to keep a file that disagrees. A network from
+    elsewhere is compared with the network run alone, with Pillow and numpy around it; a file of our signature only with
+    itself, so that its entry ``parity`` stays the one that it has, or none.
 
     Parameters
     ----------
@@ -55,22 +56,24 @@ def export(
         import onnx
         import spox
     except ImportError as error:
-        raise ImportError(f"exporting needs onnx and spox ({error}): pip install 'hybridseg[export]'") from None
+        raise ImportError(f"exporting needs onnx and spox ({error}): {EXPORT_LINE}") from None
     del spox  # what `_to_onnx` writes graphs with
 
     path = Path(path)
-    model = segmenter._to_onnx()
-    model.ir_version = min(model.ir_version, IR_VERSION)
+    model = build_graph(segmenter)
+    finish(model)
     onnx.checker.check_model(model, full_check=True)
     describe_method(model, segmenter, metadata or {})
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".onnx", dir=path.parent)
     os.close(handle)
     try:
         onnx.save(model, temporary)
-        report = compare(segmenter, OnnxSegmenter.load(temporary))
+        reference = segmenter.parity_reference() if isinstance(segmenter, OnnxSegmenter) else segmenter
+        report = compare(reference or segmenter, OnnxSegmenter.load(temporary))
         if not report.passed:
             raise ParityError(f"{type(segmenter).__name__} and its graph disagree, nothing is kept: {report}")
-        set_metadata(model, {"parity": report.to_json()}, keep=True)
+        if reference is not None:  # a file compared with itself says nothing about a method
+            set_metadata(model, {"parity": report.to_json()}, keep=False)
         onnx.save(model, temporary)
         umask = os.umask(0)
         os.umask(umask)
@@ -82,6 +85,12 @@ def export(
     return report
 
 
+def build_graph(segmenter: Segmenter) -> Any:
+    """Return the `onnx.ModelProto` of a method, simplified; that of a file as it is in the file."""
+    model = segmenter._to_onnx()
+    return model if isinstance(segmenter, OnnxSegmenter) else simplify(model)
+
+
 def compare(segmenter: Segmenter, exported: OnnxSegmenter) -> ParityReport:
     """Compare a method with its exported file on `parity_images`, and batches with single images.
 
@@ -90,31 +99,15 @@ def compare(segmenter: Segmenter, exported: OnnxSegmenter) -> ParityReport:
     ParityError
         If an image in a batch gets another result than alone.
     """
-    images = pixels = differing = 0
-    largest = 0.0
-    worst = ("", 0, (-1.0, 0.0))
+    compared = []
     for name, image in parity_images():
-        probability = segmenter.predict_proba(image)
-        mask = segmenter.predict(image)
+        probability, mask = segmenter.predict_proba(image), segmenter.predict(image)
         graph_mask, graph_probability = exported.predict_both(image)
-        changed = int((mask != graph_mask).sum())
-        images += 1
-        pixels += image.size
-        differing += changed
         difference = float(np.abs(probability - graph_probability).max())
-        largest = max(largest, difference)
-        if (changed / image.size, difference) > worst[2]:
-            worst = (name, changed, (changed / image.size, difference))
+        compared.append(ImageParity(name, image.size, int((mask != graph_mask).sum()), difference))
     check_batches(exported)
-    return ParityReport(
-        images=images,
-        pixels=pixels,
-        differing_pixels=differing,
-        allowed_share=segmenter.tags.max_differing_pixels,
-        max_probability_difference=largest,
-        worst_image=worst[0],
-        worst_differing_pixels=worst[1],
-    )
+    tags = segmenter.tags
+    return ParityReport(tuple(compared), tags.max_differing_pixels, tags.max_probability_difference)
 
 
 def check_batches(exported: OnnxSegmenter) -> None:
@@ -135,7 +128,8 @@ def describe_method(model: Any, segmenter: Segmenter, metadata: Mapping[str, str
 
     known = {
         "method": type(segmenter).__name__,
-        "params": json.dumps(segmenter.get_params(), default=repr),
+        # of a file: whatever it says itself; its path is nobody else's business
+        "params": "{}" if isinstance(segmenter, OnnxSegmenter) else json.dumps(segmenter.get_params(), default=repr),
         "operating_point": json.dumps(asdict(segmenter.current_operating_point)),
         "version": __version__,
         "use": "research only; not for diagnosis",

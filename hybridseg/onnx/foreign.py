@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tomllib
 from dataclasses import asdict, dataclass, fields
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.version_converter
 import spox
 import spox.opset.ai.onnx.v18 as op
 from spox import Tensor, Var
@@ -19,7 +21,11 @@ from ..postprocess import OperatingPoint
 from ..segmenter import ModelFormatError
 from .batch import const
 from .exporting import set_metadata
+from .finish import OPSET
 from .network import Preprocessing, wrap_network
+
+MAX_SIDE = 8192
+MAX_CHANNELS = 4096
 
 
 @dataclass(frozen=True)
@@ -34,11 +40,11 @@ class Foreign:
         What its first output holds: a probability; a number to squash with the logistic function; or one number for
         each class, to be made probabilities by softmax.
     channel : int
-        The lesion's channel in that output.
+        The lesion's channel in that output, from 0.
     size : tuple of int, optional
         Rows and columns to run it at, where its file leaves them open.
     mean, std : float or tuple of float
-        It sees ``(grey - mean) / std`` of grey levels 0..255.
+        It sees ``(grey - mean) / std`` of grey levels 0..255; a tuple has one number for each channel of its input.
     flip : bool
         Average with the mirrored image.
     """
@@ -55,6 +61,30 @@ class Foreign:
         for name, known in (("layout", ("nchw", "nhwc")), ("output", ("probability", "logit", "softmax"))):
             if getattr(self, name) not in known:
                 raise ValueError(f"`{name}` must be one of {', '.join(known)}, got {getattr(self, name)!r}")
+        if not _is_whole(self.channel, 0, MAX_CHANNELS):
+            raise ValueError(f"`channel` must be an integer from 0, got {self.channel!r}")
+        size = self.size
+        if size is not None and not (
+            isinstance(size, tuple) and len(size) == 2 and all(_is_whole(side, 1, MAX_SIDE) for side in size)
+        ):
+            raise ValueError(f"`size` must be two integers from 1 to {MAX_SIDE}, got {size!r}")
+        for name in ("mean", "std"):
+            value = getattr(self, name)
+            numbers = value if isinstance(value, tuple) else (value,)
+            if len(numbers) not in (1, 3) or not all(_is_finite(number) for number in numbers):
+                raise ValueError(f"`{name}` must be a number, or one for each of 3 channels, got {value!r}")
+            if name == "std" and not all(numbers):
+                raise ValueError(f"`std` must not be 0, got {value!r}")
+        if not isinstance(self.flip, bool):
+            raise ValueError(f"`flip` must be true or false, got {self.flip!r}")
+
+
+def _is_whole(value: Any, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def read_description(path: str | os.PathLike[str]) -> tuple[Foreign, OperatingPoint]:
@@ -92,10 +122,17 @@ def adopt_file(path: str | os.PathLike[str]) -> Any:
     path = Path(path)
     foreign, point = read_description(path.with_suffix(".toml"))
     try:
-        model = adopt(onnx.load(path), foreign, point)
+        network = onnx.load(path)
+        _, channels, size = read_layout(network, foreign)
+        model = adopt(network, foreign, point)
     except Exception as error:  # spox and onnx raise whatever a strange graph makes them raise
         raise ModelFormatError(f"{path}: can't be adopted: {' '.join(str(error).split())}") from None
-    set_metadata(model, {"method": path.name, "operating_point": json.dumps(asdict(point))}, keep=True)
+    told = {
+        "method": path.name,
+        "params": json.dumps({**asdict(foreign), "size": size, "channels": channels}),
+        "operating_point": json.dumps(asdict(point)),
+    }
+    set_metadata(model, told, keep=True)
     return model
 
 
@@ -105,9 +142,30 @@ def adopt(model: Any, foreign: Foreign, operating_point: OperatingPoint) -> Any:
     Parameters
     ----------
     model : onnx.ModelProto
-        One float32 image input of 1 or 3 channels; its first output is used.
+        One float32 image input of 1 or 3 channels; its first output is used. One of an operator set newer than 18 is
+        converted down where onnx can.
     foreign : Foreign
     operating_point : OperatingPoint
+
+    Raises
+    ------
+    ValueError
+        If the network isn't as described.
+    """
+    name, channels, (height, width) = read_layout(model, foreign)
+    model = _with_known_opset(model)
+    first = foreign.layout == "nchw"
+    image = spox.argument(Tensor(np.float32, (1, height, width, channels)))
+    view = op.transpose(image, perm=[0, 3, 1, 2]) if first else image
+    result = spox.inline(model)(**{name: view})[model.graph.output[0].name]
+    scores = op.transpose(result, perm=[0, 2, 3, 1]) if first else result
+    network = spox.build({"image": image}, {"probability": _probability(scores, foreign)})
+    steps = Preprocessing(foreign.mean, foreign.std, foreign.flip)
+    return wrap_network(network, (height, width), steps, operating_point)
+
+
+def read_layout(model: Any, foreign: Foreign) -> tuple[str, int, tuple[int, int]]:
+    """Return the name of a network's input, its channels, and the rows and columns to run it at.
 
     Raises
     ------
@@ -118,33 +176,52 @@ def adopt(model: Any, foreign: Foreign, operating_point: OperatingPoint) -> Any:
     inputs = [node for node in model.graph.input if node.name not in weights]
     if len(inputs) != 1:
         raise ValueError(f"`model` must have one input, got {len(inputs)}")
-    shape: list[Any] = [
-        side.dim_value if side.HasField("dim_value") else None
-        for side in inputs[0].type.tensor_type.shape.dim
-    ]
-    first = foreign.layout == "nchw"
-    if len(shape) != 4 or shape[1 if first else 3] not in (1, 3):
+    if inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
+        raise ValueError("`model` must take float32")
+    shape, returned = _shape(inputs[0]), _shape(model.graph.output[0])
+    axis = 1 if foreign.layout == "nchw" else 3
+    if len(shape) != 4 or shape[axis] not in (1, 3):
         raise ValueError(f"`model` must take {foreign.layout} with 1 or 3 channels, got shape {shape}")
-    channels = shape[1 if first else 3]
-    own = shape[2:] if first else shape[1:3]
+    if len(returned) != 4:
+        raise ValueError(f"`model` must return {foreign.layout}, got shape {returned}")
+    channels, classes = shape[axis], returned[axis]
+    for name in ("mean", "std"):
+        value = getattr(foreign, name)
+        if isinstance(value, tuple) and len(value) not in (1, channels):
+            raise ValueError(f"`{name}` has {len(value)} numbers, the network's input {channels} channels")
+    if classes is not None and foreign.channel >= classes:
+        raise ValueError(f"`channel` is {foreign.channel}, the network's output has channels 0 to {classes - 1}")
+    if foreign.output == "softmax" and classes == 1:
+        raise ValueError("`output` is softmax, which is 1 for the only class that the network returns")
+    own = shape[2:] if axis == 1 else shape[1:3]
     if None in own and foreign.size is None:
         raise ValueError(f"`size` must be given: the network's own is open, its input has shape {shape}")
-    height, width = (given or asked for given, asked in zip(own, foreign.size or own, strict=True))
-
-    image = spox.argument(Tensor(np.float32, (1, height, width, channels)))
-    view = op.transpose(image, perm=[0, 3, 1, 2]) if first else image
-    result = spox.inline(model)(**{inputs[0].name: view})[model.graph.output[0].name]
-    scores = op.transpose(result, perm=[0, 2, 3, 1]) if first else result
-    network = spox.build({"image": image}, {"probability": _probability(scores, foreign, (height, width))})
-    steps = Preprocessing(foreign.mean, foreign.std, foreign.flip)
-    return wrap_network(network, (height, width), steps, operating_point)
+    height, width = foreign.size or own
+    if own[0] not in (None, height) or own[1] not in (None, width):
+        raise ValueError(f"`size` is {foreign.size}, the network's own is fixed, its input has shape {shape}")
+    return inputs[0].name, channels, (height, width)
 
 
-def _probability(scores: Var, foreign: Foreign, size: tuple[int, int]) -> Var:
+def _shape(node: Any) -> list[Any]:
+    sides = node.type.tensor_type.shape.dim
+    return [side.dim_value if side.HasField("dim_value") else None for side in sides]
+
+
+def _with_known_opset(model: Any) -> Any:
+    """Return a model of an operator set that exported files may have."""
+    version = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    if version <= OPSET:
+        return model
+    try:
+        return onnx.version_converter.convert_version(model, OPSET)
+    except Exception as error:  # the converter raises whatever a strange graph makes it raise
+        reason = " ".join(str(error).split())
+        raise ValueError(f"operators of set {version}, at most {OPSET} is run, can't be converted: {reason}") from None
+
+
+def _probability(scores: Var, foreign: Foreign) -> Var:
     """Return the lesion's probability, float32 [1, h, w, 1], of a network's output [1, h, w, K]."""
     if foreign.output == "softmax":
         scores = op.softmax(scores, axis=3)
     chosen = op.gather(scores, const([foreign.channel]), axis=3)
-    if foreign.output == "logit":
-        chosen = op.sigmoid(chosen)
-    return op.reshape(chosen, const([1, *size, 1]))
+    return op.sigmoid(chosen) if foreign.output == "logit" else chosen

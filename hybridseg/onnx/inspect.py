@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..segmenter import ModelFormatError
-from .segmenter import PREFIX
+from .segmenter import EXPORT_LINE, MAX_REASON, PREFIX
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def describe(path: str | os.PathLike[str]) -> Description:
     ------
     FileNotFoundError
     ModelFormatError
-        If the file isn't ONNX.
+        If the file isn't ONNX, or contradicts itself; one line says where.
     ImportError
         If the package ``onnx`` (extra ``export``) is missing.
     """
@@ -62,7 +62,7 @@ def describe(path: str | os.PathLike[str]) -> Description:
         import onnx
         from google.protobuf.message import DecodeError
     except ImportError:
-        raise ImportError("reading what is in an ONNX file needs onnx: pip install onnx") from None
+        raise ImportError(f"reading what is in an ONNX file needs onnx: {EXPORT_LINE}") from None
     path = Path(path)
     data = path.read_bytes()
     try:
@@ -71,6 +71,16 @@ def describe(path: str | os.PathLike[str]) -> Description:
         raise ModelFormatError(f"{path}: not an ONNX file, or a truncated one") from None
     if not model.graph.node:
         raise ModelFormatError(f"{path}: not an ONNX file: no operators in it")
+    try:
+        return _describe(model, len(data))
+    except Exception as error:  # damaged graphs raise whatever onnx, protobuf and numpy raise
+        reason = " ".join(str(error).split())[:MAX_REASON] or type(error).__name__
+        raise ModelFormatError(f"{path}: its graph can't be read: {reason}") from None
+
+
+def _describe(model: Any, size_bytes: int) -> Description:
+    import onnx
+
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [node for node in model.graph.input if node.name not in weights]
     in_types = {node.name: _type(node) for node in inputs}
@@ -90,7 +100,7 @@ def describe(path: str | os.PathLike[str]) -> Description:
         },
         opsets={entry.domain or "ai.onnx": entry.version for entry in model.opset_import},
         operators=dict(_operators(graph).most_common()),
-        size_bytes=len(data),
+        size_bytes=size_bytes,
         parameters=_parameters(graph),
         multiply_adds=_multiply_adds(graph, {}),
     )

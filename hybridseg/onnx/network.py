@@ -48,8 +48,8 @@ def wrap_network(
     Parameters
     ----------
     network_model : onnx.ModelProto
-        One float32 input [1, h, w, C] with C 1 or 3 (grey levels repeated), one float32 output [1, h, w, 1],
-        a probability. The first dimension may be dynamic.
+        One float32 input [1, h, w, C] with C 1 or 3 (grey levels repeated), one float32 output [1, h', w', 1],
+        a probability, of the same or of another resolution. The first dimension may be dynamic.
     input_size : int or (int, int)
         h and w.
     preprocessing : Preprocessing
@@ -71,7 +71,7 @@ def wrap_network(
 
     def run(view: Var) -> Var:
         batch = op.unsqueeze(view, const([0]))
-        return op.reshape(network(**{input_name: batch})[output_name], const([height, width, 1]))
+        return op.squeeze(network(**{input_name: batch})[output_name], const([0]))
 
     def single(image: Var) -> tuple[Var, Var]:
         small = resize(op.cast(image, to=np.float32), const([height, width]))
@@ -80,7 +80,7 @@ def wrap_network(
         mean, std = (const(np.reshape(value, (1, 1, -1)), np.float32) for value in steps)
         view = op.div(op.sub(grey, mean), std)
         probability = _with_mirror_image(run, view) if preprocessing.flip else run(view)
-        full = resize(op.reshape(probability, const([height, width])), op.shape(image))
+        full = resize(op.squeeze(probability, const([2])), op.shape(image))
         clipped = op.clip(full, const(0.0, np.float32), const(1.0, np.float32))
         return apply_operating_point(clipped, operating_point), clipped
 
@@ -96,7 +96,8 @@ def _with_mirror_image(run: Any, view: Var) -> Var:
 
     # A Loop holds the network once; calling it twice would write its weights twice.
     (both,) = op.loop(const([2]), const([True], np.bool_), [], body=body)
-    plane = op.slice(op.shape(view), const([0]), const([2]))
+    # Its results have lost their rank, which is 4: said again here.
+    plane = op.reshape(op.slice(op.shape(both), const([1]), const([3])), const([2]))
     both = op.reshape(both, op.concat([const([2]), plane, const([1])], axis=0))
     direct, mirrored = op.gather(both, const(0), axis=0), op.gather(both, const(1), axis=0)
     return op.mul(op.add(direct, flip_columns(mirrored)), const(0.5, np.float32))
@@ -138,7 +139,7 @@ def _check_network(model: Any, height: int, width: int) -> int:
     if shape_in[1:] not in ([height, width, 1], [height, width, 3]) or shape_in[0] not in (1, None):
         raise ValueError(f"`network_model` must take [1, {height}, {width}, 1 or 3], got {shape_in}")
     if len(shape_out) != 4 or shape_out[3] not in (1, None):
-        raise ValueError(f"`network_model` must return [1, {height}, {width}, 1], got {shape_out}")
+        raise ValueError(f"`network_model` must return [1, h, w, 1], got {shape_out}")
     return 1 if shape_in[3] == 1 else 3
 
 

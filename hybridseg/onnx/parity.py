@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,33 +20,51 @@ class ParityError(RuntimeError):
 
 
 @dataclass(frozen=True)
+class ImageParity:
+    """One image: its name and pixels, how many masks' pixels differ, and the largest probability difference."""
+
+    name: str
+    pixels: int
+    differing_pixels: int
+    probability_difference: float
+
+    def allowed_pixels(self, share: float) -> int:
+        """Return how many pixels may differ: the share, rounded up; but an image is never allowed to be all wrong."""
+        return min(math.ceil(share * self.pixels), self.pixels - 1)
+
+
+@dataclass(frozen=True)
 class ParityReport:
     """How an exported file compares with the Python method.
 
     Attributes
     ----------
-    images, pixels : int
-        What was compared, over all images.
-    differing_pixels : int
-        Pixels whose mask differs, over all images.
+    compared : tuple of ImageParity
+        Two numbers per image.
     allowed_share : float
-        Share of pixels that may differ.
-    max_probability_difference : float
-        The largest one, over all pixels of all images.
-    worst_image : str
-        Name of the image with the largest share of differing pixels; among equals, with the largest probability
-        difference.
-    worst_differing_pixels : int
-        Pixels that differ on it.
+        Share of pixels that may differ: of all, and of each image rounded up to a pixel.
+    allowed_probability_difference : float
+        What a pixel's probability may differ by.
     """
 
-    images: int
-    pixels: int
-    differing_pixels: int
+    compared: tuple[ImageParity, ...]
     allowed_share: float
-    max_probability_difference: float
-    worst_image: str
-    worst_differing_pixels: int
+    allowed_probability_difference: float
+
+    @property
+    def images(self) -> int:
+        """How many images were compared."""
+        return len(self.compared)
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels all of them have."""
+        return sum(image.pixels for image in self.compared)
+
+    @property
+    def differing_pixels(self) -> int:
+        """Pixels whose mask differs, over all images."""
+        return sum(image.differing_pixels for image in self.compared)
 
     @property
     def differing_share(self) -> float:
@@ -53,22 +72,49 @@ class ParityReport:
         return self.differing_pixels / self.pixels
 
     @property
+    def max_probability_difference(self) -> float:
+        """The largest one, over all pixels of all images; NaN if one is."""
+        return float(np.max([image.probability_difference for image in self.compared]))
+
+    @property
+    def worst(self) -> ImageParity:
+        """The image that differs most: beyond what is allowed, then by share of pixels, then by probability."""
+        return max(self.compared, key=self._badness)
+
+    def _badness(self, image: ImageParity) -> tuple[bool, float, float]:
+        share = image.differing_pixels / image.pixels
+        return not self._accepts(image), share, image.probability_difference
+
+    def _accepts(self, image: ImageParity) -> bool:
+        return (
+            image.differing_pixels <= image.allowed_pixels(self.allowed_share)
+            and image.probability_difference <= self.allowed_probability_difference
+        )
+
+    @property
     def passed(self) -> bool:
-        """Whether the masks agree within what the method's tags allow."""
-        return self.differing_share <= self.allowed_share
+        """Whether masks and probabilities agree within what the method's tags allow, on each image and over all."""
+        return self.differing_share <= self.allowed_share and all(map(self._accepts, self.compared))
 
     def to_json(self) -> str:
         """Return the report as the text that goes into the file's metadata."""
-        return json.dumps(asdict(self))
+        names = ("images", "pixels", "differing_pixels", "allowed_share", "max_probability_difference")
+        total = {name: getattr(self, name) for name in (*names, "allowed_probability_difference")}
+        each = {image.name: [image.differing_pixels, image.probability_difference] for image in self.compared}
+        return json.dumps({**total, "worst_image": self.worst.name, "per_image": each})
 
     def __str__(self) -> str:
         text = (
             f"{self.differing_pixels} of {self.pixels} pixels differ on {self.images} images "
             f"(allowed share {self.allowed_share:g}, got {self.differing_share:.3g}), largest probability "
-            f"difference {self.max_probability_difference:.3g}"
+            f"difference {self.max_probability_difference:.3g} (allowed {self.allowed_probability_difference:g})"
         )
-        if self.differing_pixels or self.max_probability_difference:
-            text += f", worst image {self.worst_image} with {self.worst_differing_pixels} pixels"
+        worst = self.worst
+        if worst.differing_pixels or worst.probability_difference:
+            text += (
+                f", worst image {worst.name} with {worst.differing_pixels} of {worst.pixels} pixels "
+                f"and {worst.probability_difference:.3g}"
+            )
         return text
 
 

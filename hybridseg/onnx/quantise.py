@@ -94,7 +94,8 @@ def export_smaller(
 ) -> Compression:
     """Write ``segmenter`` as one ONNX file with smaller weights, if that is worth it.
 
-    The method is exported as it is, parity and all; the smaller file is measured against that one.
+    The method is exported as it is, parity and all; the smaller file is measured against that one. It says what was
+    measured in its entry ``compression``, and keeps the other file's parity as ``parity_single_precision``.
 
     Parameters
     ----------
@@ -122,16 +123,20 @@ def export_smaller(
     """
     import onnx
 
-    from .exporting import check_batches, describe_method, export, set_metadata
+    from .exporting import build_graph, check_batches, describe_method, export, set_metadata
+    from .finish import finish
     from .segmenter import PREFIX, OnnxSegmenter
 
     path = Path(path)
     with tempfile.TemporaryDirectory(prefix=f".{path.name[:100]}.", dir=path.parent) as folder:
         plain, small = Path(folder, "plain.onnx"), Path(folder, "small.onnx")
         export(segmenter, plain, metadata)
-        model = (_quantised(segmenter, calibration) if weights == "int8" else segmenter)._to_onnx()
-        if weights == "fp16":
+        if weights == "int8":
+            model = _quantised(segmenter, calibration)._to_onnx()
+        else:
+            model = build_graph(segmenter)
             halve_weights(model.graph)
+        finish(model)
         describe_method(model, segmenter, metadata or {})
         onnx.save(model, small)
         files = OnnxSegmenter.load(plain), OnnxSegmenter.load(small)
@@ -142,37 +147,46 @@ def export_smaller(
             raise CompressionError(f"{problem}; nothing is kept: {found}")
         for entry in [entry for entry in model.metadata_props if entry.key == f"{PREFIX}parity"]:
             model.metadata_props.remove(entry)  # it was the larger file's, which an exported one carries along
-        set_metadata(model, {"compression": json.dumps(asdict(found))}, keep=False)
+        told = {"compression": json.dumps(asdict(found))}
+        if "parity" in files[0].metadata:
+            told["parity_single_precision"] = files[0].metadata["parity"]
+        set_metadata(model, told, keep=False)
         write_atomically(path, model.SerializeToString())
     return found
 
 
-def halve_weights(graph: Any) -> None:
-    """Store large float32 tensors of an `onnx.GraphProto` as float16, each followed by a Cast, in place.
+def halve_weights(graph: Any, outer: frozenset[str] = frozenset()) -> None:
+    """Store large float32 tensors of an `onnx.GraphProto` as float16 and cast them where they are used, in place.
 
-    Initializers and constants, those in the bodies of loops too.
+    Initializers and constants, those in the bodies of loops too. ``outer`` names tensors of graphs around this one that
+    are halved already.
     """
     from onnx import TensorProto, helper, numpy_helper
-
-    def halve(tensor: Any, name: str) -> Any:
-        half = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), f"{name}_half")
-        tensor.CopyFrom(half)
-        return helper.make_node("Cast", [half.name], [name], name=f"{name}_cast", to=TensorProto.FLOAT)
 
     def large(tensor: Any) -> bool:
         return tensor.data_type == TensorProto.FLOAT and int(np.prod(tensor.dims)) >= SMALLEST_HALVED
 
-    nodes = [halve(tensor, tensor.name) for tensor in graph.initializer if large(tensor)]
+    for node in list(graph.node):
+        if node.op_type == "Constant" and node.attribute[0].name == "value" and large(node.attribute[0].t):
+            tensor = graph.initializer.add()
+            tensor.CopyFrom(node.attribute[0].t)
+            tensor.name = node.output[0]
+            graph.node.remove(node)
+    own = [tensor for tensor in graph.initializer if large(tensor)]
+    halved = outer | {tensor.name for tensor in own}
+    for tensor in own:
+        half = numpy_helper.to_array(tensor).astype(np.float16)
+        tensor.CopyFrom(numpy_helper.from_array(half, f"{tensor.name}_half"))
+    # In the graph that uses it: onnxruntime rearranges weights for speed where it finds their values beside the node.
+    used = {name: None for node in graph.node for name in node.input if name in halved}
     for node in graph.node:
-        nodes.append(node)
         for attribute in node.attribute:
             if attribute.HasField("g"):
-                halve_weights(attribute.g)
-            elif node.op_type == "Constant" and attribute.name == "value" and large(attribute.t):
-                cast = halve(attribute.t, node.output[0])
-                node.output[0] = cast.input[0]
-                nodes.append(cast)
-    nodes = [copy.deepcopy(node) for node in nodes]
+                halve_weights(attribute.g, halved - used.keys())
+    casts = [
+        helper.make_node("Cast", [f"{name}_half"], [name], name=f"{name}_cast", to=TensorProto.FLOAT) for name in used
+    ]
+    nodes = [copy.deepcopy(node) for node in (*casts, *graph.node)]
     del graph.node[:]
     graph.node.extend(nodes)
 
@@ -234,9 +248,6 @@ def quantise_network(network: bytes, inputs: Any) -> bytes:
             weight_type=QuantType.QInt8,
         )
         quantised = onnx.load(target)
-    ours = [entry for entry in quantised.opset_import if entry.domain in ("", "ai.onnx")]
-    del quantised.opset_import[:]
-    quantised.opset_import.extend(ours)
     quantised.ir_version = model.ir_version
     onnx.checker.check_model(quantised)
     data: bytes = quantised.SerializeToString()

@@ -16,6 +16,8 @@ from ..segmenter import ModelFormatError, Segmenter, Tags
 from ..validation import check_image, check_probability, write_atomically
 from .screening import Declared, screen
 
+EXPORT_LINE = 'pip install "hybridseg[export]"'
+MAX_REASON = 1000  # characters of an error; a shape error may repeat a whole graph
 PREFIX = "hybridseg."
 """What the keys of our entries in a file's ``metadata_props`` begin with."""
 
@@ -61,11 +63,13 @@ class OnnxSegmenter(Segmenter):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Copy the file, byte for byte; the copy appears under its name only when it is complete.
 
-        Of a network with another signature, what is written has ours.
+        Of a network with another signature, what is written has ours. Weights in other files are written into the copy;
+        that needs the extra ``export``.
         """
         self._open()
         data, declared = screen(self.path)
-        write_atomically(path, data if is_ours(declared) else self._to_onnx().SerializeToString())
+        whole = is_ours(declared) and not declared.external
+        write_atomically(path, data if whole else self._to_onnx().SerializeToString())
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -104,12 +108,19 @@ class OnnxSegmenter(Segmenter):
         return masks[0, :, :, 0].astype(bool), probabilities[0, :, :, 0]
 
     def run_batch(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Run the graph on uint8 [N, H, W, 1] and return its ``mask`` and ``probability`` as they come."""
+        """Run the graph on uint8 [N, H, W, 1] and return its ``mask`` and ``probability`` as they come.
+
+        Raises
+        ------
+        ValueError
+            If ``images`` is no such array, or its images are larger than any method takes.
+        """
+        _check_batch(images)
         session = self._open()
         try:
             mask, probability = session.run(["mask", "probability"], {"image": np.ascontiguousarray(images)})
         except Exception as error:  # onnxruntime's errors share no base class of their own
-            raise RuntimeError(f"{self.path}: onnxruntime failed: {_first_line(error)}") from None
+            raise RuntimeError(f"{self.path}: onnxruntime failed: {one_line(error)}") from None
         for name, output in (("mask", mask), ("probability", probability)):
             if output.shape != images.shape:
                 problem = f"output `{name}` must have the image's shape {images.shape}, got {output.shape}"
@@ -129,9 +140,20 @@ class OnnxSegmenter(Segmenter):
         """Leave the session behind: copies, and other processes, open the file themselves."""
         return {name: value for name, value in vars(self).items() if name != "_session"}
 
-    def _to_onnx(self) -> Any:
-        import onnx
+    def parity_reference(self) -> Segmenter | None:
+        """Return what an export of this file is to be compared with: nothing but itself if it has our signature."""
+        self._open()
+        if is_ours(screen(self.path)[1]):
+            return None
+        from .foreign_reference import ForeignReference
 
+        return ForeignReference(path=self.path).open()
+
+    def _to_onnx(self) -> Any:
+        try:
+            import onnx
+        except ImportError as error:
+            raise ImportError(f"this needs onnx ({error}): {EXPORT_LINE}") from None
         self._open()
         if is_ours(screen(self.path)[1]):
             return onnx.load(os.fspath(self.path))
@@ -182,7 +204,7 @@ def _adopted(path: str, declared: Declared) -> bytes:
     try:
         from .foreign import adopt_file
     except ImportError as error:
-        problem = f"a network with another signature needs onnx and spox ({error}): pip install 'hybridseg[export]'"
+        problem = f"a network with another signature needs onnx and spox ({error}): {EXPORT_LINE}"
         raise ImportError(f"{path}: {problem}") from None
     data: bytes = adopt_file(path).SerializeToString()
     return data
@@ -213,13 +235,23 @@ def _names(values: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in values) or "none"
 
 
-def _first_line(error: Exception) -> str:
-    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return text.removeprefix("[ONNXRuntimeError] : ")
+def _check_batch(images: Any) -> None:
+    if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 1:
+        got = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
+        raise ValueError(f"`images` must be a uint8 array [N, H, W, 1], got {got}")
+    if not len(images):
+        raise ValueError("`images` must hold at least one image, got none")
+    check_image(images[0, :, :, 0])
+
+
+def one_line(error: Exception) -> str:
+    """Return all that onnxruntime says, which breaks its lines before the reason."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text.removeprefix("[ONNXRuntimeError] : ")[:MAX_REASON]
 
 
 def _why_not_loaded(error: Exception) -> str:
     kind = type(error).__name__
     if kind in ("InvalidProtobuf", "InvalidArgument"):
-        return f"not an ONNX file, or a truncated one ({_first_line(error)})"
-    return f"onnxruntime can't run it: {_first_line(error)}"
+        return f"not an ONNX file, or a truncated one ({one_line(error)})"
+    return f"onnxruntime can't run it: {one_line(error)}"

@@ -57,7 +57,8 @@ def _in_short(facts: Facts) -> str:
 
 
 def _is_warning(note: str) -> bool:
-    return any(mark in note for mark in ("INCOMPLETE", "TIMES ", "predictions failed", "not measured:"))
+    marks = ("INCOMPLETE", "NOBODY LOOKED", "TIMES ", "predictions failed", "not measured:")
+    return any(mark in note for mark in marks)
 
 
 def _estimate(method: MethodSummary) -> Estimate:
@@ -88,6 +89,8 @@ def _per_image(facts: Facts) -> Table:
     return _named(facts, [
         ("IoU [95 %]", lambda m: number(m.iou, low=m.iou_low, high=m.iou_high)),
         ("F1 [95 %]", lambda m: number(m.f1, low=m.f1_low, high=m.f1_high)),
+        ("precision", lambda m: number(m.precision)),
+        ("recall", lambda m: number(m.recall)),
         ("images", lambda m: count(m.lesion_images)),
         ("NSD", lambda m: number(m.nsd)),
         ("HD95 px", lambda m: number(m.hd95_px, 1)),
@@ -95,6 +98,7 @@ def _per_image(facts: Facts) -> Table:
         *(in_mm if any(each.hd95_mm is not None for each in facts.methods) else ()),
         ("missed %", lambda m: percent(m.missed)),
         ("false alarm %", lambda m: percent(m.false_positive_rate)),
+        ("false alarm area %", lambda m: percent(m.false_positive_area)),
         ("failed", lambda m: count(m.failed)),
     ], "Per image: each lesion image has one vote. False alarm: a predicted pixel in a lesion-free image.")  # fmt: skip
 
@@ -111,7 +115,11 @@ def _per_scene(facts: Facts, scenes: dict[str, dict[str, Estimate]]) -> Table:
         ("missed scenes %", lambda m: percent(m.missed_scenes)),
         ("pooled IoU", lambda m: number(m.pooled_iou)),
         ("pooled F1", lambda m: number(m.pooled_f1)),
-    ], "Per scene: copies share one vote. Pooled: all pixels together, so large lesions weigh more.")  # fmt: skip
+        ("pooled precision", lambda m: number(m.pooled_precision)),
+        ("pooled recall", lambda m: number(m.pooled_recall)),
+        ("two-class IoU", lambda m: number(m.mean_iou_two_class)),
+    ], "Per scene: copies share one vote. Pooled: all pixels together, so large lesions weigh more. Two-class IoU: "
+       "lesion's and background's over all images, Keras' MeanIoU(2), to compare with tables made so.")  # fmt: skip
 
 
 def verdicts(facts: Facts) -> Section:
@@ -130,9 +138,13 @@ def verdicts(facts: Facts) -> Section:
         p_value = Cell("< 0.001" if each.p_holm < 0.001 else f"{each.p_holm:.3f}", each.p_holm)
         sign = Cell(f"{each.difference:+.3f} [{each.low:+.3f}, {each.high:+.3f}]", each.difference, each.low, each.high)
         verdict = Cell(f"{each.better} is better" if each.better else "no detectable difference")
-        rows.append((Cell(each.first), Cell(each.second), sign, p_value, count(len(shared)), verdict))
-    header = ("method", "against", "IoU difference [95 %]", "p (Holm)", "images", "verdict")
-    note = f"{facts.summary.test} A difference is called one where p is below {SIGNIFICANT}."
+        wilcoxon = Cell("< 0.001" if each.wilcoxon_holm < 0.001 else f"{each.wilcoxon_holm:.3f}", each.wilcoxon_holm)
+        rows.append((Cell(each.first), Cell(each.second), sign, p_value, wilcoxon, count(len(shared)), verdict))
+    header = ("method", "against", "IoU difference [95 %]", "p (Holm)", "Wilcoxon p (Holm)", "images", "verdict")
+    note = (
+        f"{facts.summary.test} A difference is called one where p is below {SIGNIFICANT}. Wilcoxon: signed ranks "
+        "of the scenes' means, for comparison."
+    )
     return Section(
         title, slug, (*words, Text(note)), (), (Table("Every pair of methods.", header, tuple(rows), names=2),)
     )

@@ -1,0 +1,19 @@
+"""Files that a verb writes, refused before the work rather than after it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace the file if it is there.")
+
+
+def check_target(path: Path, overwrite: bool) -> None:
+    """Raise unless ``path`` can be written, and is new or may be replaced."""
+    from ..images import shown
+    from ..validation import check_writable
+
+    if path.exists() and not path.is_dir() and not overwrite:
+        raise ValueError(f"{shown(path)} exists; give --overwrite to replace it")
+    check_writable(path)

@@ -1,0 +1,100 @@
+"""What every graph goes through before it is written: versions that are widely read, weights where they load fast."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from .segmenter import one_line
+
+OPSET = 18
+IR_VERSION = 8
+LARGE = 256  # elements of a tensor that is worth moving
+
+
+def simplify(model: Any) -> Any:
+    """Return an `onnx.ModelProto` with half the nodes: constants folded and steps without effect left out.
+
+    That is what onnxruntime would do at each start, in standard operators; a U-Net starts a sixth faster without.
+
+    Raises
+    ------
+    ValueError
+        If onnxruntime can't run it.
+    """
+    import onnx
+    import onnxruntime
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "simple.onnx")
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = str(path)
+        options.log_severity_level = 4
+        try:
+            onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's errors share no base class of their own
+            raise ValueError(f"a graph that onnxruntime can't run: {one_line(error)}") from None
+        return onnx.load(path)
+
+
+def finish(model: Any) -> None:
+    """Make an `onnx.ModelProto` ready to be written, in place; what it computes stays.
+
+    Raises
+    ------
+    ValueError
+        If it needs a newer operator set than `OPSET`.
+    """
+    used = {node.domain or "ai.onnx" for graph in graphs(model.graph) for node in graph.node}
+    imports = [entry for entry in model.opset_import if (entry.domain or "ai.onnx") in used]
+    del model.opset_import[:]
+    model.opset_import.extend(imports)
+    for entry in imports:
+        if entry.domain in ("", "ai.onnx") and entry.version > OPSET:
+            raise ValueError(f"operators of set {entry.version}, at most {OPSET} is written")
+    model.ir_version = min(model.ir_version, IR_VERSION)
+    _move_weights_out(model.graph)
+
+
+def graphs(graph: Any) -> Iterator[Any]:
+    """Yield a graph and those inside its nodes."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for body in [attribute.g] if attribute.HasField("g") else attribute.graphs:
+                yield from graphs(body)
+
+
+def _move_weights_out(graph: Any) -> None:
+    """Move large half-precision tensors from the bodies of loops to the outermost graph.
+
+    onnxruntime copies a body several times while it loads. Single-precision ones stay: those of a convolution are
+    rearranged for speed only where they stand in the graph that uses them, as casts of half-precision ones do.
+    """
+    everywhere = list(graphs(graph))
+    names = Counter(value.name for g in everywhere for value in (*g.initializer, *g.output))
+    names += Counter(name for g in everywhere for node in g.node for name in node.output)
+    for body in everywhere[1:]:
+        for tensor in [tensor for tensor in body.initializer if _moves(tensor, names[tensor.name])]:
+            graph.initializer.append(tensor)
+            body.initializer.remove(tensor)
+        for node in list(body.node):
+            tensor = node.attribute[0].t if node.op_type == "Constant" and node.attribute[0].name == "value" else None
+            if tensor is not None and _moves(tensor, names[node.output[0]]):
+                moved = graph.initializer.add()
+                moved.CopyFrom(tensor)
+                moved.name = node.output[0]
+                body.node.remove(node)
+
+
+def _moves(tensor: Any, bearers_of_its_name: int) -> bool:
+    from onnx import TensorProto
+
+    large = tensor.data_type == TensorProto.FLOAT16 and int(np.prod(tensor.dims)) >= LARGE
+    return large and bearers_of_its_name == 1

@@ -1,0 +1,88 @@
+"""What every graph goes through before it is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+
+pytest.importorskip("spox")
+
+import spox
+import spox.opset.ai.onnx.v18 as op
+from onnx import helper
+
+from hybridseg.onnx import assemble
+from hybridseg.onnx.batch import const
+from hybridseg.onnx.finish import finish, graphs, simplify
+from hybridseg.onnx.quantise import halve_weights
+
+TABLE = np.linspace(0, 1, 256, dtype=np.float32)
+
+
+def looking_up() -> Any:
+    """A graph whose loop holds a table of 256 numbers: a grey level's probability."""
+
+    def single(image: spox.Var) -> tuple[spox.Var, spox.Var]:
+        probability = op.gather(const(TABLE, np.float32), op.cast(image, to=np.int64), axis=0)
+        return op.greater(probability, const(0.5, np.float32)), probability
+
+    return assemble(single)
+
+
+def run(model: Any) -> Any:
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(["probability"], {"image": np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)})[0].ravel()
+
+
+@pytest.mark.parametrize("halved", [False, True])
+def test_halved_weights_leave_the_loops_and_nothing_else_changes(halved: bool) -> None:
+    model = looking_up()
+    if halved:
+        halve_weights(model.graph)
+    before = run(model)
+    finish(model)
+    assert [list(tensor.dims) for tensor in model.graph.initializer] == ([[256]] if halved else [])
+    np.testing.assert_array_equal(run(model), before)
+    np.testing.assert_allclose(before, TABLE, atol=1e-3 if halved else 0)
+
+
+def test_a_name_that_two_tensors_bear_stays_where_it_is() -> None:
+    model = looking_up()
+    halve_weights(model.graph)
+    (loop,) = (node for node in model.graph.node if node.op_type == "Loop")
+    (table,) = loop.attribute[0].g.initializer
+    model.graph.node.insert(0, helper.make_node("Identity", ["image"], [table.name]))
+    finish(model)
+    assert not model.graph.initializer
+
+
+def test_a_simpler_graph_has_fewer_nodes_and_the_same_result() -> None:
+    model = looking_up()
+    simple = simplify(model)
+    assert sum(len(graph.node) for graph in graphs(simple.graph)) < sum(len(g.node) for g in graphs(model.graph))
+    np.testing.assert_array_equal(run(simple), run(model))
+
+
+def test_a_graph_that_cannot_run_is_refused_in_one_line() -> None:
+    model = looking_up()
+    model.graph.node[0].op_type = "Levitate"
+    with pytest.raises(ValueError, match=r"a graph that onnxruntime can't run: .*Levitate") as caught:
+        simplify(model)
+    assert "\n" not in str(caught.value)
+
+
+def test_operator_sets_that_nothing_uses_are_dropped() -> None:
+    model = looking_up()
+    model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 2))
+    finish(model)
+    assert [entry.domain for entry in model.opset_import] == [""]
+
+
+def test_newer_operators_than_promised_are_refused() -> None:
+    model = looking_up()
+    model.opset_import[0].version = 19
+    with pytest.raises(ValueError, match="operators of set 19, at most 18 is written"):
+        finish(model)
