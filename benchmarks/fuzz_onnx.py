@@ -1,6 +1,6 @@
 """Describe, load and run damaged ONNX files: each must end in a mask or in one line that says what is wrong.
 
-    python benchmarks/fuzz_onnx.py model.onnx... --count 10000
+    python benchmarks/fuzz_onnx.py model.onnx... --count 10000 -o benchmarks/results/fuzz_onnx.md
 
 A mutant that ends otherwise is kept in the folder ``fuzz-failures``. Mutants run in child processes, so that one that
 crashes, hangs or takes too much memory is named and the others go on.
@@ -130,11 +130,30 @@ def main() -> None:
     parser.add_argument("seeds", nargs="+", type=Path)
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("-o", "--output", type=Path, help="write a page of results")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         counts = fuzz(options.seeds, options.count, options.seed, Path(folder))
     print(", ".join(f"{count} {end}" for end, count in counts.items()))
+    if options.output is not None:
+        options.output.write_text(_page(options, counts), "utf-8")
     sys.exit(1 if counts["unexpected"] else 0)
+
+
+def _page(options: argparse.Namespace, counts: dict[str, int]) -> str:
+    from hybridseg.bench.machine import describe_machine
+
+    names = " ".join(path.name for path in options.seeds)
+    return "\n".join([
+        "# Damaged ONNX files", "",
+        f"`python benchmarks/fuzz_onnx.py {names} --count {options.count} --seed {options.seed}`; "
+        f"{describe_machine()['cpu']}", "",
+        "| " + " | ".join(counts) + " |", "|" + "---:|" * len(counts),
+        "| " + " | ".join(map(str, counts.values())) + " |", "",
+        "Each file is one of those named with one to four wounds. *Ran*: it gave a mask. *Refused*: a documented error "
+        "of one line. *Unexpected* would be any other exception, a crash, "
+        f"more than {MEMORY_BYTES // 2**20} MiB, or {BATCH} files taking more than {SECONDS_PER_BATCH} s.", "",
+    ])  # fmt: skip
 
 
 if __name__ == "__main__":

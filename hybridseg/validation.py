@@ -160,7 +160,11 @@ def is_part(name: str) -> bool:
     return name.startswith(_PART[0]) and name.endswith(_PART[1])
 
 
-def remove_parts(folder: Path, older_than_s: float = 0.0) -> None:
+STALE_SECONDS = 3600.0
+"""A half-written file that is older is nobody's any more: writing one takes milliseconds."""
+
+
+def remove_parts(folder: Path, older_than_s: float = STALE_SECONDS) -> None:
     """Remove what killed processes left in a folder; nobody may be writing there now, or not for so long."""
     with contextlib.suppress(OSError):
         for path in folder.iterdir():

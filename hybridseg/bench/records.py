@@ -194,7 +194,7 @@ class RunFolder:
     def remove_parts(self) -> None:
         """Remove what killed processes left half-written; only for who holds the folder."""
         for path in (self.root, *self.root.glob("*/"), *self.root.glob("masks/*/")):
-            remove_parts(path)
+            remove_parts(path, older_than_s=0)
         for path in self.root.glob("models/.*.part"):
             path.unlink()
 

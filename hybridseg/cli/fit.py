@@ -49,6 +49,7 @@ def fit(
     """
     from .. import registry
     from ..data import CaseReader, load_dataset
+    from ..validation import remove_parts
     from ._training_record import write_card, write_curves
 
     check_target(output, overwrite)
@@ -70,6 +71,7 @@ def fit(
         model.fit(reader.images(dataset), reader.masks(dataset), groups=dataset.groups, progress=progress)
     if own_checkpoint:
         model.set_params(checkpoint_dir=None)
+    remove_parts(output.parent)
     model.save(output)
     card = output.with_name(f"{output.name}.json")
     write_card(card, model, dataset, lesion_images, time.monotonic() - start)

@@ -20,7 +20,6 @@ from ._segment_files import Done, Job, Work, segment_here, segment_unit, segment
 if TYPE_CHECKING:
     from ..segmenter import Segmenter
 
-_STALE_SECONDS = 3600.0
 _OUR_OUTPUT = re.compile(r"(_(mask|overlay)(_[0-9]+)?\.[^.]+|_seg(_[0-9]+)?\.dcm)$")
 
 
@@ -108,7 +107,7 @@ def segment(
     from ..validation import remove_parts
 
     for folder in {target.parent for job in jobs for target in job.targets if target.parent.is_dir()}:
-        remove_parts(folder, older_than_s=_STALE_SECONDS)  # another process may be at work on the same folder
+        remove_parts(folder)  # old ones: another process may be at work on the same folder
     inputs_seen = (os.path.realpath(job.image) for job in planned)
     sources = frozenset(path for path in inputs_seen if _OUR_OUTPUT.search(path))
     work = Work(_spec(spec), existing, keep_patient, measuring=measure is not None, sources=sources)
