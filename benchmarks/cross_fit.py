@@ -1,13 +1,12 @@
 """Choose operating points on many held-out cases instead of the few that one training holds out for itself.
 
     for k in 0 1 2 3 4; do python benchmarks/train_unet.py --data Dataset_BUSI_with_GT --fold $k -o runs/unet; done
-    python benchmarks/cross_fit.py --data Dataset_BUSI_with_GT runs/unet --ship runs/ship/all.hybridseg
+    python benchmarks/cross_fit.py --data Dataset_BUSI_with_GT runs/unet
 
 A training holds out a dozen lesion-free images, too few to place the presence decision. So a fold's operating point is
 chosen on the cases of the other four folds, each predicted by the model that hadn't trained on it. No case of the fold
 is looked at for it; the models that predicted the others have trained on it, though, as in any cross-validation.
-Writes each fold's masks and counts anew, and sets a model that ships to the operating point of all cases together with
-those that its own training held out.
+Writes each fold's masks and counts anew.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from hybridseg.data import Dataset, load_dataset
 from hybridseg.data.splits import busi_split
 from hybridseg.postprocess import OperatingPoint, apply_operating_point
 from hybridseg.unet.operating import choose_operating_point
-from hybridseg.unet.segmenter import UNetSegmenter, hold_out
+from hybridseg.unet.segmenter import UNetSegmenter
 
 Maps = tuple[list[np.ndarray], list[np.ndarray]]
 """Truths and probabilities, one of each per case."""
@@ -31,8 +30,7 @@ Maps = tuple[list[np.ndarray], list[np.ndarray]]
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, path_type=Path))
 @click.option("--data", required=True, help="BUSI, as unzipped.")
-@click.option("--ship", type=click.Path(exists=True, path_type=Path), help="Model trained on all folds.")
-def main(folder: Path, data: str, ship: Path | None) -> None:
+def main(folder: Path, data: str) -> None:
     """Choose, score and write."""
     split, dataset = busi_split(), load_dataset(data)
     parts = [dataset.select(fold.test) for fold in split.folds]
@@ -42,16 +40,6 @@ def main(folder: Path, data: str, ship: Path | None) -> None:
         print(f"fold {k}: {point}", flush=True)
         masks = [apply_operating_point(probability, point) for probability in maps[k][1]]
         write_scores(part, masks, folder / f"fold{k}.csv", folder / "masks")
-    if ship is not None:
-        model = UNetSegmenter.load(ship)
-        train = dataset.select(split.case_ids)
-        lesion = np.array([case.read()[1].any() for case in train])
-        inside = hold_out(lesion, list(train.groups), model.validation_share, model.random_state)
-        own = predict(model, train.select([case.case_id for case, held in zip(train, inside, strict=True) if held]))
-        print(f"{ship.name}: on its own held-out cases alone {choose([own])}")
-        model.operating_point_ = choose([*maps, own])
-        print(f"{ship.name}: {model.operating_point_}")
-        model.save(ship)
 
 
 def predict(model: UNetSegmenter, part: Dataset) -> Maps:

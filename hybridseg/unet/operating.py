@@ -12,8 +12,8 @@ from ..postprocess import OperatingPoint, apply_operating_point
 
 THRESHOLDS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 MIN_AREAS = (0.0, 0.001, 0.002, 0.004)
-LOST_WEIGHT = 2.0  # a share of the lesions lost weighs as much as twice that share of the lesion-free images outlined
-MAX_LOST = 0.05
+LOST_WEIGHT = 3.0  # a share of the lesions lost weighs as much as three times that of the lesion-free images outlined
+MAX_LOST = 0.03
 
 
 def f1_per_image(truths: Sequence[NDArray[np.bool_]], masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.float64]:
