@@ -6,7 +6,7 @@
 A training holds out a dozen lesion-free images, too few to place the presence decision. So a fold's operating point is
 chosen on the cases of the other four folds, each predicted by the model that hadn't trained on it. No case of the fold
 is looked at for it; the models that predicted the others have trained on it, though, as in any cross-validation.
-Writes each fold's masks and counts anew.
+Writes each fold's model, masks and counts anew.
 """
 
 from __future__ import annotations
@@ -34,9 +34,11 @@ def main(folder: Path, data: str) -> None:
     """Choose, score and write."""
     split, dataset = busi_split(), load_dataset(data)
     parts = [dataset.select(fold.test) for fold in split.folds]
-    maps = [predict(UNetSegmenter.load(folder / f"fold{k}.hybridseg"), part) for k, part in enumerate(parts)]
+    models = [UNetSegmenter.load(folder / f"fold{k}.hybridseg") for k in range(len(parts))]
+    maps = [predict(model, part) for model, part in zip(models, parts, strict=True)]
     for k, part in enumerate(parts):
-        point = choose([each for j, each in enumerate(maps) if j != k])
+        models[k].operating_point_ = point = choose([each for j, each in enumerate(maps) if j != k])
+        models[k].save(folder / f"fold{k}.hybridseg")
         print(f"fold {k}: {point}", flush=True)
         masks = [apply_operating_point(probability, point) for probability in maps[k][1]]
         write_scores(part, masks, folder / f"fold{k}.csv", folder / "masks")
