@@ -158,8 +158,8 @@ def main(data: Path, output: Path) -> None:
         "`tests/test_workers.py`.", "",
         f"## {IMAGES:,} images on {MACHINES} machines: a reckoning", "",
         "| | | from |", "|---|---:|---|",
-        f"| minutes of work | {60 * hours:.1f} | measured: {remote[1]:.1f} images a second for each cluster process; assumed: "
-        f"{CORES} cores a machine as fast as these, one process each, and no other bottleneck |",
+        f"| minutes of work | {60 * hours:.1f} | measured: {remote[1]:.1f} images a second for each cluster process; "
+        f"assumed: {CORES} cores a machine as fast as these, one process each, and no other bottleneck |",
         f"| units | {units:,.0f} | {MAX_UNIT} images each |",
         f"| a unit takes, s | {MAX_UNIT / remote[1]:.0f} | measured rate; what a lost worker costs |",
         f"| scheduler and client busy, s | {units * unit_ms / 1e3:.0f} | measured: {unit_ms:.2f} ms for a unit with "
