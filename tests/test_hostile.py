@@ -326,9 +326,12 @@ main(prog_name="hybridseg")
 
 
 def with_disk_of(size: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    # coverage, too, would write its data to that disk
+    unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS_")}
     return subprocess.run(
-        [sys.executable, "-c", LIMITED, str(size), *arguments], capture_output=True, text=True, check=False
-    )
+        [sys.executable, "-c", LIMITED, str(size), *arguments],
+        capture_output=True, text=True, check=False, env=unmeasured,
+    )  # fmt: skip
 
 
 def test_a_full_disk_leaves_no_half_mask(here: Path) -> None:
