@@ -12,6 +12,7 @@ from ..registry import create, shipped
 if TYPE_CHECKING:
     from ..segmenter import Segmenter
 
+
 def create_trained(spec: str) -> Segmenter:
     """Return a segmenter that can predict: a shipped model before an untrained method of the same name.
 

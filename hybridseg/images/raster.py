@@ -48,8 +48,9 @@ def decode(data: bytes, frame: int | None) -> Pixels:
             picture.seek(chosen)
     _check_size(picture)
     raw_modes = {_raw_mode(tile) for tile in picture.tile}
-    declared = _orientation(picture) if picture.format == "TIFF" else 1  # Pillow turns TIFF itself, in load
+    declared = 1
     if picture.format == "TIFF":
+        declared = _orientation(picture)  # Pillow turns TIFF itself, in load
         by_libtiff = any(tile[0] == "libtiff" for tile in picture.tile)
         with quiet(), _no_stderr() if by_libtiff else contextlib.nullcontext():
             picture.load()
