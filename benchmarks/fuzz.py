@@ -193,8 +193,8 @@ def documented(name: str) -> tuple[type[BaseException], ...]:
     from hybridseg.bench.records import RunError
     from hybridseg.data import DataError
     from hybridseg.images import ImageError
-    from hybridseg.modelfile import ModelFormatError
     from hybridseg.registry import MethodLoadError
+    from hybridseg.segmenter import ModelFormatError
 
     return {
         "manifest": (DataError, ImageError),

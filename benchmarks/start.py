@@ -85,12 +85,13 @@ def main(output: Path | None, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         Image.fromarray(phantom(1, shape=(470, 560)).image).save(folder / "scan.png")
-        segment = [sys.executable, "-m", "hybridseg", "segment", "scan.png", "--existing", "overwrite", "-m"]
+        hybridseg = str(Path(sys.executable).with_name("hybridseg"))
+        segment = [hybridseg, "segment", "scan.png", "--existing", "overwrite", "-m"]
         commands = {IMPORTS: [sys.executable, "-c", "import numpy, PIL, onnxruntime"]}
         for model in MODELS:
             target = f"{model}.onnx"
             if model == "otsu":  # `-m otsu` would run it in Python
-                export = [sys.executable, "-m", "hybridseg", "export", model, "-o", target]
+                export = [hybridseg, "export", model, "-o", target]
                 subprocess.run(export, cwd=folder, check=True, stdout=subprocess.DEVNULL)
             commands[model] = [*segment, target]
         costs: dict[str, list[Cost]] = {what: [] for what in commands}

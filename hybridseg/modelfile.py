@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .postprocess import OperatingPoint
-from .validation import write_atomically
+from .validation import ModelFormatError, one_line, write_atomically
 
 FORMAT_VERSION = 1
 MAX_MODEL_BYTES = 2**29
@@ -39,10 +39,6 @@ _HOSTILE = (
     zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, RuntimeError,
     AttributeError, KeyError, TypeError, ValueError, SyntaxError, tokenize.TokenError,
 )  # fmt: skip
-
-
-class ModelFormatError(ValueError):
-    """A file is not a saved hybridseg model, or one this version can't read."""
 
 
 def write_model_file(
@@ -181,12 +177,6 @@ def _decode(value: Any) -> Any:
         return tuple(_decode(item) for item in content)
     decoded = {key: _decode(item) for key, item in content.items()}
     return OperatingPoint(**decoded) if kind == "operating_point" else decoded
-
-
-def one_line(what: object) -> str:
-    """Return text from a file as one printable line that a message can hold."""
-    text = " ".join(str(what).split())[:200]
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text) or type(what).__name__
 
 
 def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:

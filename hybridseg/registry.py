@@ -84,11 +84,10 @@ def create(spec: str, **params: Any) -> Segmenter:
         If a parameter isn't one of the method's; the message lists the known ones.
     """
     name, bracketed = parse_spec(spec)
-    if is_model_path(name):
-        model = load(name)
-        return model.set_params(**{**bracketed, **params})
-    segmenter_class = find_class(name)
     wanted = {**bracketed, **params}
+    if is_model_path(name):
+        return _load_onnx(Path(name), wanted) if name.endswith(".onnx") else load(name).set_params(**wanted)
+    segmenter_class = find_class(name)
     direct = {key: value for key, value in wanted.items() if key in segmenter_class._param_names()}
     try:
         model = segmenter_class(**direct)
@@ -171,14 +170,10 @@ def load(path: str | os.PathLike[str]) -> Segmenter:
     """
     path = Path(path)
     if path.suffix == ".onnx":
-        from .onnx import OnnxSegmenter
-
-        if not path.exists() and (own := shipped(str(path))):
-            _check_hash(own)
-            path = own
-        return OnnxSegmenter.load(path)
-    from .modelfile import ModelFormatError, read_model_file
+        return _load_onnx(path, {})
+    from .modelfile import read_model_file
     from .segmenter import Segmenter
+    from .validation import ModelFormatError
 
     header, _ = read_model_file(path)
     wanted: str = header["class"]
@@ -200,6 +195,16 @@ def load(path: str | os.PathLike[str]) -> Segmenter:
     )
 
 
+def _load_onnx(path: Path, params: dict[str, Any]) -> Segmenter:
+    """Return the segmenter in an ``.onnx`` file, opened once, with these parameters; errors as in `load`."""
+    from .onnx import OnnxSegmenter
+
+    own = None if path.exists() else shipped(str(path))
+    model = OnnxSegmenter(path=os.fspath(own or path)).set_params(**params)
+    model._open(screened=own is not None and _is_as_its_card_says(own))
+    return model
+
+
 def shipped(name: str) -> Path | None:
     """Return the path of the model that ships as ``name`` (``unet`` or ``unet.onnx``), if there is one."""
     if "/" in name or "\\" in name:
@@ -208,20 +213,22 @@ def shipped(name: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def _check_hash(path: Path) -> None:
-    """Refuse a shipped model whose SHA-256 isn't the one on its card."""
+def _is_as_its_card_says(path: Path) -> bool:
+    """Whether a shipped model has the SHA-256 on its card: `ModelFormatError` if another, False if there is none."""
     import hashlib
     import json
 
-    from .modelfile import ModelFormatError
+    from .validation import ModelFormatError
 
     card = path.with_suffix(".json")
     expected = json.loads(card.read_text("utf-8")).get("sha256") if card.is_file() else None
-    if expected is not None:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != expected:
-            raise ModelFormatError(f"{path}: its SHA-256 is {found}, its card says {expected}")
+    if expected is None:
+        return False
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != expected:
+        raise ModelFormatError(f"{path}: its SHA-256 is {found}, its card says {expected}")
+    return True
 
 
 def _class_id(segmenter_class: type[Segmenter]) -> str:

@@ -7,7 +7,6 @@ method that learns, ``_fit``; for one that exports, ``_to_onnx``); everything el
 from __future__ import annotations
 
 import copy
-import difflib
 import inspect
 import os
 from abc import ABC, abstractmethod
@@ -18,9 +17,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .modelfile import ModelFormatError, one_line, read_model_file, write_model_file
 from .postprocess import OperatingPoint, apply_operating_point
-from .validation import check_image, check_probability, check_training_set
+from .validation import ModelFormatError, check_image, check_probability, check_training_set, one_line
 
 Progress = Callable[[int, int, str], None]
 """``progress(done, total, text)``, called by ``fit`` as it goes."""
@@ -116,6 +114,8 @@ class Segmenter(ABC):
         for name in params:
             outer = name.partition("__")[0]
             if outer not in known:
+                import difflib
+
                 close = difflib.get_close_matches(outer, known, n=1)
                 hint = f"; did you mean `{close[0]}`?" if close else ""
                 mine = ", ".join(known) or "none"
@@ -275,6 +275,8 @@ class Segmenter(ABC):
 
         The file appears under its name only when it is complete.
         """
+        from .modelfile import write_model_file
+
         write_model_file(path, _class_id(type(self)), self.get_params(deep=False), self._state())
 
     @classmethod
@@ -288,6 +290,8 @@ class Segmenter(ABC):
         ModelFormatError
             If it isn't a saved model of this class, or is of a newer format.
         """
+        from .modelfile import read_model_file
+
         header, arrays = read_model_file(path)
         mine = _class_id(cls)
         if header["class"] != mine:

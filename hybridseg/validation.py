@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -16,6 +15,10 @@ from numpy.typing import NDArray
 _PART = (".hybridseg-", ".part")
 MAX_PIXELS = 64_000_000
 """Images above this many pixels are refused: ultrasound frames have about half a million."""
+
+
+class ModelFormatError(ValueError):
+    """A file is not a saved hybridseg model, or one this version can't read."""
 
 
 def check_image(image: Any, name: str = "image") -> NDArray[np.uint8]:
@@ -174,16 +177,19 @@ def remove_parts(folder: Path, older_than_s: float = STALE_SECONDS) -> None:
 
 
 def _write_and_rename(path: Path, data: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=_PART[0], suffix=_PART[1], dir=path.parent)
+    temporary = path.with_name(f"{_PART[0]}{os.urandom(8).hex()}{_PART[1]}")
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with temporary.open("xb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+
+
+def one_line(what: object) -> str:
+    """Return text from a file as one printable line that a message can hold."""
+    text = " ".join(str(what).split())[:200]
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text) or type(what).__name__

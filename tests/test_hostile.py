@@ -23,7 +23,8 @@ from hybridseg.data import DataError, load_dataset, read_split
 from hybridseg.data import manifest as manifests
 from hybridseg.data.cases import natural_key
 from hybridseg.images import ImageError, read_image, read_mask
-from hybridseg.modelfile import ModelFormatError, read_model_file
+from hybridseg.modelfile import read_model_file
+from hybridseg.segmenter import ModelFormatError
 from hybridseg.validation import write_atomically
 
 METHOD = '''
@@ -373,7 +374,7 @@ def test_what_is_there_stays_when_writing_fails(here: Path, monkeypatch: pytest.
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    for step in ("fsync", "chmod", "replace"):
+    for step in ("fsync", "replace"):
         with monkeypatch.context() as patch:
             patch.setattr(os, step, fail)
             with pytest.raises(OSError, match="No space left"):

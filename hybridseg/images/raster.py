@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngImageFile
 
 from ..validation import MAX_PIXELS
 from .pixels import ImageError, Pixels, quiet
@@ -100,8 +101,10 @@ def _open(data: bytes) -> Any:
     """Read the header and refuse what the header already rules out, before any pixel is decoded."""
     with quiet():
         try:
-            picture = Image.open(io.BytesIO(data), formats=FORMATS)
-        except UnidentifiedImageError:
+            # `Image.open` would load Pillow's other formats too, a fiftieth of what one image takes from process start.
+            is_png = data.startswith(b"\x89PNG\r\n\x1a\n")
+            picture = PngImageFile(io.BytesIO(data)) if is_png else Image.open(io.BytesIO(data), formats=FORMATS)
+        except (UnidentifiedImageError, SyntaxError):
             if data.startswith(_TIFF_STARTS):
                 raise ImageError("is a damaged TIFF, or of a kind that isn't read, such as 64-bit floats") from None
             known = f"{', '.join(FORMATS)} or DICOM"

@@ -38,7 +38,8 @@ def write_image(path: str | os.PathLike[str], image: Any) -> None:
 
 def _write_png(path: str | os.PathLike[str], array: NDArray[np.uint8]) -> None:
     stream = io.BytesIO()
-    Image.fromarray(array).save(stream, format="PNG")
+    stream.name = "mask.png"  # given ``format``, Pillow would load its other formats too
+    Image.fromarray(array).save(stream)
     try:
         write_atomically(path, stream.getvalue())
     except OSError as error:

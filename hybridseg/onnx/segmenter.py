@@ -127,12 +127,15 @@ class OnnxSegmenter(Segmenter):
                 raise RuntimeError(f"{self.path}: {problem}")
         return mask, probability
 
-    def _open(self) -> Any:
-        """Return the session, opened and checked on first use and after ``path`` or ``threads`` changed."""
+    def _open(self, *, screened: bool = False) -> Any:
+        """Return the session, opened and checked on first use and after ``path`` or ``threads`` changed.
+
+        ``screened``: the file is known to be what this package wrote, so there is nothing to check.
+        """
         key = (os.fspath(self.path), self.threads)
         cached = self.__dict__.get("_session")
         if cached is None or cached[0] != key:
-            cached = (key, _open_session(*key))
+            cached = (key, _open_session(*key, screened))
             self._session = cached
         return cached[1]
 
@@ -162,7 +165,7 @@ class OnnxSegmenter(Segmenter):
         return adopt_file(self.path)
 
 
-def _open_session(path: str, threads: int) -> Any:
+def _open_session(path: str, threads: int, screened: bool) -> Any:
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         raise ValueError(f"`threads` must be an integer of at least 1, got {threads!r}")
     if not path:
@@ -171,11 +174,13 @@ def _open_session(path: str, threads: int) -> Any:
         raise FileNotFoundError(f"{path}: no such file")
     if not Path(path).is_file():
         raise ModelFormatError(f"{path}: expected an ONNX file, got a folder")
-    data, declared = screen(path)
-    # By its path only if it has weights in other files: the bytes are those that were screened.
-    source = path if declared.external else data
-    if not is_ours(declared):
-        source = _adopted(path, declared)
+    source: str | bytes = path
+    if not screened:
+        data, declared = screen(path)
+        if not is_ours(declared):
+            source = _adopted(path, declared)
+        elif not declared.external:
+            source = data  # by its path only if it has weights in other files: these bytes are what was screened
     try:
         import onnxruntime
     except ImportError:
