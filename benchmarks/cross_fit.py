@@ -3,7 +3,7 @@
     for k in 0 1 2 3 4; do python benchmarks/train_unet.py --data Dataset_BUSI_with_GT --fold $k -o runs/unet; done
     python benchmarks/cross_fit.py --data Dataset_BUSI_with_GT runs/unet
 
-A training holds out a dozen lesion-free images, too few to place the presence decision. So a fold's operating point is
+A training holds out eight lesion-free images, too few to place the presence decision. So a fold's operating point is
 chosen on the cases of the other four folds, each predicted by the model that hadn't trained on it. No case of the fold
 is looked at for it; the models that predicted the others have trained on it, though, as in any cross-validation.
 Writes each fold's model, masks and counts anew.

@@ -128,9 +128,9 @@ def study(each: Study, kills: int, rng: random.Random, root: Path) -> dict[str, 
         assert contents(folder) == whole, f"{each.name}: the end differs from the unbroken run's"
         assert each.name != "bench" or not parts(folder), f"half-written files stay: {parts(folder)}"
     return {
-        "command": each.name, "kills that hit": hits, "with a file half-written": left,
-        "runs that they broke": rounds, "unbroken run, s": round(seconds, 1),
-        "files, all the same at the end": len(whole), "minutes": round((time.monotonic() - began) / 60, 1),
+        "command": each.name, "kills": hits, "with a file half-written": left,
+        "runs they were spread over": rounds, "unbroken run, s": round(seconds, 1),
+        "files compared at the end": len(whole), "minutes": round((time.monotonic() - began) / 60, 1),
     }  # fmt: skip
 
 

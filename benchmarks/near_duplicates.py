@@ -30,7 +30,7 @@ from hybridseg.data.splits import busi_split
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path))
 def main(data: str, known: Path, sheet: Path | None, output: Path) -> None:
     """Search twice, the second time from the cache, and compare."""
-    dataset = load_dataset(data)
+    dataset = load_dataset(data).select(busi_split().case_ids)
     with tempfile.TemporaryDirectory() as cache:
         start = time.monotonic()
         pairs = find_pairs(dataset, cache_dir=cache)

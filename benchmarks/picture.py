@@ -13,7 +13,7 @@ from PIL import Image
 
 import hybridseg
 from hybridseg.data.phantoms import phantom
-from hybridseg.images import overlay
+from hybridseg.images import PREDICTION_COLOUR, TRUTH_COLOUR, overlay
 
 SEEDS = ((1, 4, 6), (5, 2, 7))
 TILE = (300, 250)
@@ -30,10 +30,20 @@ def main(output: Path) -> None:
         tiles = []
         for seed in seeds:
             made = phantom(seed)
-            drawn = overlay(made.image, model.predict(made.image), made.mask)
-            tiles.append(np.asarray(Image.fromarray(drawn).resize(TILE, Image.Resampling.LANCZOS)))
+            image, mask, truth = (
+                np.asarray(Image.fromarray(array).resize(TILE, how))
+                for array, how in (
+                    (made.image, Image.Resampling.LANCZOS),
+                    (model.predict(made.image), Image.Resampling.NEAREST),
+                    (made.mask, Image.Resampling.NEAREST),
+                )
+            )
+            tiles.append(overlay(image, mask, truth))
         rows.append(np.hstack(tiles))
-    Image.fromarray(np.vstack(rows)).quantize(128).save(output, optimize=True)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*PREDICTION_COLOUR, *TRUTH_COLOUR, *(grey for k in range(64) for grey in [k * 255 // 63] * 3)])
+    picture = Image.fromarray(np.vstack(rows)).quantize(palette=palette, dither=Image.Dither.NONE)
+    picture.save(output, optimize=True)
 
 
 if __name__ == "__main__":

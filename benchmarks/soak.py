@@ -19,6 +19,7 @@ from pathlib import Path
 import click
 
 from hybridseg.bench.machine import describe_machine
+from hybridseg.data.splits import busi_split
 
 WARM, BOUND = 500, 1.05
 
@@ -37,7 +38,7 @@ def resident_mb(pid: int) -> float:
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path))
 def main(data: Path, images: int, method: str, output: Path) -> None:
     """Run it, write the curve, fail if it rises."""
-    files = sorted(path for path in data.rglob("*.png") if "_mask" not in path.name)
+    files = [data / case_id.split()[0] / f"{case_id}.png" for case_id in busi_split().case_ids]
     curve: list[tuple[int, float]] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary, "images")
@@ -68,11 +69,11 @@ def main(data: Path, images: int, method: str, output: Path) -> None:
         f"# {images:,} images through one `segment`", "",
         f"`python benchmarks/soak.py --data Dataset_BUSI_with_GT --images {images} -m {method} -o {output}`; "
         f"{describe_machine()['cpu']}, {seconds / 60:.0f} minutes, every image has its mask.", "",
-        "| images | resident, MB |", "|---:|---:|", *(f"| {done:,} | {mb:.1f} |" for done, mb in steps), "",
-        f"After {WARM} images {first:.1f} MB, at most {highest:.1f} MB later: {highest / first - 1:+.1%} "
+        "| images | resident, MiB |", "|---:|---:|", *(f"| {done:,} | {mb:.1f} |" for done, mb in steps), "",
+        f"After {WARM} images {first:.1f} MiB, at most {highest:.1f} MiB later: {highest / first - 1:+.1%} "
         f"(bound: {BOUND - 1:+.0%}).",
     ]) + "\n")  # fmt: skip
-    assert highest <= BOUND * first, f"memory rose from {first:.1f} to {highest:.1f} MB"
+    assert highest <= BOUND * first, f"memory rose from {first:.1f} to {highest:.1f} MiB"
 
 
 if __name__ == "__main__":

@@ -124,8 +124,13 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
 
 def is_model_path(name: str) -> bool:
     """Whether a spec means a file on disk rather than a method's name."""
-    is_python = name.endswith(".py") or ".py:" in name
-    return name.endswith((".onnx", ".hybridseg")) or (os.sep in name and not is_python)
+    return name.endswith((".onnx", ".hybridseg")) or (os.sep in name and not is_file_spec(name))
+
+
+def is_file_spec(spec: str) -> bool:
+    """Whether a spec names a class in a Python file, ``mine.py:MySegmenter``: creating it runs that file."""
+    name = spec.partition("[")[0]
+    return name.endswith(".py") or ".py:" in name
 
 
 def find_class(name: str) -> type[Segmenter]:
@@ -142,6 +147,8 @@ def find_class(name: str) -> type[Segmenter]:
 
         close = difflib.get_close_matches(name, methods, n=1)
         hint = f"; did you mean `{close[0]}`?" if close else ""
+        if shipped(name):
+            hint = f"; the trained model that ships is written `{name}.onnx` here"
         raise UnknownMethodError(f"unknown method `{name}`; known: {', '.join(methods) or 'none'}{hint}")
     info = methods[name]
     if info.problem:

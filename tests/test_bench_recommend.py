@@ -161,6 +161,17 @@ def test_method_whose_model_is_gone_is_fitted_anew(tmp_path: Path) -> None:
     )
 
 
+def test_what_a_run_folder_names_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hybridseg.cli.recommend import get_lines
+
+    monkeypatch.chdir(tmp_path)
+    Path("evil.py").write_text("open('ran', 'w')")
+    found = recommend_method(write_run(tmp_path / "run", {"evil.py:Evil": (12, 5.0, 1.0)}), Budget()).chosen
+    assert found is not None
+    assert get_lines(found, tmp_path / "run")[1] == "hybridseg export evil.py:Evil -o Evil.onnx"
+    assert not Path("ran").exists()
+
+
 def test_file_is_taken_before_a_method_that_is_as_accurate(tmp_path: Path) -> None:
     methods = {"small": (12, 5.0, 1.0), "small.onnx": (12, 9.0, 3.0)}
     found = recommend_method(write_run(tmp_path / "run", methods), Budget(max_ms=20))

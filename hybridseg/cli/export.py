@@ -25,7 +25,7 @@ CALIBRATION_IMAGES = 64
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it is there.")
 @click.option(
     "--weights", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True,
-    help="fp16: weights stored in half precision, computed in single. Needs --data.",
+    help="fp16: weights stored in half precision, computed in single. Needs --data or --validation.",
 )  # fmt: skip
 @click.option("--int8", is_flag=True, help="8-bit convolutions, calibrated on training images. Needs --data.")
 @click.option(
@@ -63,13 +63,14 @@ def export(
     smaller = int8 or weights == "fp16"
     if int8 and weights == "fp16":
         raise click.UsageError("--int8 and --weights fp16 exclude each other")
-    if smaller and data is None:
-        raise click.UsageError("a smaller file is measured before it is kept: give --data DIR")
+    if smaller and data is None and (int8 or validation is None):
+        needed = "--data DIR" if int8 else "--data DIR or --validation DIR"
+        raise click.UsageError(f"a smaller file is measured before it is kept: give {needed}")
     if not smaller and (data is not None or validation is not None or max_mb is not None):
         raise click.UsageError("--data, --validation and --max-mb are for --weights fp16 and --int8")
     model = _models.create_trained(method)
     entries = _models.origin(method, model)
-    if data is None:
+    if not smaller:
         report = model.to_onnx(output, **entries)
     else:
         report = _smaller(model, output, entries, data, validation, int8, max_mb)
@@ -80,7 +81,7 @@ def _smaller(
     model: Segmenter,
     output: Path,
     entries: dict[str, str],
-    data: str,
+    data: str | None,
     validation: str | None,
     int8: bool,
     max_mb: float | None,
@@ -102,15 +103,17 @@ def _smaller(
             )
         return part
 
-    dataset = read(data, measure=validation is None)
+    calibration = []
+    if data is not None:
+        training = read(data, measure=validation is None)
+        if validation is None:
+            ids = {case.case_id for case in training}
+            fold = (busi_split() if published <= ids else grouped_folds(training, 5)).folds[0]
+            training, measured = training.select(fold.train), training.select(fold.test)
+        step = -(-len(training) // CALIBRATION_IMAGES)
+        calibration = [case.read()[0] for case in training[::step]] if int8 else []
     if validation is not None:
-        training, measured = dataset, read(validation, measure=True)
-    else:
-        ids = {case.case_id for case in dataset}
-        fold = (busi_split() if published <= ids else grouped_folds(dataset, 5)).folds[0]
-        training, measured = dataset.select(fold.train), dataset.select(fold.test)
-    step = -(-len(training) // CALIBRATION_IMAGES)
-    calibration = [case.read()[0] for case in training[::step]] if int8 else []
+        measured = read(validation, measure=True)
     images, masks = zip(*(case.read() for case in measured), strict=True)
     return export_smaller(
         model,

@@ -16,7 +16,7 @@ from ..bench.text import aligned, fields
 @click.command()
 @click.argument("what", metavar="METHOD|MODEL|IMAGE|RUN")
 def info(what: str) -> None:
-    """Describe a method, a saved model, an ONNX file, an image or a run folder. Nothing is run."""
+    """Describe a method, a saved model, an ONNX file, an image or a run folder. No image is segmented."""
     path = Path(what)
     if what.endswith(".onnx") and not path.exists():
         path = registry.shipped(what) or path

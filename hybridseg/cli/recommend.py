@@ -57,14 +57,7 @@ def get_lines(chosen: Candidate, run: Path) -> list[str]:
     name = Path(spec.partition("[")[0].rpartition(":")[2]).stem
     target = f"{name}.onnx"
     if chosen.is_onnx or chosen.as_given:
-        shipped = registry.shipped(spec) if chosen.is_onnx and not Path(spec).exists() else None
-        file = shipped or Path(spec)
-        if not file.is_file():
-            return [f"# {spec}, the file that was measured, isn't here any more"]
-        if _is_another(file, chosen):
-            return [f"# {file} isn't the file that was measured (its SHA-256 or size differs)"]
-        copied = ["cp", str(file), "DIR/" if spec == target and not shipped else target]
-        return [shlex.join(copied if chosen.is_onnx else ["hybridseg", "export", spec, "-o", target])]
+        return _lines_for_file(chosen, target)
     anew = f"hybridseg fit {shlex.quote(spec)} --data DIR -o {name}.hybridseg && hybridseg export {name}.hybridseg"
     if chosen.model:
         return [
@@ -72,9 +65,24 @@ def get_lines(chosen: Candidate, run: Path) -> list[str]:
             "# that model was fitted without its test fold; fitted on all cases:",
             f"{anew} -o {target}",
         ]
+    export = shlex.join(["hybridseg", "export", spec, "-o", target])
+    if registry.is_file_spec(spec):  # a run folder may come from anybody: what it names isn't run to look at it
+        return ["# if it needs no fitting:", export, "# else, fitted on all cases:", f"{anew} -o {target}"]
     if _has_to_learn(spec):
         return ["# the run keeps no fitted model of it; fitted on all cases:", f"{anew} -o {target}"]
-    return [shlex.join(["hybridseg", "export", spec, "-o", target])]
+    return [export]
+
+
+def _lines_for_file(chosen: Candidate, target: str) -> list[str]:
+    spec = chosen.method
+    shipped = registry.shipped(spec) if chosen.is_onnx and not Path(spec).exists() else None
+    file = shipped or Path(spec)
+    if not file.is_file():
+        return [f"# {spec}, the file that was measured, isn't here any more"]
+    if _is_another(file, chosen):
+        return [f"# {file} isn't the file that was measured (its SHA-256 or size differs)"]
+    copied = ["cp", str(file), "DIR/" if spec == target and not shipped else target]
+    return [shlex.join(copied if chosen.is_onnx else ["hybridseg", "export", spec, "-o", target])]
 
 
 def _is_another(file: Path, chosen: Candidate) -> bool:

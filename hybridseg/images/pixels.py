@@ -78,7 +78,7 @@ class Pixels:
             self._check_floats()
             return np.rint(grey * np.float32(255)).astype(np.uint8)
         if grey.dtype == np.uint16:
-            if 0 < int(grey.max()) >> (self.bits - 8) < MIN_BRIGHTEST:
+            if 0 < int(grey.max()) < MIN_BRIGHTEST << (self.bits - 8):
                 raise ValueError(
                     f"values end at {grey.max()} of {self.white}: its true range isn't known; convert it to 8 bits"
                 )

@@ -24,7 +24,7 @@ LITE0_STAGES = (
 )
 LITE0_DECODER = ((128, 2), (64, 2), (32, 1), (16, 1))  # (filters, convolutions), from 1/16 of the input's size to 1/2
 # The short one ends at 1/16 of the input's size after one block of the fifth stage, and decodes with separable
-# convolutions: an eighth of the parameters.
+# convolutions: a tenth of the parameters.
 SHORT_STAGES = (*LITE0_STAGES[:4], (112, 5, 1, 6, 1))
 SHORT_DECODER = ((48, 1), (24, 1), (16, 1))
 

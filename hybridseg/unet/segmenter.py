@@ -31,7 +31,7 @@ class UNetSegmenter(Segmenter):
     Parameters
     ----------
     encoder : {"efficientnet-lite0", "efficientnet-lite0-short", "none"}
-        ``efficientnet-lite0-short`` has an eighth of the parameters; ``none`` is a plain U-Net, ``width`` filters
+        ``efficientnet-lite0-short`` has a tenth of the parameters; ``none`` is a plain U-Net, ``width`` filters
         wide at its first level.
     size : int
         Side of the working square in pixels; a multiple of 32.

@@ -163,8 +163,7 @@ def examples(facts: Facts, gallery: Gallery) -> Section:
     if not shown_rows:
         return Section(title, slug, (Text(_nothing(gallery)),))
     texts = [Text(
-        "Lesion images by IoU, copies of a scene once; where several score the same, the largest lesion. Blue: ground "
-        "truth. Orange: prediction. Click a picture to enlarge it; arrow keys go on from there."
+        "Lesion images by IoU, copies of a scene once; where several score the same, the largest lesion."
     )]  # fmt: skip
     texts += gallery.warnings()
     return Section(title, slug, tuple(texts), panels=tuple(shown_rows))

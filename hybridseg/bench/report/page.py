@@ -48,6 +48,9 @@ def _pictures(document: Document) -> str:
     )
 
 
+_LEGEND = "Blue: ground truth. Orange: prediction. Click a picture to enlarge it; arrow keys go on from there."
+
+
 def _section(section: Section, document: Document) -> str:
     figures = "".join(
         f"<figure>{each.svg}<figcaption>{escape(each.caption)}</figcaption></figure>" for each in section.figures
@@ -57,6 +60,7 @@ def _section(section: Section, document: Document) -> str:
         _texts(section.texts),
         f'<div class="figures">{figures}</div>' if figures else "",
         *map(_table, section.tables),
+        f"<p>{_LEGEND}</p>" if section.panels else "",
         *(_panels(row, document) for row in section.panels),
         "</section>",
     ]
