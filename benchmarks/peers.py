@@ -127,8 +127,8 @@ def main(output: Path) -> None:
     output.write_text("\n".join([
         "# Beside networks that a person would pick instead", "",
         "Whole pipeline, 470 x 560 grey image in, mask and probability out; one thread, each file in a fresh process, "
-        "10 synthetic images, each twice after warm-up. The peers work at 256 x 256 and have random weights: this table "
-        "is about cost only.",
+        "10 synthetic images, each twice after warm-up. The peers work at 256 x 256 and have random weights: this "
+        "table is about cost only.",
         "", "| file | parameters (M) | multiply-adds (G) | MB | ms, median | ms, p95 | resident MiB |",
         "|---|---|---|---|---|---|---|", *rows, "",
         f"Machine: {machine['cpu']}, {machine['system']}; {versions}.", "",

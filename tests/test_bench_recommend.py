@@ -166,9 +166,10 @@ def test_what_a_run_folder_names_is_not_run(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.chdir(tmp_path)
     Path("evil.py").write_text("open('ran', 'w')")
-    found = recommend_method(write_run(tmp_path / "run", {"evil.py:Evil": (12, 5.0, 1.0)}), Budget()).chosen
+    found = recommend_method(write_run(tmp_path / "run", {"otsu": (12, 5.0, 1.0)}), Budget()).chosen
     assert found is not None
-    assert get_lines(found, tmp_path / "run")[1] == "hybridseg export evil.py:Evil -o Evil.onnx"
+    lines = get_lines(replace(found, method="evil.py:Evil"), tmp_path / "run")
+    assert lines[1] == "hybridseg export evil.py:Evil -o Evil.onnx"
     assert not Path("ran").exists()
 
 
