@@ -146,8 +146,8 @@ def score_card(paths: tuple[Path, ...]) -> dict[str, object]:
         "lesion_images": len(lesions), "scenes": len(best), "lesion_free_images": len(free),
     }
     for key, estimate in means.items():
-        card[key] = round(estimate.value, 4)
-        card[f"{key}_interval"] = [round(estimate.low, 4), round(estimate.high, 4)]
+        card[key] = round(estimate.value, 6)
+        card[f"{key}_interval"] = [round(estimate.low, 6), round(estimate.high, 6)]
     return card
 
 
@@ -167,7 +167,8 @@ def markdown(card: dict) -> str:
         f"one scene; content SHA-256 `{card['data']['content_sha256']}`",
         f"- Weights stored in half precision: F1 {card['compression']['f1_before']:.4f} -> "
         f"{card['compression']['f1_after']:.4f} on the {card['compression']['images']} cases that the training held "
-        f"out, {card['compression']['differing_share']:.2g} of the pixels differ",
+        f"out, {card['compression']['differing_share']:.2g} of the pixels differ (this compares the two files only: an "
+        "empty mask where there is no lesion counts 1)",
         f"- Trained by: `{card['training']['command']}` ({card['training']['epochs_run']} epochs, "
         f"seed {card['training']['params']['random_state']}). {card['training']['note']}".rstrip(),
         f"- Operating point, chosen on validation groups inside the training part: threshold {point['threshold']}, "
@@ -175,7 +176,7 @@ def markdown(card: dict) -> str:
         + ("largest region only" if point["largest_only"] else "all regions"),
         f"- Cost: {card['cost']['ms_median']:.1f} ms an image of {card['cost']['image']} pixels on one thread of "
         f"{card['machine']['cpu']}, whole pipeline (median); {card['parameters']:,} parameters; "
-        f"{card['cost']['threads_1'].get('peak_mib', 0):.0f} MiB resident",
+        f"{card['cost']['threads_1'].get('peak_mib', 0):.0f} MiB at most",
         "", "## Scores", "",
         f"{card['scored']} ({card['scores_protocol']}), native pixels, 95 % intervals by "
         f"bootstrap over scenes (shares: Wilson). {scores['lesion_images']} lesion images of {scores['scenes']} "

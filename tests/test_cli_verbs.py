@@ -130,10 +130,10 @@ def test_info_about_a_method_an_image_and_a_run(here: Path) -> None:
 def test_models_lists_cards(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(registry, "ZOO", tmp_path)
     assert "no trained model ships" in run("models").output
-    (tmp_path / "small.json").write_text('{"scores": {"iou": 0.7123}, "license": "Apache-2.0"}')
+    (tmp_path / "small.json").write_text('{"scores": {"iou": 0.7123, "lesion_images": 12}, "license": "Apache-2.0"}')
     (tmp_path / "small.onnx").write_bytes(b"0" * 1_500_000)
     row = run("models").output.splitlines()[1]
-    assert row.split() == ["small", "0.712", "-", "-", "1.5", "Apache-2.0"]
+    assert row.split() == ["small", "0.712", "-", "12", "-", "1.5", "Apache-2.0"]
     assert registry.shipped("small") == registry.shipped("small.onnx") == tmp_path / "small.onnx"
     assert registry.shipped("other") is None
 

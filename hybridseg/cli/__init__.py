@@ -27,7 +27,7 @@ VERBS = {
     "models": "List the trained models that ship.",
     "info": "Describe a method, a model, an image or a run folder.",
     "export": "Write a method or a model as one ONNX file.",
-    "data": "Inspect data sets, find near-duplicates, make and check splits.",
+    "data": "Inspect data sets, find near-duplicates, make and check splits, write phantoms.",
 }
 """Each verb lives in the module of its name, as a command of its name."""
 

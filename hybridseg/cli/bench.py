@@ -84,14 +84,15 @@ _NEEDS_TENSORFLOW = ("hybridseg.unet",)
     help="Work on a running Dask cluster: tcp://host:port or its scheduler file.",
 )
 @click.option(
-    "--shard", default="", metavar="K/N", help="Only every N-th cell, from the K-th; `merge` joins the folders."
-)
+    "--shard", default="", metavar="K/N",
+    help="Only every N-th cell (a method on a fold), from the K-th; `merge` joins the folders.",
+)  # fmt: skip
 @click.option(
     "--seed",
     default=0,
     show_default=True,
     type=click.IntRange(0),
-    help="Deals folds; random_state of methods that have one.",
+    help="Seed of the folds, and `random_state` of methods that have one.",
 )
 @click.option(
     "--empty",
@@ -103,8 +104,9 @@ _NEEDS_TENSORFLOW = ("hybridseg.unet",)
 @click.option("--no-cost", is_flag=True, help="Don't measure time and memory in processes of their own.")
 @click.option("--dry-run", is_flag=True, help="Print methods x folds and stop.")
 @click.option(
-    "--format", "form", type=click.Choice(["text", "md", "csv", "json"]), default="text", show_default=True
-)
+    "--format", "form", type=click.Choice(["text", "md", "csv", "json"]), default="text", show_default=True,
+    help="How to print the table.",
+)  # fmt: skip
 def bench(
     *,
     data: str,

@@ -12,11 +12,14 @@ _RUN = click.Path(path_type=Path)
 @click.command()
 @click.argument("run_a", type=_RUN)
 @click.argument("run_b", type=_RUN)
-@click.option("--metric", type=click.Choice(["iou", "f1", "nsd"]), default="iou", show_default=True)
+@click.option(
+    "--metric", type=click.Choice(["iou", "f1", "nsd"]), default="iou", show_default=True, help="What is compared."
+)
 @click.option("--all-pairs", is_flag=True, help="Each method of A with each of B, not only with its namesake.")
 @click.option(
-    "--format", "form", type=click.Choice(["text", "md", "csv", "json"]), default="text", show_default=True
-)
+    "--format", "form", type=click.Choice(["text", "md", "csv", "json"]), default="text", show_default=True,
+    help="How to print the table.",
+)  # fmt: skip
 def compare(*, run_a: Path, run_b: Path, metric: str, all_pairs: bool, form: str) -> None:
     """Say which methods of RUN_B are better or worse than those of RUN_A, case by case.
 

@@ -25,7 +25,7 @@ _format = click.option(
 
 @click.group()
 def data() -> None:
-    """Inspect data sets, find near-duplicates, make and check splits.
+    """Inspect data sets, find near-duplicates, make and check splits, write phantoms.
 
     DATA is a folder (BUSI as unzipped, images/ and masks/, or <name>_image beside <name>_mask), a manifest
     (CSV: image, mask, group, label), or `phantoms[n=24,seed=0]`.
@@ -54,8 +54,8 @@ def check(source: str, no_pairs: bool, cache: Path | None, fmt: str) -> None:
 
 @data.command()
 @click.argument("source", metavar="DATA")
-@click.option("--folds", type=click.IntRange(2), default=5, show_default=True, metavar="N")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N")
+@click.option("--folds", type=click.IntRange(2), default=5, show_default=True, metavar="N", help="How many.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Of the dealing.")
 @click.option(
     "-o", "--output", type=_FILE, required=True, metavar="CSV", help="Written: case_id,group,label,fold."
 )
@@ -136,10 +136,10 @@ def pairs(source: str, sheet: Path | None, overwrite: bool, cache: Path | None, 
         _echo_table([(p.case_a, p.case_b, f"{p.score:.3g}") for p in found])
 
 
-@data.command()
+@data.command(short_help="Write synthetic images and masks.")
 @click.option("-o", "--output", type=_FILE, required=True, metavar="DIR", help="A new or empty folder.")
 @click.option("--n", type=click.IntRange(1), default=24, show_default=True, metavar="N", help="How many.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Of the first image.")
 def phantoms(output: Path, n: int, seed: int) -> None:
     """Write synthetic ultrasound images and their masks as a folder like BUSI."""
     from ..data.files import write_folder

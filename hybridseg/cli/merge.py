@@ -14,8 +14,9 @@ import click
     "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="RUN", help="A new folder for the whole."
 )
 @click.option(
-    "--format", "form", type=click.Choice(["text", "md", "csv", "json"]), default="text", show_default=True
-)
+    "--format", "form", type=click.Choice(["text", "md", "csv", "json"]), default="text", show_default=True,
+    help="How to print the table.",
+)  # fmt: skip
 def merge(*, runs: tuple[Path, ...], output: Path, form: str) -> None:
     """Join run folders into a new one and print its table.
 

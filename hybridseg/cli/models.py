@@ -17,8 +17,9 @@ def models() -> None:
         path = registry.ZOO / card["file"]
         size = f"{path.stat().st_size / 1e6:.1f}" if path.is_file() else "missing"
         scores, cost = card.get("scores", {}), card.get("cost", {})
-        numbers = [_number(scores.get("iou")), _number(scores.get("f1")), _number(cost.get("ms_median"), 0)]
-        words = [str(card.get("license", "")), str(card.get("description", ""))]
+        numbers = [_number(scores.get("iou")), _number(scores.get("f1")), str(scores.get("lesion_images", "-"))]
+        numbers.append(_number(cost.get("ms_median"), 0))
+        words = [str(card.get("license", "")).partition(" ")[0], str(card.get("description", ""))]
         rows.append([card["name"], *numbers, size, *words])
     if not rows:
         click.echo(
@@ -26,8 +27,11 @@ def models() -> None:
             "train one: hybridseg fit unet --data DIR -o MODEL.hybridseg"
         )
         return
-    click.echo(aligned(["model", "IoU", "F1", "ms/image", "MB", "licence", "what it is"], rows))
-    click.echo("\nUse one: hybridseg segment -m NAME IMAGE. For research; not for diagnosis.")
+    click.echo(aligned(["model", "IoU", "F1", "on images", "ms/image", "MB", "licence", "what it is"], rows))
+    click.echo(
+        "\nIoU and F1: mean over lesion images of BUSI that a training had held out; what ships has learned from all."
+    )
+    click.echo("Use one: hybridseg segment -m NAME IMAGE. For research; not for diagnosis.")
 
 
 def _number(value: object, digits: int = 3) -> str:

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     help="What accuracy means: its mean over lesion images.",
 )  # fmt: skip
 @click.option("--at-least", type=float, metavar="VALUE", help="Accuracy that it has to reach.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print it."
+)
 def recommend(
     *, run: Path, max_ms: float | None, max_mb: float | None, metric: str, at_least: float | None, form: str
 ) -> None:

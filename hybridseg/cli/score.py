@@ -24,8 +24,9 @@ LISTED = 10
 )  # fmt: skip
 @click.option("--name", default="", help="What the line is called [default: the folder's name].")
 @click.option(
-    "--format", "form", type=click.Choice(["text", "md", "csv", "json"]), default="text", show_default=True
-)
+    "--format", "form", type=click.Choice(["text", "md", "csv", "json"]), default="text", show_default=True,
+    help="How to print the table.",
+)  # fmt: skip
 def score(*, truth: str, pred: Path, output: Path | None, name: str, form: str) -> None:
     """Score masks made by anybody: another tool's output folder, a second reader's outlines.
 

@@ -50,10 +50,14 @@ def _in_short(facts: Facts) -> str:
             other = each.second if each.first == first.method else each.first
             (beaten if each.better == first.method else level).append(other)
     if beaten:
-        text += f" It is better than {', '.join(beaten)}."
+        text += f" It is better than {_listed(beaten)}."
     if level:
-        text += f" No detectable difference from {', '.join(level)}."
+        text += f" No detectable difference from {_listed(level)}."
     return text
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(", ".join(part) for part in (names[:-1], names[-1:]) if part)
 
 
 def _is_warning(note: str) -> bool:
