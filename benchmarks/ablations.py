@@ -6,7 +6,8 @@
         --variant "encoder from scratch=runs/scratch" -o benchmarks/results/ablations.md
 
 Without flip averaging and without weight averaging are made from the reference and its checkpoint. Every variant gets
-its operating point as `fit` chooses it: on the validation groups inside the training part.
+its operating point as `fit` chooses it: on the validation groups inside the training part. So the reference's numbers
+differ from those that cross_fit.py's operating point gives the same training.
 """
 
 from __future__ import annotations

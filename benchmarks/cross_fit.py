@@ -6,7 +6,8 @@
 A training holds out eight lesion-free images, too few to place the presence decision. So a fold's operating point is
 chosen on the cases of the other four folds, each predicted by the model that hadn't trained on it. No case of the fold
 is looked at for it; the models that predicted the others have trained on it, though, as in any cross-validation.
-Writes each fold's model, masks and counts anew.
+Writes each fold's model, masks and counts anew. Of several folders the probabilities are averaged, which shows what
+several trainings together would do: masks and counts go to ``-o``, models stay as they are.
 """
 
 from __future__ import annotations
@@ -28,26 +29,35 @@ Maps = tuple[list[np.ndarray], list[np.ndarray]]
 
 
 @click.command()
-@click.argument("folder", type=click.Path(exists=True, path_type=Path))
+@click.argument("folders", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--data", required=True, help="BUSI, as unzipped.")
-def main(folder: Path, data: str) -> None:
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write; needed with several folders.")
+def main(folders: tuple[Path, ...], data: str, output: Path | None) -> None:
     """Choose, score and write."""
+    if len(folders) > 1 and output is None:
+        raise click.UsageError("several folders: give -o")
+    target = output or folders[0]
+    target.mkdir(parents=True, exist_ok=True)
     split, dataset = busi_split(), load_dataset(data)
     parts = [dataset.select(fold.test) for fold in split.folds]
-    models = [UNetSegmenter.load(folder / f"fold{k}.hybridseg") for k in range(len(parts))]
-    maps = [predict(model, part) for model, part in zip(models, parts, strict=True)]
+    models = [[UNetSegmenter.load(folder / f"fold{k}.hybridseg") for folder in folders] for k in range(len(parts))]
+    maps = [predict(several, part) for several, part in zip(models, parts, strict=True)]
     for k, part in enumerate(parts):
-        models[k].operating_point_ = point = choose([each for j, each in enumerate(maps) if j != k])
-        models[k].save(folder / f"fold{k}.hybridseg")
+        point = choose([each for j, each in enumerate(maps) if j != k])
+        if output is None:
+            (model,) = models[k]
+            model.operating_point_ = point
+            model.save(target / f"fold{k}.hybridseg")
         print(f"fold {k}: {point}", flush=True)
         masks = [apply_operating_point(probability, point) for probability in maps[k][1]]
-        write_scores(part, masks, folder / f"fold{k}.csv", folder / "masks")
+        write_scores(part, masks, target / f"fold{k}.csv", target / "masks")
 
 
-def predict(model: UNetSegmenter, part: Dataset) -> Maps:
-    """Return truths and probabilities of cases."""
+def predict(models: list[UNetSegmenter], part: Dataset) -> Maps:
+    """Return truths and mean probabilities of cases."""
     pixels = [case.read() for case in part]
-    return [mask for _, mask in pixels], [model.predict_proba(image) for image, _ in pixels]
+    means = [np.mean([model.predict_proba(image) for model in models], axis=0) for image, _ in pixels]
+    return [mask for _, mask in pixels], means
 
 
 def choose(maps: list[Maps]) -> OperatingPoint:
