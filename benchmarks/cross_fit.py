@@ -32,7 +32,11 @@ Maps = tuple[list[np.ndarray], list[np.ndarray]]
 @click.argument("folders", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--data", required=True, help="BUSI, as unzipped.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write; needed with several folders.")
-def main(folders: tuple[Path, ...], data: str, output: Path | None) -> None:
+@click.option(
+    "--ship", type=click.Path(exists=True, path_type=Path),
+    help="A model that the same recipe trained on all folds: it gets the operating point of all five folds' cases.",
+)  # fmt: skip
+def main(folders: tuple[Path, ...], data: str, output: Path | None, ship: Path | None) -> None:
     """Choose, score and write."""
     if len(folders) > 1 and output is None:
         raise click.UsageError("several folders: give -o")
@@ -51,6 +55,11 @@ def main(folders: tuple[Path, ...], data: str, output: Path | None) -> None:
         print(f"fold {k}: {point}", flush=True)
         masks = [apply_operating_point(probability, point) for probability in maps[k][1]]
         write_scores(part, masks, target / f"fold{k}.csv", target / "masks")
+    if ship is not None:
+        model = UNetSegmenter.load(ship)
+        model.operating_point_ = choose(maps)
+        model.save(ship)
+        print(f"{ship}: {model.operating_point_}")
 
 
 def predict(models: list[UNetSegmenter], part: Dataset) -> Maps:

@@ -50,7 +50,7 @@ def main(lines: tuple[str, ...], output: Path) -> None:
             f"{sum(each.tp + each.fp == 0 for _, each in lesions)} of {len(lesions)}",
             f"{sum(each.fp > 0 for each in free)} of {len(free)}",
         ])  # fmt: skip
-    header = ["", "IoU [95 %]", "F1", "IoU, scenes", "F1, scenes", "IoU against the first", "lesion images without a mask",
+    header = ["", "IoU [95 %]", "F1", "IoU, scenes", "F1, scenes", "IoU against the first", "lesions without a mask",
               "lesion-free images with one"]  # fmt: skip
     output.write_text("\n".join([
         "# What teaching is worth", "",
