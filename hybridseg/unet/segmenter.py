@@ -138,7 +138,6 @@ class UNetSegmenter(Segmenter):
         )
         from .convert import convert_weights
 
-        self._forget()
         self.network_ = np.frombuffer(convert_weights(recipe, model), np.uint8)
         self.history_ = history
         self.validation_images_ = len(validation_data)
@@ -198,9 +197,9 @@ class UNetSegmenter(Segmenter):
         return to_native(probability, (image.shape[0], image.shape[1]))
 
     def _session(self) -> Any:
-        """One onnxruntime session per object, made when first used."""
-        runtime: tuple[int, Any] | None = self.__dict__.get("_runtime")
-        if runtime is None or runtime[0] != self.threads:
+        """One onnxruntime session per object, made when first used and after network or threads changed."""
+        runtime: tuple[Any, int, Any] | None = self.__dict__.get("_runtime")
+        if runtime is None or runtime[0] is not self.network_ or runtime[1] != self.threads:
             import onnxruntime
 
             options = onnxruntime.SessionOptions()
@@ -209,8 +208,8 @@ class UNetSegmenter(Segmenter):
             session = onnxruntime.InferenceSession(
                 self.network_.tobytes(), options, providers=["CPUExecutionProvider"]
             )
-            runtime = self.__dict__["_runtime"] = (self.threads, session)
-        return runtime[1]
+            runtime = self.__dict__["_runtime"] = (self.network_, self.threads, session)
+        return runtime[2]
 
     def _check_state(self) -> None:
         super()._check_state()
@@ -218,9 +217,6 @@ class UNetSegmenter(Segmenter):
             from ..onnx.screening import screen_inside
 
             screen_inside(self.network_.tobytes())
-
-    def _forget(self) -> None:
-        self.__dict__.pop("_runtime", None)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_runtime"}
