@@ -28,6 +28,7 @@ METHODS = {
 
 def write_run(root: Path, methods: dict[str, tuple[int, float, float]] = METHODS, **description: Any) -> Path:
     folder = RunFolder(root)
+    stems = {spec: f"{spec.replace(':', '-')}-fold0-ab" for spec in methods}
     for name in ("cells", "costs", "models"):
         (root / name).mkdir(parents=True)
     write_json(folder.description, {
@@ -38,11 +39,11 @@ def write_run(root: Path, methods: dict[str, tuple[int, float, float]] = METHODS
             {"spec": spec, "class": "m:M", "params": {}, "as_given": spec.endswith(".onnx"), "key": f"key {spec}"}
             for spec in methods
         ],
-        "cells": [{"method": spec, "fold": 0, "file": f"{spec}-fold0-ab", "cases": 8} for spec in methods],
+        "cells": [{"method": spec, "fold": 0, "file": stem, "cases": 8} for spec, stem in stems.items()],
         **description,
     })  # fmt: skip
     for spec, (tp, ms, mb) in methods.items():
-        with CellFile(folder.cell(f"{spec}-fold0-ab")) as file:
+        with CellFile(folder.cell(stems[spec])) as file:
             file.append(FitRecord(1.0, {}))
             for i in range(8):
                 file.append(Record(spec, 0, f"c{i}", f"c{i}", "", 10, 10, tp, 0, 20 - tp, 80, 1.0, 0.5, 3.0))
@@ -145,8 +146,12 @@ def test_how_to_get_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     shipped.write_bytes(bytes(30_000_000))
     assert get_lines(given, Path("run")) == [f"cp {shipped} big.onnx"]
     assert "isn't the file" in get_lines(replace(given, sha256="0" * 64), Path("run"))[0]
+    bracketed = replace(given, method="big.onnx[threads=2]")
+    assert bracketed.is_onnx
+    assert get_lines(bracketed, Path("run")) == [f"cp {shipped} big.onnx"]
     monkeypatch.chdir(tmp_path)
     Path("big.onnx").write_bytes(bytes(30_000_000))
+    assert get_lines(bracketed, Path("run")) == ["cp big.onnx DIR/"]
     assert get_lines(given, Path("run")) == ["cp big.onnx DIR/"]
 
 

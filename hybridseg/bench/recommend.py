@@ -69,7 +69,7 @@ class Candidate:
     @property
     def is_onnx(self) -> bool:
         """Whether what was measured is the very file that runs without Python."""
-        return self.method.endswith(".onnx")
+        return self.method.partition("[")[0].endswith(".onnx")
 
 
 @dataclass(frozen=True)
