@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hybridseg import registry
-from hybridseg.bench import Record, RunError
+from hybridseg.bench import Record, RunError, summarize
 from hybridseg.bench.compare import compare_runs
 from hybridseg.bench.recommend import Budget, recommend_method
 from hybridseg.bench.records import CellFile, FitRecord, RunFolder, write_json
@@ -28,7 +28,7 @@ METHODS = {
 
 def write_run(root: Path, methods: dict[str, tuple[int, float, float]] = METHODS, **description: Any) -> Path:
     folder = RunFolder(root)
-    stems = {spec: f"{spec.replace(':', '-')}-fold0-ab" for spec in methods}
+    names = {spec: spec.replace(":", "-") for spec in methods}
     for name in ("cells", "costs", "models"):
         (root / name).mkdir(parents=True)
     write_json(folder.description, {
@@ -36,19 +36,19 @@ def write_run(root: Path, methods: dict[str, tuple[int, float, float]] = METHODS
         "n_folds": 1, "empty_masks": "as ever", "nsd_tolerance_px": 3.0,
         "sessions": [{"cpu": "Chip A", "command": ["hybridseg", "bench", "--no-cost", "-m", "a b", "-o", "run"]}],
         "methods": [
-            {"spec": spec, "class": "m:M", "params": {}, "as_given": spec.endswith(".onnx"), "key": f"key {spec}"}
+            {"spec": spec, "class": "m:M", "params": {}, "as_given": spec.endswith(".onnx"), "key": f"key {names[spec]}"}
             for spec in methods
         ],
-        "cells": [{"method": spec, "fold": 0, "file": stem, "cases": 8} for spec, stem in stems.items()],
+        "cells": [{"method": spec, "fold": 0, "file": f"{names[spec]}-fold0-ab", "cases": 8} for spec in methods],
         **description,
     })  # fmt: skip
     for spec, (tp, ms, mb) in methods.items():
-        with CellFile(folder.cell(stems[spec])) as file:
+        with CellFile(folder.cell(f"{names[spec]}-fold0-ab")) as file:
             file.append(FitRecord(1.0, {}))
             for i in range(8):
                 file.append(Record(spec, 0, f"c{i}", f"c{i}", "", 10, 10, tp, 0, 20 - tp, 80, 1.0, 0.5, 3.0))
         cost = {"warm_ms_median": ms, "warm_ms_p95": 2 * ms, "saved_bytes": int(mb * 1e6), "threads": 1, "error": ""}
-        write_json(folder.cost(f"key {spec}"), {"cpu": "Chip A", **cost})
+        write_json(folder.cost(f"key {names[spec]}"), {"cpu": "Chip A", **cost})
     return root
 
 
@@ -195,6 +195,25 @@ def test_p_is_corrected_for_all_pairs(tmp_path: Path) -> None:
     assert single.price is not None
     assert found.price.p_value == pytest.approx(6 * single.price.p_value)  # all six are as sure as each other
     assert "p: Holm-corrected for all 6 pairs of the run's methods." in found.notes
+
+
+def test_price_has_the_p_value_of_the_table(tmp_path: Path) -> None:
+    """Also where some images are tested in several folds, and some not."""
+    root = write_run(tmp_path / "run")
+    description = json.loads((root / "run.json").read_text())
+    for spec, better in (("middle", 3), ("big.onnx", -3)):
+        description["cells"].append({"method": spec, "fold": 1, "file": f"{spec}-fold1-ab", "cases": 2})
+        with CellFile(RunFolder(root).cell(f"{spec}-fold1-ab")) as file:
+            file.append(FitRecord(1.0, {}))
+            for i in range(2):
+                tp = METHODS[spec][0] + better
+                file.append(Record(spec, 1, f"c{i}", f"c{i}", "", 10, 10, tp, 0, 20 - tp, 80, 1.0, 0.5, 3.0))
+    write_json(root / "run.json", description)
+    price = recommend_method(root, Budget(max_ms=20, max_mb=5)).price
+    assert price is not None
+    (told,) = [each for each in summarize(root).comparisons if {each.first, each.second} == {"big.onnx", "middle"}]
+    assert (price.mean, price.p_value) == (pytest.approx(told.difference), told.p_holm)
+    assert price.mean == pytest.approx((6 * 0.1 + 2 * (0.1 - 0.3 / 2)) / 8)  # each image has one vote
 
 
 def test_cheaper_neighbour_keeps_the_budget(tmp_path: Path) -> None:
