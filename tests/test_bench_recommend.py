@@ -36,10 +36,10 @@ def write_run(root: Path, methods: dict[str, tuple[int, float, float]] = METHODS
         "n_folds": 1, "empty_masks": "as ever", "nsd_tolerance_px": 3.0,
         "sessions": [{"cpu": "Chip A", "command": ["hybridseg", "bench", "--no-cost", "-m", "a b", "-o", "run"]}],
         "methods": [
-            {"spec": spec, "class": "m:M", "params": {}, "as_given": spec.endswith(".onnx"), "key": f"key {names[spec]}"}
-            for spec in methods
+            {"spec": spec, "class": "m:M", "params": {}, "as_given": spec.endswith(".onnx"), "key": f"key {name}"}
+            for spec, name in names.items()
         ],
-        "cells": [{"method": spec, "fold": 0, "file": f"{names[spec]}-fold0-ab", "cases": 8} for spec in methods],
+        "cells": [{"method": spec, "fold": 0, "file": f"{name}-fold0-ab", "cases": 8} for spec, name in names.items()],
         **description,
     })  # fmt: skip
     for spec, (tp, ms, mb) in methods.items():

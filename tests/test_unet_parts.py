@@ -12,7 +12,7 @@ from hybridseg.postprocess import OperatingPoint, apply_operating_point
 from hybridseg.unet import augment
 from hybridseg.unet.operating import choose_operating_point, f1_per_image
 from hybridseg.unet.segmenter import UNetSegmenter, hold_out
-from hybridseg.unet.training import Recipe, TrainingData, batches, epoch_order, is_worse
+from hybridseg.unet.training import Recipe, TrainingData, batches, epoch_order, is_worse, train
 from hybridseg.unet.working import to_native, to_working
 
 RECIPE = Recipe("none", 32, 4, False, 2, 4, 1e-3, 0.01, 0.9, 0.25, 5, 0)
@@ -139,9 +139,35 @@ def test_hold_out_takes_whole_groups_of_both_kinds() -> None:
     assert held_out[30:].sum() == 4
 
 
-def test_hold_out_needs_two_groups() -> None:
-    with pytest.raises(ValueError, match="at least 2 groups"):
-        hold_out(np.ones(3, bool), ["a"] * 3, 0.1, 0)
+@pytest.mark.parametrize(("lesions", "groups", "got"), [
+    ([1, 1, 1], "aaa", 1),
+    ([1, 1, 1, *[0] * 10], "aaabcdefghijk", 1),
+    ([1, 0, 0, 0], None, 1),
+    ([0, 0], None, 0),
+])  # fmt: skip
+def test_hold_out_needs_two_groups_with_a_lesion(lesions, groups, got) -> None:
+    with pytest.raises(ValueError, match=f"at least 2 groups with a lesion, to hold one out for validation, got {got}"):
+        hold_out(np.array(lesions, bool), groups and list(groups), 0.1, 0)
+
+
+@pytest.mark.parametrize(("lesions", "groups", "share"), [
+    ([1] * 6 + [0] * 10, "aaabbbcdefghijkl", 0.1),  # both scenes with a lesion are larger than the share
+    ([1, 1, 0, 0], "abcd", 0.95),
+    ([1, 1], "ab", 0.0),
+])  # fmt: skip
+def test_hold_out_leaves_a_lesion_on_both_sides(lesions, groups, share) -> None:
+    has_lesion = np.array(lesions, bool)
+    for seed in range(10):
+        held_out = hold_out(has_lesion, list(groups), share, seed)
+        assert has_lesion[held_out].any() and has_lesion[~held_out].any()
+
+
+@pytest.mark.parametrize(("masks", "message"), [((0, 255), "`masks` must hold"), ((255, 0), "`validation masks` must")])
+def test_training_without_a_lesion_in_either_part_is_refused(masks, message) -> None:
+    images = np.zeros((2, 32, 32), np.uint8)
+    parts = [TrainingData(images, np.full_like(images, value), np.arange(2)) for value in masks]
+    with pytest.raises(ValueError, match=message):
+        train(RECIPE, *parts, progress=lambda *call: pytest.fail("it began"))
 
 
 @pytest.mark.parametrize(

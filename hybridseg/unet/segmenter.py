@@ -261,19 +261,22 @@ def hold_out(
 ) -> NDArray[np.bool_]:
     """Return which cases are held out: whole groups, about ``share`` of the lesion and of the lesion-free cases.
 
-    `MAX_HELD_OUT` of each at most, since their native pixels are in memory together.
+    `MAX_HELD_OUT` of each at most, since their native pixels are in memory together. At least one group with a lesion
+    is held out, and at least one isn't.
 
     Raises
     ------
     ValueError
-        If there are not two groups to tell apart.
+        If there are not two groups with a lesion.
     """
     keys = list(range(len(has_lesion))) if groups is None else groups
     members: dict[Any, list[int]] = {}
     for case, key in enumerate(keys):
         members.setdefault(key, []).append(case)
-    if len(members) < 2:
-        raise ValueError(f"`groups` must name at least 2 groups to hold one out for validation, got {len(members)}")
+    with_lesion = [cases for cases in members.values() if has_lesion[cases].any()]
+    if len(with_lesion) < 2:
+        what = "to hold one out for validation"
+        raise ValueError(f"`groups` must name at least 2 groups with a lesion, {what}, got {len(with_lesion)}")
     rng = np.random.default_rng(random_state)
     held_out = np.zeros(len(has_lesion), bool)
     for lesion in (True, False):
@@ -288,8 +291,10 @@ def hold_out(
             if len(kind[position]) <= max(wanted, 1):
                 held_out[kind[position]] = True
                 wanted -= len(kind[position])
-    if not held_out.any():  # every group is larger than the share: the smallest one goes
-        held_out[min(members.values(), key=len)] = True
+        if not held_out.any():  # every group with a lesion is larger than the share: the smallest one goes
+            held_out[min(with_lesion, key=len)] = True
+    if all(held_out[cases].all() for cases in with_lesion):  # a share near 1: the largest one stays
+        held_out[max(with_lesion, key=len)] = False
     return held_out
 
 

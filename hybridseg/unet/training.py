@@ -119,9 +119,14 @@ def train(
 
     Raises
     ------
+    ValueError
+        If there is no lesion in the training part, or none in the validation part.
     TrainingError
         If the loss stops being a number, or the checkpoint belongs to another training.
     """
+    for name, part in (("masks", data), ("validation masks", validation)):
+        if not part.has_lesion.any():
+            raise ValueError(f"`{name}` must hold at least one lesion pixel, got only empty masks")
     state = random.getstate(), np.random.get_state()
     try:
         return _train(recipe, data, validation, progress, checkpoint_dir, teacher, teacher_hash)
