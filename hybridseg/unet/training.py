@@ -301,7 +301,7 @@ def write_checkpoint(path: Path, identity: str, run: Run, model: Any, optimizer:
     for name, values in groups.items():
         arrays.update({f"{name}_{k:04d}": value for k, value in enumerate(values)})
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
+    np.savez(buffer, **arrays)
     write_atomically(path, buffer.getvalue())
 
 
