@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _runs import write_rows
 from click.testing import CliRunner, Result
 
 from hybridseg import registry
@@ -27,29 +28,16 @@ METHODS = {
 
 
 def write_run(root: Path, methods: dict[str, tuple[int, float, float]] = METHODS, **description: Any) -> Path:
-    folder = RunFolder(root)
-    names = {spec: spec.replace(":", "-") for spec in methods}
-    for name in ("cells", "costs", "models"):
-        (root / name).mkdir(parents=True)
-    write_json(folder.description, {
-        "format_version": 1, "plan": {"hybridseg": "0.1.0"}, "dataset": "some", "cases": 8, "split": "one fold",
-        "n_folds": 1, "empty_masks": "as ever", "nsd_tolerance_px": 3.0,
-        "sessions": [{"cpu": "Chip A", "command": ["hybridseg", "bench", "--no-cost", "-m", "a b", "-o", "run"]}],
-        "methods": [
-            {"spec": spec, "class": "m:M", "params": {}, "as_given": spec.endswith(".onnx"), "key": f"key {name}"}
-            for spec, name in names.items()
-        ],
-        "cells": [{"method": spec, "fold": 0, "file": f"{name}-fold0-ab", "cases": 8} for spec, name in names.items()],
-        **description,
-    })  # fmt: skip
-    for spec, (tp, ms, mb) in methods.items():
-        with CellFile(folder.cell(f"{names[spec]}-fold0-ab")) as file:
-            file.append(FitRecord(1.0, {}))
-            for i in range(8):
-                file.append(Record(spec, 0, f"c{i}", f"c{i}", "", 10, 10, tp, 0, 20 - tp, 80, 1.0, 0.5, 3.0))
-        cost = {"warm_ms_median": ms, "warm_ms_p95": 2 * ms, "saved_bytes": int(mb * 1e6), "threads": 1, "error": ""}
-        write_json(folder.cost(f"key {names[spec]}"), {"cpu": "Chip A", **cost})
-    return root
+    rows = {
+        spec: [Record(spec, 0, f"c{i}", f"c{i}", "", 10, 10, tp, 0, 20 - tp, 80, 1.0, 0.5, 3.0) for i in range(8)]
+        for spec, (tp, *_) in methods.items()
+    }
+    costs = {spec: {"warm_ms_median": ms, "saved_bytes": int(mb * 1e6)} for spec, (_, ms, mb) in methods.items()}
+    sessions = [{"cpu": "Chip A", "command": ["hybridseg", "bench", "--no-cost", "-m", "a b", "-o", "run"]}]
+    return write_rows(
+        root, rows, costs=costs, name=lambda number, spec: spec.replace(":", "-"),
+        **{"sessions": sessions, **description},
+    )  # fmt: skip
 
 
 def run(*arguments: object) -> Result:
@@ -129,12 +117,12 @@ def test_how_to_get_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     from hybridseg.cli.recommend import get_lines
 
     write_run(tmp_path / "run")
-    (tmp_path / "run" / "models" / "middle-fold0-ab.hybridseg").write_bytes(b"")
+    (tmp_path / "run" / "models" / "middle.hybridseg").write_bytes(b"")
     fitted = recommend_method(tmp_path / "run", Budget(max_ms=20)).chosen
     given = recommend_method(tmp_path / "run", Budget()).chosen
     assert fitted is not None and given is not None
     lines = get_lines(fitted, Path("run"))
-    assert lines[0] == "hybridseg export run/models/middle-fold0-ab.hybridseg -o middle.onnx"
+    assert lines[0] == "hybridseg export run/models/middle.hybridseg -o middle.onnx"
     assert lines[2].startswith("hybridseg fit middle --data DIR")
     gone = ["# big.onnx, the file that was measured, isn't here any more"]
     assert get_lines(given, Path("run")) == gone
@@ -302,6 +290,6 @@ def test_bad_runs_and_budgets_are_one_line(tmp_path: Path) -> None:
 
 def test_half_done_run_is_said(tmp_path: Path) -> None:
     root = write_run(tmp_path / "run")
-    cell = root / "cells" / "middle-fold0-ab.jsonl"
+    cell = root / "cells" / "middle.jsonl"
     cell.write_bytes(cell.read_bytes()[:-20])
     assert "INCOMPLETE: middle has 7 of 8 rows." in recommend_method(root, Budget(max_ms=20)).notes
