@@ -166,8 +166,8 @@ def _phantoms(text: str) -> Dataset:
 def _refuse_leftovers(scan: Scan, root: Path) -> None:
     """Raise `DataError` unless there are images, one a case, every image has its mask and every mask its image."""
     if scan.twins:
-        first, second = scan.twins[0]
-        raise DataError(f"{shown(root)}: {shown(first.name)} and {shown(second.name)} are one case's image")
+        both = " and ".join(shown(path.name) for path in scan.twins[0])
+        raise DataError(f"{shown(root)}: {both} are one case's image")
     for paths, lack, hint in (
         (scan.images_without_mask, "has no mask", "; list lesion-free images in a manifest"),
         (scan.masks_without_image, "is a mask without an image", ""),

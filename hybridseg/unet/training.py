@@ -293,7 +293,7 @@ def write_checkpoint(path: Path, identity: str, run: Run, model: Any, optimizer:
     """Write every variable and the run's state, atomically."""
     header = {"identity": identity, "epoch": run.epoch, "best_epoch": run.best_epoch,
               "reference": run.reference, "history": run.history}
-    arrays: dict[str, NDArray[Any]] = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
+    arrays: dict[str, Any] = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
     groups: dict[str, Sequence[Any]] = {
         "weight": model.get_weights(), "averaged": run.averaged, "best": run.best,
         "optimizer": [np.asarray(v) for v in optimizer.variables],
