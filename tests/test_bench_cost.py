@@ -47,6 +47,17 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     return make_plan(dataset, grouped_folds(dataset, 2), specs, "hybridseg.registry:create", split_name="two")
 
 
+@pytest.mark.parametrize(("cases", "first", "last", "count"), [(1, 0, 0, 1), (20, 0, 19, 20), (39, 0, 38, 20)])
+def test_images_are_spread_evenly_over_the_test_cases(cases: int, first: int, last: int, count: int) -> None:
+    dataset = load_dataset(f"phantoms[n={cases}]")
+    methods = (Method("any", "key", "m:M", {}, as_given=True),)
+    cells = (Cell(methods[0], 0, "key", (), tuple(case.case_id for case in dataset)),)
+    plan = Plan(dataset, "one fold", "", 0, methods, cells, "", "", 1)
+    places = [dataset.cases.index(case) for case in _sample(plan)]
+    assert (places[0], places[-1], len(places)) == (first, last, count)
+    assert all(step in (1, 2, 3) for step in np.diff(places))
+
+
 def test_every_number_of_threads_has_a_process_and_a_line(plan: Plan, tmp_path: Path) -> None:
     run_plan(plan, tmp_path / "run")
     told: list[str] = []
@@ -142,14 +153,3 @@ def test_network_is_counted_from_its_graph() -> None:
     assert count_network(OneConvolution()) == {"parameters": 18, "multiply_adds": 2 * 4 * 4 * 9}
     assert count_network(NotExportable()) == {}
     assert count_network(NoNetwork()) == {}
-
-
-@pytest.mark.parametrize(("cases", "first", "last", "count"), [(1, 0, 0, 1), (20, 0, 19, 20), (39, 0, 38, 20)])
-def test_images_are_spread_evenly_over_the_test_cases(cases: int, first: int, last: int, count: int) -> None:
-    dataset = load_dataset(f"phantoms[n={cases}]")
-    methods = (Method("any", "key", "m:M", {}, as_given=True),)
-    cells = (Cell(methods[0], 0, "key", (), tuple(case.case_id for case in dataset)),)
-    plan = Plan(dataset, "one fold", "", 0, methods, cells, "", "", 1)
-    places = [dataset.cases.index(case) for case in _sample(plan)]
-    assert (places[0], places[-1], len(places)) == (first, last, count)
-    assert all(step in (1, 2, 3) for step in np.diff(places))
