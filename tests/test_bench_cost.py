@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -58,7 +57,7 @@ def test_images_are_spread_evenly_over_the_test_cases(cases: int, first: int, la
     plan = Plan(dataset, "one fold", "", 0, methods, cells, "", "", 1)
     places = [dataset.cases.index(case) for case in _sample(plan)]
     assert (places[0], places[-1], len(places)) == (first, last, count)
-    assert all(1 <= there - here <= 3 for here, there in pairwise(places))
+    assert all(1 <= there - here <= 3 for here, there in zip(places, places[1:], strict=False))
 
 
 def test_every_number_of_threads_has_a_process_and_a_line(plan: Plan, tmp_path: Path) -> None:

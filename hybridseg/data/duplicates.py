@@ -103,7 +103,7 @@ def find_pairs(
         image, mask = case.read()
         images.append(image)
         outlines.append(np.packbits(mask))  # an eighth of the image's memory
-        digest.update(f"{case.case_id}\0{image.shape}".encode())
+        digest.update(f"{case.case_id}\0{image.shape}".encode(errors="surrogatepass"))
         digest.update(image.tobytes())
         digest.update(outlines[-1].tobytes())
         if progress is not None:
