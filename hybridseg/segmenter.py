@@ -173,7 +173,9 @@ class Segmenter(ABC):
         validation: tuple[Sequence[Any], Sequence[Any]] | None = None,
         progress: Progress | None = None,
     ) -> Self:
-        """Learn from images and their masks; a method with nothing to learn returns itself unchanged.
+        """Learn from images and their masks; a method with nothing to learn returns itself.
+
+        What an earlier ``fit`` learned is forgotten; if this one raises, it is kept.
 
         Parameters
         ----------
@@ -204,7 +206,14 @@ class Segmenter(ABC):
             validation = (validation_images, validation_masks)
         if progress is not None and not callable(progress):
             raise ValueError(f"`progress` must be callable, got {type(progress).__name__}")
-        self._fit(images, masks, groups=groups, validation=validation, progress=progress or _silent)
+        learned = self._state()
+        self._forget()
+        try:
+            self._fit(images, masks, groups=groups, validation=validation, progress=progress or _silent)
+        except BaseException:
+            self._forget()
+            self._set_state(learned)
+            raise
         return self
 
     def predict_proba(self, image: Any) -> NDArray[np.float32]:
@@ -260,6 +269,10 @@ class Segmenter(ABC):
     def _set_state(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             setattr(self, name, value)
+
+    def _forget(self) -> None:
+        for name in self._state():
+            delattr(self, name)
 
     def _check_state(self) -> None:
         """Raise ValueError if what was loaded could make ``predict`` hang or fail: anybody may have made the file.

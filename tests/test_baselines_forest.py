@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hybridseg_baselines import forest
 from hybridseg_baselines.features import BOXES, COUNT, Box, BoxMeans, features, rank, root
 from hybridseg_baselines.forest import (
     FULL,
@@ -15,6 +16,7 @@ from hybridseg_baselines.forest import (
     join,
     predict_cells,
 )
+from hybridseg_baselines.grid import to_grid
 
 from hybridseg.data.phantoms import phantom
 
@@ -74,10 +76,10 @@ def tree(feature: int, threshold: int, low: int, high: int) -> Trees:
 
 
 def test_forest_by_hand() -> None:
-    forest = join([tree(0, 5, 0, 1000), tree(1, -1, 400, 601)])
+    both = join([tree(0, 5, 0, 1000), tree(1, -1, 400, 601)])
     cells = np.array([[5, 6, 6], [0, -1, 7]], np.int16)
-    assert predict_cells(forest, cells).tolist() == [(0 + 601) // 2, (1000 + 400) // 2, (1000 + 601) // 2]
-    assert predict_cells(forest, cells, np.array([1])).tolist() == [601, 400, 601]
+    assert predict_cells(both, cells).tolist() == [(0 + 601) // 2, (1000 + 400) // 2, (1000 + 601) // 2]
+    assert predict_cells(both, cells, np.array([1])).tolist() == [601, 400, 601]
 
 
 def test_tree_agrees_with_scikit_learn() -> None:
@@ -94,7 +96,7 @@ def test_tree_agrees_with_scikit_learn() -> None:
     np.testing.assert_allclose(predict_cells(ours, samples.T.copy()) / FULL, expected, atol=0.5 / FULL)
 
 
-def test_bags_hold_whole_scenes_and_never_nothing() -> None:
+def test_bags_hold_two_thirds_and_never_nothing() -> None:
     bags = draw_bags(3, 200, random_state=0)
     assert bags.any(axis=1).all()
     assert 0.55 < bags.mean() < 0.85
@@ -126,13 +128,38 @@ def test_forest_does_not_depend_on_threads(training) -> None:
             np.testing.assert_array_equal(array, getattr(two, name))
 
 
-def test_scenes_matter(training) -> None:
+@pytest.mark.parametrize("groups", [None, [0, 0, 1, 1, 2, 2, 3, 3], ["a", "b", "a", "b", "a", "b", "c", ("c", 1)]])
+def test_a_tree_sees_whole_scenes_and_judges_those_it_never_saw(training, groups, monkeypatch) -> None:
+    """Which images each tree drew cells from, and which trees told an image's own probabilities."""
+    drawn: dict[np.random.Generator, set[bytes]] = {}  # a tree has a generator of its own
+    asked: list[np.ndarray | None] = []
+
+    def draw(truth, count, rng):
+        drawn.setdefault(rng, set()).add(truth.tobytes())
+        return draw_cells(truth, count, rng)
+
+    def predict(trees, cells, chosen=None):
+        asked.append(chosen)
+        return predict_cells(trees, cells, chosen)
+
+    monkeypatch.setattr(forest, "draw_cells", draw)
+    monkeypatch.setattr(forest, "predict_cells", predict)
     images, masks = training
-    alone = RandomForestSegmenter(**SMALL).fit(images, masks)
-    pairs = RandomForestSegmenter(**SMALL).fit(images, masks, groups=[0, 0, 1, 1, 2, 2, 3, 3])
-    assert alone.tree_threshold_.shape != pairs.tree_threshold_.shape or (
-        alone.tree_threshold_ != pairs.tree_threshold_
-    ).any()
+    RandomForestSegmenter(**SMALL).fit(images, masks, groups=groups)
+    truths = [(to_grid(mask, (64, 76), scale=1) >= 1).tobytes() for mask in masks]
+    assert len(set(truths)) == len(truths)
+    bags = np.array([[truth in seen for truth in truths] for seen in drawn.values()])
+    assert len(bags) == SMALL["n_trees"]
+    assert bags.any(axis=1).all() and not bags.all()
+    scenes = groups or range(len(images))
+    for scene in set(scenes):
+        together = bags[:, [each == scene for each in scenes]]
+        assert (together.all(axis=1) == together.any(axis=1)).all()
+    for image, trees in enumerate(asked):
+        unseen = np.flatnonzero(~bags[:, image])
+        assert trees is None if not len(unseen) else trees.tolist() == unseen.tolist()
+    if groups is None:
+        assert len({tuple(column) for column in bags.T}) > 4  # images of their own come and go on their own
 
 
 def test_all_empty_masks_are_refused(training) -> None:
@@ -144,8 +171,18 @@ def test_all_empty_masks_are_refused(training) -> None:
 @pytest.mark.parametrize(
     ("params", "message"),
     [({"n_trees": 0}, "`n_trees` must be an integer in 1..1000, got 0"),
-     ({"max_features": 2}, r"`max_features` must be a number in \(0, 1\], got 2")],
+     ({"max_features": 2}, r"`max_features` must be a number in \(0, 1\], got 2"),
+     ({"max_features": True}, r"`max_features` must be a number in \(0, 1\], got True"),
+     ({"max_features": "half"}, r"`max_features` must be a number in \(0, 1\], got 'half'")],
 )
 def test_wrong_parameters_are_named(training, params, message) -> None:
     with pytest.raises(ValueError, match=message):
         RandomForestSegmenter(**params).fit(*training)
+
+
+@pytest.mark.parametrize("share", [1, np.float32(1)])
+def test_a_share_of_one_may_be_any_number(training, share) -> None:
+    """scikit-learn takes the integer 1 for one feature; here it is the share."""
+    images, masks = training
+    whole, other = (RandomForestSegmenter(**SMALL, max_features=each).fit(images, masks) for each in (1.0, share))
+    np.testing.assert_array_equal(other.tree_threshold_, whole.tree_threshold_)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _runs import write_rows
 from click.testing import CliRunner, Result
 
 from hybridseg.bench import Record, RunError
 from hybridseg.bench.compare import RunComparison, compare_runs
 from hybridseg.bench.compare_text import render_comparison
-from hybridseg.bench.records import CellFile, FitRecord, RunFolder, write_json
 from hybridseg.cli import main
 
 HALF = (10, 5, 5, 80)  # IoU 10/20, F1 20/30
@@ -35,52 +35,14 @@ def cases(method: str, counts: tuple[int, int, int, int], n: int = 8, **more: An
     return [row(method, f"case {i}", counts, **more) for i in range(n)]
 
 
-def write_run(
-    root: Path,
-    rows: dict[str, list[Record]],
-    *,
-    costs: dict[str, dict[str, Any]] | None = None,
-    expected: int | None = None,
-    **description: Any,
-) -> Path:
-    """Write a run folder as the harness does; ``costs`` by method."""
-    folder = RunFolder(root)
-    for name in ("cells", "costs", "models"):
-        (root / name).mkdir(parents=True)
-    methods = list(rows)
-    write_json(folder.description, {
-        "format_version": 1, "plan": {"hybridseg": "0.1.0"}, "dataset": root.name, "cases": 8, "split": "one fold",
-        "n_folds": 1, "empty_masks": "as ever", "nsd_tolerance_px": 3.0,
-        "sessions": [{"cpu": "Chip A", "command": ["hybridseg", "bench", "-o", str(root), "--no-cost"]}],
-        "methods": [
-            {"spec": method, "class": "m:M", "params": {}, "as_given": method.endswith(".onnx"), "key": f"key{i}"}
-            for i, method in enumerate(methods)
-        ],
-        "cells": [
-            {"method": method, "fold": 0, "file": f"cell{i}", "cases": expected or len(rows[method])}
-            for i, method in enumerate(methods)
-        ],
-        **description,
-    })  # fmt: skip
-    for i, records in enumerate(rows.values()):
-        with CellFile(folder.cell(f"cell{i}")) as file:
-            file.append(FitRecord(2.5, {}))
-            for record in records:
-                file.append(record)
-    for method, cost in (costs or {}).items():
-        known = {"cpu": "Chip A", "threads": 1, "warm_ms_median": 5.0, "warm_ms_p95": 9.0, "saved_bytes": 1_000_000}
-        write_json(folder.cost(f"key{methods.index(method)}"), {**known, "error": "", **cost})
-    return root
-
-
 def compare(*arguments: object) -> Result:
     return CliRunner().invoke(main, ["compare", *map(str, arguments)], prog_name="hybridseg")
 
 
 def test_difference_by_hand(tmp_path: Path) -> None:
     free = [row("otsu", "free 1", FREE), row("otsu", "free 2", FREE)]
-    a = write_run(tmp_path / "a", {"otsu": [*cases("otsu", HALF), *free]})
-    b = write_run(tmp_path / "b", {"otsu": [*cases("otsu", BETTER), row("otsu", "free 1", MARKED), free[1]]})
+    a = write_rows(tmp_path / "a", {"otsu": [*cases("otsu", HALF), *free]})
+    b = write_rows(tmp_path / "b", {"otsu": [*cases("otsu", BETTER), row("otsu", "free 1", MARKED), free[1]]})
     (pair,) = compare_runs(a, b).pairs
     assert (pair.cases, pair.scenes) == (8, 8)
     assert pair.mean_a == pytest.approx(1 / 2)
@@ -98,22 +60,22 @@ def test_difference_by_hand(tmp_path: Path) -> None:
 
 
 def test_equal_runs_show_no_difference(tmp_path: Path) -> None:
-    a, b = (write_run(tmp_path / name, {"otsu": cases("otsu", HALF)}) for name in "ab")
+    a, b = (write_rows(tmp_path / name, {"otsu": cases("otsu", HALF)}) for name in "ab")
     (pair,) = compare_runs(a, b).pairs
     assert (pair.difference, pair.p_holm, pair.better) == (0.0, 1.0, "")
     assert pair.words.startswith("otsu: no detectable difference between B and A")
 
 
 def test_copies_of_one_scene_are_one_piece_of_evidence(tmp_path: Path) -> None:
-    a = write_run(tmp_path / "a", {"otsu": cases("otsu", HALF)})
-    b = write_run(tmp_path / "b", {"otsu": cases("otsu", BETTER, group="scene")})  # B knows that they are copies
+    a = write_rows(tmp_path / "a", {"otsu": cases("otsu", HALF)})
+    b = write_rows(tmp_path / "b", {"otsu": cases("otsu", BETTER, group="scene")})  # B knows that they are copies
     (pair,) = compare_runs(a, b).pairs
     assert (pair.scenes, pair.p_holm, pair.better) == (1, 1.0, "")
 
 
 def test_several_pairs_are_corrected(tmp_path: Path) -> None:
-    a = write_run(tmp_path / "a", {"x": cases("x", HALF), "y": cases("y", HALF)})
-    b = write_run(tmp_path / "b", {"x": cases("x", BETTER), "y": cases("y", BETTER)})
+    a = write_rows(tmp_path / "a", {"x": cases("x", HALF), "y": cases("y", HALF)})
+    b = write_rows(tmp_path / "b", {"x": cases("x", BETTER), "y": cases("y", BETTER)})
     pairs = compare_runs(a, b).pairs
     assert [pair.method_a for pair in pairs] == ["x", "y"]
     assert pairs[0].p_holm == pytest.approx(2 * 2 / 2**8, abs=0.006)
@@ -122,8 +84,8 @@ def test_several_pairs_are_corrected(tmp_path: Path) -> None:
 
 
 def test_methods_in_one_run_only_are_listed(tmp_path: Path) -> None:
-    a = write_run(tmp_path / "a", {"x": cases("x", HALF), "old": cases("old", HALF)})
-    b = write_run(tmp_path / "b", {"x": cases("x", HALF), "new": cases("new", HALF)})
+    a = write_rows(tmp_path / "a", {"x": cases("x", HALF), "old": cases("old", HALF)})
+    b = write_rows(tmp_path / "b", {"x": cases("x", HALF), "new": cases("new", HALF)})
     found = compare_runs(a, b)
     assert (found.only_a, found.only_b) == (("old",), ("new",))
     assert [pair.method_a for pair in found.pairs] == ["x"]
@@ -133,24 +95,24 @@ def test_methods_in_one_run_only_are_listed(tmp_path: Path) -> None:
 
 
 def test_runs_that_share_no_method_are_compared_each_with_each(tmp_path: Path) -> None:
-    a = write_run(tmp_path / "a", {"unet": cases("unet", HALF)})
-    b = write_run(tmp_path / "b", {"second reader": cases("second reader", BETTER)})
+    a = write_rows(tmp_path / "a", {"unet": cases("unet", HALF)})
+    b = write_rows(tmp_path / "b", {"second reader": cases("second reader", BETTER)})
     (pair,) = compare_runs(a, b).pairs
     assert pair.words.startswith("second reader (B) is better than unet (A) by 0.167 IoU")
 
 
 def test_failed_predictions_count_and_are_said(tmp_path: Path) -> None:
     failed = row("x", "case 0", (0, 0, 15, 85), predict_ms=None, error="RuntimeError: no")
-    a = write_run(tmp_path / "a", {"x": [failed, *cases("x", HALF)[1:]]})
-    b = write_run(tmp_path / "b", {"x": cases("x", HALF)})
+    a = write_rows(tmp_path / "a", {"x": [failed, *cases("x", HALF)[1:]]})
+    b = write_rows(tmp_path / "b", {"x": cases("x", HALF)})
     found = compare_runs(a, b)
     assert found.pairs[0].mean_a == pytest.approx(7 * 0.5 / 8)
     assert "A: 1 predictions of x failed, scored as the worst mask." in found.notes
 
 
 def test_cases_of_one_run_only_are_left_out_and_counted(tmp_path: Path) -> None:
-    a = write_run(tmp_path / "a", {"x": cases("x", HALF, 8)})
-    b = write_run(tmp_path / "b", {"x": cases("x", BETTER, 5)}, expected=8)
+    a = write_rows(tmp_path / "a", {"x": cases("x", HALF, 8)})
+    b = write_rows(tmp_path / "b", {"x": cases("x", BETTER, 5)}, expected=8)
     found = compare_runs(a, b)
     assert found.pairs[0].cases == 5
     assert "A: 3 of its 8 cases aren't in the other run: left out." in found.notes
@@ -158,10 +120,10 @@ def test_cases_of_one_run_only_are_left_out_and_counted(tmp_path: Path) -> None:
 
 
 def test_other_data_are_refused_in_one_line(tmp_path: Path) -> None:
-    a = write_run(tmp_path / "a", {"x": cases("x", HALF)})
-    strangers = write_run(tmp_path / "strangers", {"x": [row("x", "another", HALF)]})
-    outlined = write_run(tmp_path / "outlined", {"x": cases("x", (10, 5, 6, 79))})
-    resized = write_run(tmp_path / "resized", {"x": cases("x", HALF, height=5, width=20)})
+    a = write_rows(tmp_path / "a", {"x": cases("x", HALF)})
+    strangers = write_rows(tmp_path / "strangers", {"x": [row("x", "another", HALF)]})
+    outlined = write_rows(tmp_path / "outlined", {"x": cases("x", (10, 5, 6, 79))})
+    resized = write_rows(tmp_path / "resized", {"x": cases("x", HALF, height=5, width=20)})
     for other, words in (
         (strangers, "no case in common"),
         (outlined, "`case 0` is 10 x 10 with 15 lesion pixels in A, 10 x 10 with 16 lesion pixels in B"),
@@ -176,12 +138,12 @@ def test_other_data_are_refused_in_one_line(tmp_path: Path) -> None:
 
 
 def test_bad_folders_are_refused_in_one_line(tmp_path: Path) -> None:
-    good = write_run(tmp_path / "good", {"x": cases("x", HALF)})
-    older = write_run(tmp_path / "older", {"x": cases("x", HALF)}, format_version=0)
-    bare = write_run(tmp_path / "bare", {"x": []}, expected=8)
-    half = write_run(tmp_path / "half", {"x": cases("x", HALF)})
+    good = write_rows(tmp_path / "good", {"x": cases("x", HALF)})
+    older = write_rows(tmp_path / "older", {"x": cases("x", HALF)}, format_version=0)
+    bare = write_rows(tmp_path / "bare", {"x": []}, expected=8)
+    half = write_rows(tmp_path / "half", {"x": cases("x", HALF)})
     (half / "run.json").write_text((half / "run.json").read_text()[:100])
-    damaged = write_run(tmp_path / "damaged", {"x": cases("x", HALF)}, costs={"x": {}})
+    damaged = write_rows(tmp_path / "damaged", {"x": cases("x", HALF)}, costs={"x": {}})
     next((damaged / "costs").iterdir()).write_text("[]")
     (tmp_path / "empty").mkdir()
     for folder, words in (
@@ -200,7 +162,7 @@ def test_bad_folders_are_refused_in_one_line(tmp_path: Path) -> None:
 
 
 def test_row_torn_by_a_kill_is_incomplete_and_no_error(tmp_path: Path) -> None:
-    a, b = (write_run(tmp_path / name, {"x": cases("x", HALF)}) for name in "ab")
+    a, b = (write_rows(tmp_path / name, {"x": cases("x", HALF)}) for name in "ab")
     cell = b / "cells" / "cell0.jsonl"
     cell.write_bytes(cell.read_bytes()[:-20])
     assert "INCOMPLETE: x has 7 of 8 rows in B." in compare_runs(a, b).notes
@@ -212,8 +174,8 @@ def test_row_torn_by_a_kill_is_incomplete_and_no_error(tmp_path: Path) -> None:
     (None, "x (B): Chip A, beside the run"),
 ])  # fmt: skip
 def test_times_taken_elsewhere_are_said_not_to_compare(tmp_path: Path, cost: dict[str, Any], words: str) -> None:
-    a = write_run(tmp_path / "a", {"x": cases("x", HALF)}, costs={"x": {}})
-    b = write_run(tmp_path / "b", {"x": cases("x", HALF)}, costs={} if cost is None else {"x": cost})
+    a = write_rows(tmp_path / "a", {"x": cases("x", HALF)}, costs={"x": {}})
+    b = write_rows(tmp_path / "b", {"x": cases("x", HALF)}, costs={} if cost is None else {"x": cost})
     assert "Empty masks: as ever" in compare_runs(a, b).notes
     note = compare_runs(a, b).notes[-1]
     assert "TIMES DON'T COMPARE" in note
@@ -221,7 +183,7 @@ def test_times_taken_elsewhere_are_said_not_to_compare(tmp_path: Path, cost: dic
 
 
 def test_times_of_one_place_are_just_said(tmp_path: Path) -> None:
-    a, b = (write_run(tmp_path / name, {"x": cases("x", HALF)}, costs={"x": {}}) for name in "ab")
+    a, b = (write_rows(tmp_path / name, {"x": cases("x", HALF)}, costs={"x": {}}) for name in "ab")
     found = compare_runs(a, b)
     assert found.notes[-1] == "Times: Chip A, 1 thread."
     assert (found.pairs[0].ms_a, found.pairs[0].ms_b) == (5.0, 5.0)
@@ -231,9 +193,9 @@ def test_processors_mixed_within_a_run_are_said_in_its_table(tmp_path: Path) -> 
     from hybridseg.bench import summarize
 
     sessions = [{"cpu": "Chip A", "command": []}, {"cpu": "Chip B", "command": []}]
-    beside = write_run(tmp_path / "a", {"x": cases("x", HALF)}, sessions=sessions)
+    beside = write_rows(tmp_path / "a", {"x": cases("x", HALF)}, sessions=sessions)
     assert any("Chip A and Chip B MIXED, whose times don't compare" in note for note in summarize(beside).notes)
-    apart = write_run(
+    apart = write_rows(
         tmp_path / "b", {"x": cases("x", HALF), "y": cases("y", HALF)}, costs={"x": {}, "y": {"cpu": "Chip B"}}
     )
     (note,) = (note for note in summarize(apart).notes if "TIMES DON'T COMPARE" in note)
@@ -244,7 +206,7 @@ def test_busy_machine_is_said(tmp_path: Path) -> None:
     from hybridseg.bench import summarize
 
     rows = {"x": cases("x", HALF), "y": cases("y", HALF)}
-    run = write_run(tmp_path / "a", rows, costs={"x": {"cores_used": 0.41}, "y": {"cores_used": 0.99}})
+    run = write_rows(tmp_path / "a", rows, costs={"x": {"cores_used": 0.41}, "y": {"cores_used": 0.99}})
     (note,) = (note for note in summarize(run).notes if note.startswith("TIMES ARE TOO LONG"))
     assert "x 41 %" in note
     assert "y" not in note.rpartition(":")[2]
@@ -254,8 +216,8 @@ def test_busy_machine_is_said(tmp_path: Path) -> None:
 def found(tmp_path: Path) -> RunComparison:
     long = "random-forest[n_trees=200,max_depth=12,criterion=entropy|gini]"
     rows = {"x": cases("x", HALF), long: cases(long, HALF)}
-    a = write_run(tmp_path / "a", rows, costs={"x": {}})
-    b = write_run(tmp_path / "b", {"x": cases("x", BETTER), long: cases(long, BETTER)})
+    a = write_rows(tmp_path / "a", rows, costs={"x": {}})
+    b = write_rows(tmp_path / "b", {"x": cases("x", BETTER), long: cases(long, BETTER)})
     return compare_runs(Path(a), Path(b), every=True)
 
 
@@ -291,7 +253,7 @@ def test_boundary_distances_in_mm_have_columns_where_both_runs_know_them(tmp_pat
     for name, mm in (("a", 0.5), ("b", 0.25)):
         method = "m[with=parameters,and=more]"
         rows = cases(method, HALF, 7, hd95_px=4.0, hd95_mm=mm)
-        write_run(tmp_path / name, {method: [*rows, row(method, "last", HALF, hd95_mm=3.0 if name == "a" else None)]})
+        write_rows(tmp_path / name, {method: [*rows, row(method, "last", HALF, hd95_mm=3.0 if name == "a" else None)]})
     found = compare_runs(tmp_path / "a", tmp_path / "b")
     assert (found.pairs[0].hd95_mm_a, found.pairs[0].hd95_mm_b, found.pairs[0].hd95_mm_images) == (0.5, 0.25, 7)
     for form in ("text", "md"):

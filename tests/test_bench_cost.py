@@ -46,6 +46,18 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     return make_plan(dataset, grouped_folds(dataset, 2), specs, "hybridseg.registry:create", split_name="two")
 
 
+@pytest.mark.parametrize(("cases", "expected"), [(1, range(1)), (20, range(20)), (39, range(0, 39, 2))])
+def test_images_are_spread_evenly_over_the_test_cases(cases: int, expected: range) -> None:
+    from hybridseg.bench.cost_run import _sample
+    from hybridseg.bench.plan import Cell, Method
+
+    dataset = load_dataset(f"phantoms[n={cases}]")
+    methods = (Method("any", "key", "m:M", {}, as_given=True),)
+    cells = (Cell(methods[0], 0, "key", (), tuple(case.case_id for case in dataset)),)
+    plan = Plan(dataset, "one fold", "", 0, methods, cells, "", "", 1)
+    assert [dataset.cases.index(case) for case in _sample(plan)] == list(expected)
+
+
 def test_every_number_of_threads_has_a_process_and_a_line(plan: Plan, tmp_path: Path) -> None:
     run_plan(plan, tmp_path / "run")
     told: list[str] = []

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _runs import write_rows
 from click.testing import CliRunner, Result
 
 from hybridseg import registry
-from hybridseg.bench import Record, RunError
+from hybridseg.bench import Record, RunError, summarize
 from hybridseg.bench.compare import compare_runs
 from hybridseg.bench.recommend import Budget, recommend_method
 from hybridseg.bench.records import CellFile, FitRecord, RunFolder, write_json
@@ -27,28 +28,16 @@ METHODS = {
 
 
 def write_run(root: Path, methods: dict[str, tuple[int, float, float]] = METHODS, **description: Any) -> Path:
-    folder = RunFolder(root)
-    for name in ("cells", "costs", "models"):
-        (root / name).mkdir(parents=True)
-    write_json(folder.description, {
-        "format_version": 1, "plan": {"hybridseg": "0.1.0"}, "dataset": "some", "cases": 8, "split": "one fold",
-        "n_folds": 1, "empty_masks": "as ever", "nsd_tolerance_px": 3.0,
-        "sessions": [{"cpu": "Chip A", "command": ["hybridseg", "bench", "--no-cost", "-m", "a b", "-o", "run"]}],
-        "methods": [
-            {"spec": spec, "class": "m:M", "params": {}, "as_given": spec.endswith(".onnx"), "key": f"key {spec}"}
-            for spec in methods
-        ],
-        "cells": [{"method": spec, "fold": 0, "file": f"{spec}-fold0-ab", "cases": 8} for spec in methods],
-        **description,
-    })  # fmt: skip
-    for spec, (tp, ms, mb) in methods.items():
-        with CellFile(folder.cell(f"{spec}-fold0-ab")) as file:
-            file.append(FitRecord(1.0, {}))
-            for i in range(8):
-                file.append(Record(spec, 0, f"c{i}", f"c{i}", "", 10, 10, tp, 0, 20 - tp, 80, 1.0, 0.5, 3.0))
-        cost = {"warm_ms_median": ms, "warm_ms_p95": 2 * ms, "saved_bytes": int(mb * 1e6), "threads": 1, "error": ""}
-        write_json(folder.cost(f"key {spec}"), {"cpu": "Chip A", **cost})
-    return root
+    rows = {
+        spec: [Record(spec, 0, f"c{i}", f"c{i}", "", 10, 10, tp, 0, 20 - tp, 80, 1.0, 0.5, 3.0) for i in range(8)]
+        for spec, (tp, *_) in methods.items()
+    }
+    costs = {spec: {"warm_ms_median": ms, "saved_bytes": int(mb * 1e6)} for spec, (_, ms, mb) in methods.items()}
+    sessions = [{"cpu": "Chip A", "command": ["hybridseg", "bench", "--no-cost", "-m", "a b", "-o", "run"]}]
+    return write_rows(
+        root, rows, costs=costs, name=lambda number, spec: spec.replace(":", "-"),
+        **{"sessions": sessions, **description},
+    )  # fmt: skip
 
 
 def run(*arguments: object) -> Result:
@@ -128,12 +117,12 @@ def test_how_to_get_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     from hybridseg.cli.recommend import get_lines
 
     write_run(tmp_path / "run")
-    (tmp_path / "run" / "models" / "middle-fold0-ab.hybridseg").write_bytes(b"")
+    (tmp_path / "run" / "models" / "middle.hybridseg").write_bytes(b"")
     fitted = recommend_method(tmp_path / "run", Budget(max_ms=20)).chosen
     given = recommend_method(tmp_path / "run", Budget()).chosen
     assert fitted is not None and given is not None
     lines = get_lines(fitted, Path("run"))
-    assert lines[0] == "hybridseg export run/models/middle-fold0-ab.hybridseg -o middle.onnx"
+    assert lines[0] == "hybridseg export run/models/middle.hybridseg -o middle.onnx"
     assert lines[2].startswith("hybridseg fit middle --data DIR")
     gone = ["# big.onnx, the file that was measured, isn't here any more"]
     assert get_lines(given, Path("run")) == gone
@@ -145,8 +134,12 @@ def test_how_to_get_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     shipped.write_bytes(bytes(30_000_000))
     assert get_lines(given, Path("run")) == [f"cp {shipped} big.onnx"]
     assert "isn't the file" in get_lines(replace(given, sha256="0" * 64), Path("run"))[0]
+    bracketed = replace(given, method="big.onnx[threads=2]")
+    assert bracketed.is_onnx
+    assert get_lines(bracketed, Path("run")) == [f"cp {shipped} big.onnx"]
     monkeypatch.chdir(tmp_path)
     Path("big.onnx").write_bytes(bytes(30_000_000))
+    assert get_lines(bracketed, Path("run")) == ["cp big.onnx DIR/"]
     assert get_lines(given, Path("run")) == ["cp big.onnx DIR/"]
 
 
@@ -191,6 +184,25 @@ def test_p_is_corrected_for_all_pairs(tmp_path: Path) -> None:
     assert single.price is not None
     assert found.price.p_value == pytest.approx(6 * single.price.p_value)  # all six are as sure as each other
     assert "p: Holm-corrected for all 6 pairs of the run's methods." in found.notes
+
+
+def test_price_has_the_p_value_of_the_table(tmp_path: Path) -> None:
+    """Also where some images are tested in several folds, and some not."""
+    root = write_run(tmp_path / "run")
+    description = json.loads((root / "run.json").read_text())
+    for spec, better in (("middle", 3), ("big.onnx", -3)):
+        description["cells"].append({"method": spec, "fold": 1, "file": f"{spec}-fold1-ab", "cases": 2})
+        with CellFile(RunFolder(root).cell(f"{spec}-fold1-ab")) as file:
+            file.append(FitRecord(1.0, {}))
+            for i in range(2):
+                tp = METHODS[spec][0] + better
+                file.append(Record(spec, 1, f"c{i}", f"c{i}", "", 10, 10, tp, 0, 20 - tp, 80, 1.0, 0.5, 3.0))
+    write_json(root / "run.json", description)
+    price = recommend_method(root, Budget(max_ms=20, max_mb=5)).price
+    assert price is not None
+    (told,) = [each for each in summarize(root).comparisons if {each.first, each.second} == {"big.onnx", "middle"}]
+    assert (price.mean, price.p_value) == (pytest.approx(told.difference), told.p_holm)
+    assert price.mean == pytest.approx((6 * 0.1 + 2 * (0.1 - 0.3 / 2)) / 8)  # each image has one vote
 
 
 def test_cheaper_neighbour_keeps_the_budget(tmp_path: Path) -> None:
@@ -279,6 +291,6 @@ def test_bad_runs_and_budgets_are_one_line(tmp_path: Path) -> None:
 
 def test_half_done_run_is_said(tmp_path: Path) -> None:
     root = write_run(tmp_path / "run")
-    cell = root / "cells" / "middle-fold0-ab.jsonl"
+    cell = root / "cells" / "middle.jsonl"
     cell.write_bytes(cell.read_bytes()[:-20])
     assert "INCOMPLETE: middle has 7 of 8 rows." in recommend_method(root, Budget(max_ms=20)).notes

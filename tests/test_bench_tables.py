@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from _runs import write_rows
 
 from hybridseg.bench import Record, RunError, summarize
-from hybridseg.bench.records import CellFile, FitRecord, RunFolder, write_json
 from hybridseg.bench.tables import render
 from hybridseg.bench.text import aligned, shortened
 
@@ -23,28 +23,9 @@ def row(method: str, case: str, group: str, counts: tuple[int, int, int, int], *
     return Record(method, 0, case, group, "", 10, 10, tp, fp, fn, tn, **rest)  # type: ignore[arg-type]
 
 
-def write_run(root: Path, rows: dict[str, list[Record]], expected: int) -> RunFolder:
-    folder = RunFolder(root)
-    (root / "cells").mkdir(parents=True)
-    methods = list(rows)
-    write_json(folder.description, {
-        "format_version": 1, "plan": {}, "dataset": "a | b", "cases": expected, "split": "one fold", "n_folds": 1,
-        "empty_masks": "as ever", "nsd_tolerance_px": 3.0, "sessions": [{"cpu": "A"}, {"cpu": "B"}],
-        "methods": [
-            {"spec": method, "class": "m:M", "params": {}, "as_given": False, "key": f"key{i}"}
-            for i, method in enumerate(methods)
-        ],
-        "cells": [
-            {"method": method, "fold": 0, "file": f"cell{i}", "cases": expected}
-            for i, method in enumerate(methods)
-        ],
-    })  # fmt: skip
-    for i, records in enumerate(rows.values()):
-        with CellFile(folder.cell(f"cell{i}")) as file:
-            file.append(FitRecord(2.5, {}))
-            for record in records:
-                file.append(record)
-    return folder
+def write_run(root: Path, rows: dict[str, list[Record]], expected: int) -> None:
+    sessions = [{"cpu": "A"}, {"cpu": "B"}]
+    write_rows(root, rows, expected=expected, plan={}, dataset="a | b", cases=expected, sessions=sessions)
 
 
 @pytest.fixture

@@ -135,10 +135,24 @@ class FitRefusesBadSets(Darkness):
 
 class FitRepeats(Darkness):
     def _fit(self, images, masks, **options):
-        before = vars(self).get("level_")
         super()._fit(images, masks, **options)
-        if before is not None:
-            self.level_ = (self.level_ + before) / 2 + 1
+        self.level_ = self._kept = self.level_ + vars(self).get("_kept", 0) / 2
+
+
+class RemembersLesions(Darkness):
+    def _fit(self, images, masks, **options):
+        super()._fit(images, masks, **options)
+        if not any(mask.any() for mask in masks):
+            self.level_ = vars(self).get("_kept", self.level_)
+        self._kept = self.level_
+
+
+class LosesWhatItLearned(Darkness):
+    def fit(self, images, masks, **options):
+        if any(np.asarray(mask).any() for mask in masks):
+            return super().fit(images, masks, **options)
+        self.level_ = np.array([1.0])
+        raise ValueError("`masks` must hold a lesion")
 
 
 class FitReportsProgressInRange(Darkness):
@@ -302,6 +316,8 @@ TWINS = [
     ("fit_single_image", FitSingleImage, "division by zero"),
     ("fit_refuses_bad_sets", FitRefusesBadSets, "fit with bad `images` must"),
     ("fit_repeats", FitRepeats, "must forget what an earlier fit learned"),
+    ("fit_repeats", RemembersLesions, "fit without lesions must forget"),
+    ("fit_repeats", LosesWhatItLearned, "a refused fit must keep"),
     ("fit_repeats", NotRepeatable, "the same fit twice"),
     ("fit_reports_progress_in_range", FitReportsProgressInRange, "got 7 of 6"),
     ("is_quiet", IsQuiet, "must not print, got 'epoch 1'"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -229,3 +230,44 @@ def test_bad_input_is_one_line_and_leaves_nothing(here: Path) -> None:
     predict(**{"benign (1)": TRUTH})
     one_line(score("-o", "truth"), "truth holds other files (benign), expected a run folder")
     assert not Path("run").exists()
+
+
+def test_masks_that_join_a_run_have_its_scenes_and_classes(here: Path) -> None:
+    bench("run")
+    description, records = json.loads(Path("run/run.json").read_text()), rows("run")
+    cells = sorted(Path("run/cells").iterdir())
+    for path in cells:  # as after a search that found near-duplicates
+        path.write_text(re.sub(r'"group": ?"benign \([0-9]+\)"', '"group":"one scene"', path.read_text()))
+    description["groups_from"] = "near-duplicates joined"
+    Path("run/run.json").write_text(json.dumps(description))
+    Path("outlines").mkdir()
+    for name in ("benign (1)", "benign (10)"):
+        write_mask(f"outlines/{name}_mask.png", TRUTH)
+    write_mask("outlines/normal (1)_mask.png", NOTHING)
+    predict(**{"benign (1)": TRUTH, "benign (10)": SHIFTED, "normal (1)": NOTHING})
+    for _ in range(2):
+        given = ["score", "--truth", "outlines", "--pred", "pred", "-o", "run", "--format", "json"]
+        result = CliRunner().invoke(main, given)
+        assert result.exit_code == 0, result.output
+        assert {method["scenes"] for method in json.loads(result.stdout)["methods"]} == {1}
+    assert len(rows("run")) == 2 * len(records)
+    for case_id in ("benign (1)", "benign (10)", "normal (1)"):
+        ours, theirs = (rows("run")[f"{method}: {case_id}"] for method in ("pred", "otsu"))
+        assert (ours["group"], ours["label"]) == (theirs["group"], theirs["label"])
+
+
+def test_masks_scored_again_with_other_scenes_replace_their_rows(here: Path) -> None:
+    write_manifest = Path("truth.csv").write_text
+    line = "case_id,image,mask,group,label\n"
+    files = {name: f"truth/benign/{name}.png,truth/benign/{name}_mask.png" for name in ("benign (1)", "benign (10)")}
+    predict(**{"benign (1)": TRUTH, "benign (10)": SHIFTED})
+    for groups in (("a", "b"), ("a", "a")):
+        pairs = zip(files.items(), groups, strict=True)
+        write_manifest(line + "".join(f"{name},{paths},{group},benign\n" for (name, paths), group in pairs))
+        given = ["score", "--truth", "truth.csv", "--pred", "pred", "-o", "run", "--format", "json"]
+        result = CliRunner().invoke(main, given)
+        assert result.exit_code == 0, result.output
+        (method,) = json.loads(result.stdout)["methods"]
+        assert (method["cases"], method["scenes"]) == (2, len(set(groups)))
+        assert [row["group"] for row in rows("run").values()] == list(groups)
+    assert len(list(Path("run/cells").iterdir())) == len(list(Path("run/masks").iterdir())) == 1

@@ -25,14 +25,6 @@ class Made(Case):
     pixels: np.ndarray = None
     outline: np.ndarray = None
 
-    @property
-    def image(self) -> np.ndarray:
-        return self.pixels
-
-    @property
-    def mask(self) -> np.ndarray:
-        return self.outline
-
     def read(self) -> tuple[np.ndarray, np.ndarray]:
         return self.pixels, self.outline
 
@@ -101,6 +93,18 @@ def test_empty_outlines_have_no_agreement(dataset: Dataset) -> None:
     (pair,) = find_pairs(Dataset("made", tuple(twice)))
     assert pair.mask_iou is None
     assert pair.score == pytest.approx(1, abs=1e-3)
+
+
+def test_every_case_is_read_once(dataset: Dataset, pairs: list[Pair], monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def reads(case: Made) -> tuple[np.ndarray, np.ndarray]:
+        read.append(case.case_id)
+        return case.pixels, case.outline
+
+    monkeypatch.setattr(Made, "read", reads)
+    assert find_pairs(dataset) == pairs
+    assert read == [case.case_id for case in dataset]
 
 
 def test_threads_change_nothing(dataset: Dataset, pairs: list[Pair]) -> None:

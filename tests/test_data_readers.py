@@ -358,6 +358,18 @@ def test_inventory_counts_every_decision(busi_like: Path) -> None:
     assert found.near_duplicates is None and not found.usable
 
 
+def test_inventory_counts_second_images_of_a_case(busi_like: Path) -> None:
+    whole = take_inventory(busi_like, pairs=False)
+    Image.open(busi_like / "benign/benign (1).png").save(busi_like / "benign/benign (1).bmp")
+    found = take_inventory(busi_like, pairs=False)
+    assert found.second_images == ["benign/benign (1).png"]
+    assert ("second images of a case, left out", "1", "benign/benign (1).png") in found.lines()
+    assert (found.n_images, found.n_masks, found.labels) == (whole.n_images, whole.n_masks, whole.labels)
+    assert whole.usable and not found.usable
+    with pytest.raises(DataError, match="are one case's image"):
+        load_dataset(busi_like)
+
+
 def test_inventory_of_a_clean_folder_is_usable(busi_like: Path) -> None:
     found = take_inventory(busi_like, pairs=False)
     assert found.usable and found.to_dict()["shapes"] == {"4 x 5": 5}

@@ -130,6 +130,22 @@ def test_score_is_the_mean_iou_with_an_empty_pair_counting_one():
     assert nothing.score([image, image], [truth, truth & False]) == pytest.approx(1 / 2)
 
 
+def test_fit_forgets_what_was_learned_unless_it_fails():
+    class Learns(Toy):
+        def _fit(self, images, masks, **options):
+            assert not self._state()
+            self.new_ = 1
+            if not masks[0].any():
+                raise ValueError("no lesion")
+
+    model = Learns()
+    model.old_ = 0
+    with pytest.raises(ValueError, match="no lesion"):
+        model.fit([IMAGE], [np.zeros(IMAGE.shape, bool)])
+    assert model._state() == {"old_": 0}
+    assert model.fit([IMAGE], [np.ones(IMAGE.shape, bool)])._state() == {"new_": 1}
+
+
 def test_fit_sets_the_operating_point(fitted):
     assert Toy().current_operating_point == OperatingPoint()
     assert fitted.current_operating_point == OperatingPoint(threshold=0.25, largest_only=True)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +15,17 @@ from hybridseg.postprocess import OperatingPoint, apply_operating_point
 from hybridseg.unet import augment
 from hybridseg.unet.operating import choose_operating_point, f1_per_image
 from hybridseg.unet.segmenter import UNetSegmenter, hold_out
-from hybridseg.unet.training import Recipe, TrainingData, batches, epoch_order, is_worse
+from hybridseg.unet.training import (
+    Recipe,
+    Run,
+    TrainingData,
+    batches,
+    epoch_order,
+    is_worse,
+    read_checkpoint,
+    train,
+    write_checkpoint,
+)
 from hybridseg.unet.working import to_native, to_working
 
 RECIPE = Recipe("none", 32, 4, False, 2, 4, 1e-3, 0.01, 0.9, 0.25, 5, 0)
@@ -139,9 +152,35 @@ def test_hold_out_takes_whole_groups_of_both_kinds() -> None:
     assert held_out[30:].sum() == 4
 
 
-def test_hold_out_needs_two_groups() -> None:
-    with pytest.raises(ValueError, match="at least 2 groups"):
-        hold_out(np.ones(3, bool), ["a"] * 3, 0.1, 0)
+@pytest.mark.parametrize(("lesions", "groups", "got"), [
+    ([1, 1, 1], "aaa", 1),
+    ([1, 1, 1, *[0] * 10], "aaabcdefghijk", 1),
+    ([1, 0, 0, 0], None, 1),
+    ([0, 0], None, 0),
+])  # fmt: skip
+def test_hold_out_needs_two_groups_with_a_lesion(lesions, groups, got) -> None:
+    with pytest.raises(ValueError, match=f"at least 2 groups with a lesion, to hold one out for validation, got {got}"):
+        hold_out(np.array(lesions, bool), groups and list(groups), 0.1, 0)
+
+
+@pytest.mark.parametrize(("lesions", "groups", "share"), [
+    ([1] * 6 + [0] * 10, "aaabbbcdefghijkl", 0.1),  # both scenes with a lesion are larger than the share
+    ([1, 1, 0, 0], "abcd", 0.95),
+    ([1, 1], "ab", 0.0),
+])  # fmt: skip
+def test_hold_out_leaves_a_lesion_on_both_sides(lesions, groups, share) -> None:
+    has_lesion = np.array(lesions, bool)
+    for seed in range(10):
+        held_out = hold_out(has_lesion, list(groups), share, seed)
+        assert has_lesion[held_out].any() and has_lesion[~held_out].any()
+
+
+@pytest.mark.parametrize(("masks", "message"), [((0, 255), "`masks` must hold"), ((255, 0), "`validation masks` must")])
+def test_training_without_a_lesion_in_either_part_is_refused(masks, message) -> None:
+    images = np.zeros((2, 32, 32), np.uint8)
+    parts = [TrainingData(images, np.full_like(images, value), np.arange(2)) for value in masks]
+    with pytest.raises(ValueError, match=message):
+        train(RECIPE, *parts, progress=lambda *call: pytest.fail("it began"))
 
 
 @pytest.mark.parametrize(
@@ -254,3 +293,43 @@ def test_a_later_epoch_is_kept_unless_it_is_worse_by_more_than_a_standard_error(
     assert not is_worse([0.7, 1.0, 0.5, 0.7], reference)
     # Differences -0.1, -0.1, -0.1, 0: mean -0.075, standard deviation 0.043, standard error 0.022.
     assert is_worse([0.8, 0.7, 0.6, 0.6], reference)
+
+
+def savez_of_numpy_2_0(file, *args, **kwds):
+    """As numpy before 2.1 had it: every keyword is an array, ``allow_pickle`` too."""
+    kwds.update({f"arr_{k}": array for k, array in enumerate(args)})
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in kwds.items():
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+            archive.writestr(f"{name}.npy", member.getvalue())
+
+
+def test_checkpoints_hold_the_same_with_every_numpy(tmp_path, monkeypatch) -> None:
+    weights = [np.arange(3, dtype=np.float32), np.ones((2, 2), np.float32)]
+    model = SimpleNamespace(get_weights=lambda: weights, set_weights=lambda values: None)
+    optimizer = SimpleNamespace(variables=[])
+    run = Run(1, weights, weights, 1, [0.5], [{"epoch": 1}])
+    monkeypatch.setattr(np, "savez", savez_of_numpy_2_0)
+    write_checkpoint(tmp_path / "checkpoint.npz", "one", run, model, optimizer)
+    with np.load(tmp_path / "checkpoint.npz") as stored:
+        assert {name.partition("_")[0] for name in stored.files} == {"header", "weight", "averaged", "best"}
+    found = read_checkpoint(tmp_path / "checkpoint.npz", "one", model, optimizer)
+    assert (found.epoch, found.reference, found.history) == (run.epoch, run.reference, run.history)
+    np.testing.assert_array_equal(found.best[1], weights[1])
+
+
+def test_weights_for_conversion_hold_the_same_with_every_numpy(monkeypatch) -> None:
+    keras = pytest.importorskip("keras")
+    from hybridseg.unet import convert
+
+    def run(command, **options):
+        with np.load(command[-2]) as stored:
+            Path(command[-1]).write_bytes(" ".join(sorted(stored.files)).encode())
+
+    monkeypatch.setattr(np, "savez", savez_of_numpy_2_0)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    monkeypatch.setattr(convert.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(convert.subprocess, "run", run)
+    model = SimpleNamespace(get_weights=lambda: [np.zeros(2), np.ones(3)])
+    assert convert.convert_weights(RECIPE, model) == b"arr_0 arr_1"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -91,7 +92,8 @@ class RandomForestSegmenter(CandidateSegmenter):
             value = getattr(self, name)
             if not (isinstance(value, int) and 1 <= value <= most):
                 raise ValueError(f"`{name}` must be an integer in 1..{most}, got {value!r}")
-        if not (isinstance(self.max_features, float) and 0 < self.max_features <= 1):
+        is_number = isinstance(self.max_features, Real) and not isinstance(self.max_features, bool)
+        if not (is_number and 0 < self.max_features <= 1):
             raise ValueError(f"`max_features` must be a number in (0, 1], got {self.max_features!r}")
 
     def _fit(self, images: Any, masks: Any, *, groups: Any, validation: Any, progress: Any) -> None:
@@ -138,7 +140,7 @@ class RandomForestSegmenter(CandidateSegmenter):
                 labels.append(truths[k].ravel()[picked])
             return grow_tree(
                 np.concatenate(samples), np.concatenate(labels), max_depth=self.max_depth,
-                max_features=self.max_features, min_samples_leaf=self.min_samples_leaf,
+                max_features=float(self.max_features), min_samples_leaf=self.min_samples_leaf,
                 seed=int(rng.integers(2**31)),
             )  # fmt: skip
 

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..images import shown
-from ..metrics import holm
 from .costs import busy_note, method_cost, run_cpus, time_note, timed_on
-from .pairing import METRICS, SIGNIFICANT, TEST, difference, in_words, lesion_scores
+from .pairing import METRICS, SIGNIFICANT, TEST, differences, in_words, lesion_scores
 from .records import Record, RunError, RunFolder, read_run
 
 
@@ -168,22 +167,15 @@ def _groups(a: _Run, b: _Run, cases: Sequence[str]) -> dict[str, str]:
 
 
 def _pairs(a: _Run, b: _Run, chosen: list[tuple[str, str]], groups: dict[str, str], unit: str) -> tuple[Pair, ...]:
-    found = []
-    for first, second in chosen:
-        result = difference(b.scores[second], a.scores[first], groups)
-        if result is not None:
-            found.append((first, second, result))
-    corrected = holm([result.p_value for *_, result in found])
+    found = differences({(first, second): (b.scores[second], a.scores[first]) for first, second in chosen}, groups)
     pairs = []
-    for (first, second, result), p_holm in zip(found, corrected, strict=True):
+    for (first, second), result in found.items():
         shared = [case_id for case_id in a.scores[first] if case_id in b.scores[second]]
         free = a.lesion_free(first) & b.lesion_free(second)
         same = first == second
-        words = in_words(
-            "B" if same else f"{second} (B)", "A" if same else f"{first} (A)", result, unit=unit, p_value=p_holm
-        )
+        words = in_words("B" if same else f"{second} (B)", "A" if same else f"{first} (A)", result, unit=unit)
         mm = _hd95_mm(a.rows[first], b.rows[second])
-        better = "" if p_holm >= SIGNIFICANT else ("B" if result.mean > 0 else "A")
+        better = "" if result.p_value >= SIGNIFICANT else ("B" if result.mean > 0 else "A")
         pairs.append(Pair(
             method_a=first,
             method_b=second,
@@ -194,7 +186,7 @@ def _pairs(a: _Run, b: _Run, chosen: list[tuple[str, str]], groups: dict[str, st
             difference=result.mean,
             low=result.low,
             high=result.high,
-            p_holm=p_holm,
+            p_holm=result.p_value,
             better=better,
             false_positives_a=a.false_positives(first, free),
             false_positives_b=b.false_positives(second, free),

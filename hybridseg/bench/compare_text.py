@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from dataclasses import asdict, fields
 
 from .compare import Pair, RunComparison
 from .pairing import METRICS
-from .text import aligned, escaped, markdown_table, shortened, wrapped
+from .text import aligned, csv_text, escaped, markdown_table, shortened, wrapped
 
 _NAME_WIDTH = 22
 
@@ -113,12 +111,8 @@ def _markdown(comparison: RunComparison) -> str:
 
 
 def _csv(comparison: RunComparison) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([field.name for field in fields(Pair)])
-    for pair in comparison.pairs:
-        writer.writerow(["" if value is None else value for value in asdict(pair).values()])
-    return stream.getvalue().rstrip("\n")
+    rows = (list(asdict(pair).values()) for pair in comparison.pairs)
+    return csv_text([field.name for field in fields(Pair)], rows)
 
 
 def _json(comparison: RunComparison) -> str:

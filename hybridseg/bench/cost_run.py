@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..data import Case
 from .cell import Progress
 from .cost import MAX_IMAGES, measure_cost
@@ -90,5 +92,5 @@ def _measure(
 
 def _sample(plan: Plan) -> list[Case]:
     cases = plan.dataset.select([case_id for cell in plan.cells for case_id in cell.test]).cases
-    step = max(1, len(cases) // MAX_IMAGES)
-    return list(cases[::step][:MAX_IMAGES])
+    places = np.linspace(0, len(cases) - 1, min(len(cases), MAX_IMAGES)).round().astype(int)
+    return [cases[place] for place in places]

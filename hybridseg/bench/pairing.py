@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from ..metrics import Counts, f1, holm, iou, paired_difference, wilcoxon
 from .records import Record
 from .text import p_text
 
 SIGNIFICANT = 0.05
+
+Scores = Mapping[str, float]
+"""A method's score of each lesion image, by ``case_id``."""
+
+Key = TypeVar("Key", bound=Hashable)
 
 METRICS: dict[str, tuple[str, Callable[[Record], float]]] = {
     "iou": ("IoU", lambda row: iou(Counts(row.tp, row.fp, row.fn, row.tn))),
@@ -36,7 +42,7 @@ COMPARISON_TEST = (
 class Difference:
     """Mean score of one method minus that of another over ``cases`` lesion images of ``scenes`` scenes.
 
-    ``p_value`` is as tested; whoever tests several corrects them.
+    ``p_value`` is as tested by `difference`, and corrected for the number of pairs by `differences`.
     """
 
     cases: int
@@ -76,67 +82,77 @@ def lesion_scores(records: Iterable[Record], metric: str) -> dict[str, float]:
     return {case_id: sum(values) / len(values) for case_id, values in found.items()}
 
 
-def difference(
-    scores: Mapping[str, float], other: Mapping[str, float], groups: Mapping[str, str]
-) -> Difference | None:
+def difference(scores: Scores, other: Scores, groups: Mapping[str, str]) -> Difference | None:
     """Return ``scores`` minus ``other`` on the cases that both have; None where there is none.
 
     ``groups`` says each case's scene.
     """
-    shared = [case_id for case_id in scores if case_id in other]
-    if not shared:
+    ours, theirs, scenes = _paired(scores, other, groups)
+    if not scenes:
         return None
-    scenes = [groups[case_id] for case_id in shared]
-    result = paired_difference([scores[each] for each in shared], [other[each] for each in shared], scenes)
+    result = paired_difference(ours, theirs, scenes)
     value = result.difference
-    return Difference(len(shared), len(set(scenes)), value.value, value.low, value.high, result.p_value)
+    return Difference(len(scenes), len(set(scenes)), value.value, value.low, value.high, result.p_value)
+
+
+def differences(pairs: Mapping[Key, tuple[Scores, Scores]], groups: Mapping[str, str]) -> dict[Key, Difference]:
+    """Return the first minus the second of each pair that shares a case, p-values corrected for the number of pairs."""
+    found = {key: difference(first, second, groups) for key, (first, second) in pairs.items()}
+    tested = {key: result for key, result in found.items() if result is not None}
+    corrected = holm([result.p_value for result in tested.values()])
+    return {
+        key: replace(result, p_value=float(p_value))
+        for (key, result), p_value in zip(tested.items(), corrected, strict=True)
+    }
+
+
+def all_pairs(scores: Mapping[str, Scores]) -> dict[tuple[str, str], tuple[Scores, Scores]]:
+    """Return every pair of methods, as `differences` takes them."""
+    return {(a, b): (scores[a], scores[b]) for a, b in itertools.combinations(scores, 2)}
+
+
+def _paired(
+    scores: Scores, other: Scores, groups: Mapping[str, str]
+) -> tuple[list[float], list[float], list[str]]:
+    """Return both methods' scores, and the scene, of each case that both have."""
+    shared = [case_id for case_id in scores if case_id in other]
+    return [scores[each] for each in shared], [other[each] for each in shared], [groups[each] for each in shared]
 
 
 def compare_methods(ranked: dict[str, list[Record]]) -> tuple[list[Comparison], str]:
-    """Compare every pair of methods on the lesion images that both have, the better one first."""
-    found = []
-    for first, second in itertools.combinations(ranked, 2):
-        ours, theirs = (
-            {(row.fold, row.case_id): row for row in ranked[method] if row.has_lesion} for method in (first, second)
+    """Compare every pair of methods on the lesion images that both have, the better one first.
+
+    An image that was tested in several folds has the mean of its scores.
+    """
+    groups = {row.case_id: row.group for rows in ranked.values() for row in rows}
+    pairs = all_pairs({method: lesion_scores(rows, "iou") for method, rows in ranked.items()})
+    found = differences(pairs, groups)
+    p_wilcoxon = holm([wilcoxon(*_paired(*pairs[key], groups)) for key in found])
+    comparisons = [
+        Comparison(
+            first=first,
+            second=second,
+            difference=each.mean,
+            low=each.low,
+            high=each.high,
+            p_holm=each.p_value,
+            better="" if each.p_value >= SIGNIFICANT else first if each.mean > 0 else second,
+            wilcoxon_holm=p_value,
         )
-        shared = [key for key in ours if key in theirs]
-        if shared:
-            scores_a, scores_b = ([METRICS["iou"][1](rows[key]) for key in shared] for rows in (ours, theirs))
-            groups = [ours[key].group for key in shared]
-            p_wilcoxon = wilcoxon(scores_a, scores_b, groups)
-            found.append((first, second, paired_difference(scores_a, scores_b, groups), p_wilcoxon))
-    comparisons = []
-    corrected = holm([result.p_value for *_, result, _ in found]), holm([p_value for *_, p_value in found])
-    for (first, second, result, _), p_value, p_wilcoxon in zip(found, *corrected, strict=True):
-        difference = result.difference
-        ahead = first if difference.value > 0 else second
-        comparisons.append(
-            Comparison(
-                first,
-                second,
-                difference.value,
-                difference.low,
-                difference.high,
-                p_value,
-                ahead if p_value < SIGNIFICANT else "",
-                p_wilcoxon,
-            )
-        )
+        for ((first, second), each), p_value in zip(found.items(), p_wilcoxon, strict=True)
+    ]
     return comparisons, COMPARISON_TEST
 
 
-def in_words(first: str, second: str, found: Difference, *, unit: str, p_value: float | None = None) -> str:
+def in_words(first: str, second: str, found: Difference, *, unit: str) -> str:
     """Return which of two is better, and by how much; ``found`` is ``first`` minus ``second``.
-
-    ``p_value`` is the corrected one, if there is one.
 
     >>> in_words("A", "B", Difference(9, 9, -0.02, -0.03, -0.01, 0.004), unit="IoU")
     'B is better than A by 0.020 IoU [0.010, 0.030], p = 0.004'
-    >>> in_words("A", "B", Difference(9, 9, 0.001, -0.02, 0.022, 0.3), unit="IoU", p_value=0.9)
+    >>> in_words("A", "B", Difference(9, 9, 0.001, -0.02, 0.022, 0.9), unit="IoU")
     'no detectable difference between A and B (first minus second: +0.001 IoU [-0.020, +0.022], p = 0.900)'
     """
-    p = found.p_value if p_value is None else p_value
-    mean, low, high = found.mean, found.low, found.high
+    mean, low, high, p = found.mean, found.low, found.high, found.p_value
     if p >= SIGNIFICANT:
         return (
             f"no detectable difference between {first} and {second} "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ..images import shown
-from ..metrics import holm, image_mean
+from ..metrics import image_mean
 from .costs import busy_note, method_cost, run_cpus, time_note, timed_on
-from .pairing import METRICS, Difference, difference, lesion_scores
+from .pairing import METRICS, Difference, all_pairs, differences, lesion_scores
 from .records import Record, RunError, RunFolder, read_run
 
 
@@ -69,7 +68,7 @@ class Candidate:
     @property
     def is_onnx(self) -> bool:
         """Whether what was measured is the very file that runs without Python."""
-        return self.method.endswith(".onnx")
+        return self.method.partition("[")[0].endswith(".onnx")
 
 
 @dataclass(frozen=True)
@@ -140,7 +139,8 @@ def recommend_method(run: str | os.PathLike[str], budget: Budget) -> Recommendat
     front = _front(candidates, budget)
     cheaper, better = _neighbours(front, chosen, budget)
     groups = {record.case_id: record.group for record in records}
-    pairs = _differences({spec: lesion_scores(each, budget.metric) for spec, each in rows.items()}, groups)
+    scores = {spec: lesion_scores(each, budget.metric) for spec, each in rows.items()}
+    pairs = _both_ways(differences(all_pairs(scores), groups))
 
     def minus(first: Candidate | None, second: Candidate | None) -> Difference | None:
         return None if first is None or second is None else pairs.get((first.method, second.method))
@@ -210,23 +210,13 @@ def _candidates(
     return found, notes
 
 
-def _differences(
-    scores: dict[str, dict[str, float]], groups: dict[str, str]
-) -> dict[tuple[str, str], Difference]:
-    """Return every method's scores minus every other's, with p-values corrected for the number of pairs."""
-    found = {}
-    for first, second in itertools.combinations(scores, 2):
-        result = difference(scores[first], scores[second], groups)
-        if result is not None:
-            found[first, second] = result
-    corrected = holm([result.p_value for result in found.values()])
-    both = {}
-    for ((first, second), result), p_value in zip(found.items(), corrected, strict=True):
-        both[first, second] = replace(result, p_value=float(p_value))
-        both[second, first] = replace(
-            result, mean=-result.mean, low=-result.high, high=-result.low, p_value=float(p_value)
-        )
-    return both
+def _both_ways(pairs: dict[tuple[str, str], Difference]) -> dict[tuple[str, str], Difference]:
+    """Return the differences, and each the other way round."""
+    turned = {
+        (second, first): replace(each, mean=-each.mean, low=-each.high, high=-each.low)
+        for (first, second), each in pairs.items()
+    }
+    return {**pairs, **turned}
 
 
 def _excess(budget: Budget, mean: float, ms: float, mb: float) -> float:

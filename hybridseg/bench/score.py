@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -53,7 +54,8 @@ def score_masks(
 ) -> Scored:
     """Score the masks in a folder against a dataset's, into a run folder.
 
-    Everything is read and scored before anything is written. A case without a mask is scored as the worst one.
+    Everything is read and scored before anything is written. A case without a mask is scored as the worst one. The
+    same masks scored again under the same name replace their rows.
 
     Parameters
     ----------
@@ -61,7 +63,8 @@ def score_masks(
     folder : path
         The masks; see `hybridseg.data.predictions` for how files are matched with cases.
     out : path
-        New or empty, or a whole run over cases of ``truth``, which the masks then join as a line of their own.
+        New or empty, or a whole run over cases of ``truth``, which the masks then join as a line of their own, with
+        that run's folds, scenes and classes.
     name : str
         What the line is called; the masks' folder's name if not given.
     command : sequence of str
@@ -81,6 +84,7 @@ def score_masks(
     if there is not None:
         truth = truth.select([row.case_id for row in there if row.case_id in {case.case_id for case in truth}])
         _refuse_other_data(there, truth, run)
+        truth = _grouped_as(run, truth, name)
     if not len(truth):
         raise RunError(f"dataset {shown(truth.name)} has no case to score")
     matches = match_predictions(truth, folder)
@@ -107,6 +111,21 @@ def _refuse_other_data(there: list[Record], truth: Dataset, run: RunFolder) -> N
         raise RunError(
             f"{shown(run.root)} is a run over other data: {missing} of its {len(there)} cases aren't in {truth.name}"
         )
+
+
+def _grouped_as(run: RunFolder, truth: Dataset, name: str) -> Dataset:
+    """Return the cases with scenes and classes of the run's other lines, if it has any but ``name``.
+
+    A run may know scenes from a search for near-duplicates; two lines of one table must not differ in them.
+    """
+    description, records = read_run(run.root)
+    others = {row.case_id: row for row in records if row.method != name}
+    if not others:
+        return truth
+    cases = (
+        replace(case, group=others[case.case_id].group, label=others[case.case_id].label) for case in truth
+    )
+    return replace(truth, cases=tuple(cases), groups_from=description.get("groups_from", truth.groups_from))
 
 
 def _plan(truth: Dataset, matches: Matches, name: str, source: str, folds: dict[str, int]) -> Plan:
@@ -172,9 +191,13 @@ def _write(
         there = {each["spec"]: each["key"] for each in description["methods"]}
         if there.get(method.spec, method.key) != method.key:
             raise RunError(f"{shown(run.root)} has a line called `{shown(method.spec)}`: give the masks another --name")
-        if method.spec not in there:
-            description["methods"] += fresh["methods"]
-            description["cells"] += fresh["cells"]
+        if list(there) == [method.spec]:  # nobody else's line: what is said of the data is said anew
+            stale, description = description["cells"], {**fresh, "sessions": description["sessions"]}
+        else:
+            if method.spec not in there:
+                description["methods"] += fresh["methods"]
+            stale = [cell for cell in description["cells"] if cell["method"] == method.spec]
+            description["cells"] = [cell for cell in description["cells"] if cell not in stale] + fresh["cells"]
         now = datetime.now(UTC).isoformat(timespec="seconds")
         description["sessions"].append({"command": list(command), "scored": method.spec, "start": now, "end": now})
         for (stem, case_id), png in masks.items():
@@ -183,4 +206,7 @@ def _write(
             lines = [json_line(FitRecord(None, {})), *map(json_line, rows[cell.fold])]
             write_atomically(run.cell(cell.file_stem), b"".join(lines))
         write_json(run.description, description)
+        for stem in {cell["file"] for cell in stale} - {cell.file_stem for cell in plan.cells}:
+            run.cell(stem).unlink(missing_ok=True)
+            shutil.rmtree(run.root / "masks" / stem, ignore_errors=True)
         write_atomically(run.root / "cases.csv", records_csv(read_run(run.root)[1]).encode())

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import functools
-import io
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -14,7 +12,7 @@ from pathlib import Path
 from ..validation import write_atomically
 from .pairing import Comparison
 from .summary import MethodSummary, RunSummary
-from .text import aligned, escaped, markdown_table, shortened, wrapped
+from .text import aligned, csv_text, escaped, markdown_table, shortened, wrapped
 
 FORMATS = ("text", "md", "csv", "json")
 FILES = {"text": "table.txt", "md": "table.md", "csv": "table.csv", "json": "table.json"}
@@ -94,6 +92,8 @@ def _lesion_free(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
     """Return columns for lesion-free images and for means that hold them; none where there is nothing to tell."""
     free = _LESION_FREE if any(method.lesion_free_images for method in methods) else ()
     return (*free, *(_ALL_IMAGES if any(method.all_iou is not None for method in methods) else ()))
+
+
 def _detail(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
     """Return columns on boundaries and misses; in mm where any image tells the distance between its pixels."""
     in_mm = any(method.hd95_mm is not None for method in methods)
@@ -170,14 +170,12 @@ def _markdown(summary: RunSummary) -> str:
 
 
 def _csv(summary: RunSummary) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([field.name for field in fields(MethodSummary)])
+    rows = []
     for method in summary.methods:
         values = asdict(method)
         values["sweep"] = json.dumps(values["sweep"]) if values["sweep"] else ""
-        writer.writerow(["" if value is None else value for value in values.values()])
-    return stream.getvalue().rstrip("\n")
+        rows.append(list(values.values()))
+    return csv_text([field.name for field in fields(MethodSummary)], rows)
 
 
 def _json(summary: RunSummary) -> str:

@@ -1,8 +1,10 @@
-"""Text for terminals and pipes, and Markdown: aligned columns, wrapped lines, escaped names."""
+"""Text for terminals and pipes, Markdown and CSV: aligned columns, wrapped lines, escaped names."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import io
+from collections.abc import Iterable, Sequence
 
 
 def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], *, indent: str = "", numbers: bool = False) -> str:
@@ -48,6 +50,15 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list
     """Return the lines of a Markdown table; every column but the first is set flush right."""
     rule = ["---", *["---:"] * (len(header) - 1)]
     return ["| " + " | ".join(map(escaped, row)) + " |" for row in (header, rule, *rows)]
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return rows as CSV; None is an empty cell."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(["" if value is None else value for value in row] for row in rows)
+    return stream.getvalue().rstrip("\n")
 
 
 def escaped(text: str) -> str:

@@ -77,13 +77,14 @@ def get_lines(chosen: Candidate, run: Path) -> list[str]:
 
 def _lines_for_file(chosen: Candidate, target: str) -> list[str]:
     spec = chosen.method
-    shipped = registry.shipped(spec) if chosen.is_onnx and not Path(spec).exists() else None
-    file = shipped or Path(spec)
+    name = spec.partition("[")[0]
+    shipped = registry.shipped(name) if chosen.is_onnx and not Path(name).exists() else None
+    file = shipped or Path(name)
     if not file.is_file():
-        return [f"# {spec}, the file that was measured, isn't here any more"]
+        return [f"# {name}, the file that was measured, isn't here any more"]
     if _is_another(file, chosen):
         return [f"# {file} isn't the file that was measured (its SHA-256 or size differs)"]
-    copied = ["cp", str(file), "DIR/" if spec == target and not shipped else target]
+    copied = ["cp", str(file), "DIR/" if name == target and not shipped else target]
     return [shlex.join(copied if chosen.is_onnx else ["hybridseg", "export", spec, "-o", target])]
 
 

@@ -85,7 +85,7 @@ def check_fit_refuses_bad_sets(subject: Subject) -> None:
 
 
 def check_fit_repeats(subject: Subject) -> None:
-    """Fitted again on the same set, the method gives the same map; what an earlier fit saw is forgotten."""
+    """Fitted again, the method gives the same map; an earlier fit is forgotten, unless the later one is refused."""
     if not subject.prototype.tags.deterministic:
         raise SkipCheck("the method's tags say that it isn't deterministic")
     images, masks = training_set()
@@ -96,6 +96,17 @@ def check_fit_repeats(subject: Subject) -> None:
         again.fit(images[:2], masks[:2])
     again.fit(images, masks)
     require_equal(again.predict_proba(images[1]), expected, "fit must forget what an earlier fit learned")
+    empty = [np.zeros_like(mask) for mask in masks]
+    try:
+        expected = subject.new().fit(images, empty).predict_proba(images[1])
+    except ValueError:
+        with contextlib.suppress(ValueError):
+            again.fit(images, empty)
+        require_equal(again.predict_proba(images[1]), expected, "a refused fit must keep what an earlier fit learned")
+    else:
+        again.fit(images, empty)
+        what = "fit without lesions must forget what an earlier fit learned"
+        require_equal(again.predict_proba(images[1]), expected, what)
 
 
 def check_fit_reports_progress_in_range(subject: Subject) -> None:

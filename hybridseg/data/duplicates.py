@@ -98,12 +98,14 @@ def find_pairs(
     """
     cv2 = _opencv()
     cases = list(dataset)
-    images, digest = [], hashlib.sha256(str(VERSION).encode())
+    images, outlines, digest = [], [], hashlib.sha256(str(VERSION).encode())
     for done, case in enumerate(cases):
-        images.append(case.image)
-        digest.update(f"{case.case_id}\0{images[-1].shape}".encode())
-        digest.update(images[-1].tobytes())
-        digest.update(np.packbits(case.mask).tobytes())
+        image, mask = case.read()
+        images.append(image)
+        outlines.append(np.packbits(mask))  # an eighth of the image's memory
+        digest.update(f"{case.case_id}\0{image.shape}".encode(errors="surrogatepass"))
+        digest.update(image.tobytes())
+        digest.update(outlines[-1].tobytes())
         if progress is not None:
             progress(done + 1, 3 * len(cases), "reading")
     if cache_dir is not None:
@@ -123,7 +125,12 @@ def find_pairs(
         rows = pool.map(lambda a: _partners(cv2, pictures, a), range(len(pictures)))
         for a, partners in enumerate(rows):
             for b, score, matrix, inliers in partners:
-                found.append(_pair(cv2, cases, pictures, (a, b), (score, matrix, inliers)))
+                masks = [np.unpackbits(outlines[k], count=images[k].size).reshape(images[k].shape) for k in (a, b)]
+                overlap = _outline_iou(cv2, masks, (pictures[a], pictures[b]), matrix)
+                scale = float(np.hypot(matrix[0, 0], matrix[0, 1])) * pictures[a].zoom / pictures[b].zoom
+                found.append(
+                    Pair(cases[a].case_id, cases[b].case_id, round(score, 4), overlap, round(scale, 4), inliers)
+                )
             if progress is not None:
                 progress(2 * len(cases) + a + 1, 3 * len(cases), "comparing")
     if cached is not None:
@@ -263,19 +270,19 @@ def speckle_correlation(cv2: Any, a: _Picture, b: _Picture, matrix: NDArray[np.f
     return float((mine @ other) / (np.linalg.norm(mine) * np.linalg.norm(other) + 1e-9))
 
 
-def _pair(cv2: Any, cases: Sequence[Any], pictures: Sequence[_Picture], where: Any, what: Any) -> Pair:
-    (a, b), (score, matrix, inliers) = where, what
-    mine, other = pictures[a], pictures[b]
+def _outline_iou(
+    cv2: Any, masks: Sequence[NDArray[np.uint8]], pictures: tuple[_Picture, _Picture], matrix: NDArray[np.float64]
+) -> float | None:
+    """Return the IoU of two outlines inside what both pictures show; None if neither has one there."""
+    mine, other = pictures
     size = mine.grey.shape[1], mine.grey.shape[0]
     # Outlines and the other picture's extent, all in the first picture's working frame.
-    outline_a = cv2.resize(cases[a].mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    outline_a = cv2.resize(masks[0], size, interpolation=cv2.INTER_NEAREST)
     shape_b = other.grey.shape[1], other.grey.shape[0]
-    outline_b = cv2.resize(cases[b].mask.astype(np.uint8), shape_b, interpolation=cv2.INTER_NEAREST)
+    outline_b = cv2.resize(masks[1], shape_b, interpolation=cv2.INTER_NEAREST)
     nearest = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
     seen = cv2.warpAffine(np.ones_like(outline_b), matrix, size, flags=nearest) > 0
     moved = (cv2.warpAffine(outline_b, matrix, size, flags=nearest) > 0) & seen
     here = (outline_a > 0) & seen
     union = int((here | moved).sum())
-    overlap = round(int((here & moved).sum()) / union, 4) if union else None
-    scale = float(np.hypot(matrix[0, 0], matrix[0, 1])) * mine.zoom / other.zoom
-    return Pair(cases[a].case_id, cases[b].case_id, round(score, 4), overlap, round(scale, 4), inliers)
+    return round(int((here & moved).sum()) / union, 4) if union else None

@@ -41,8 +41,9 @@ class Inventory:
         One line a case, with the reason.
     turned : list
         Images with an orientation (EXIF) that was applied.
-    images_without_mask, masks_without_image, other_files, hidden : list of str
-        Files, as paths inside the folder. The first two make `load_dataset` refuse it.
+    images_without_mask, masks_without_image, second_images, other_files, hidden : list of str
+        Files, as paths inside the folder. The first three make `load_dataset` refuse it; second images are of a case
+        that has one, which alone is read.
     near_duplicates, same_scene_two_labels : list of (str, str), or None
         Pairs that show one frame, and those of them under two classes; None where nobody looked.
     pairs_note : str
@@ -69,6 +70,7 @@ class Inventory:
     unreadable: list[str] = field(default_factory=list)
     images_without_mask: list[str] = field(default_factory=list)
     masks_without_image: list[str] = field(default_factory=list)
+    second_images: list[str] = field(default_factory=list)
     other_files: list[str] = field(default_factory=list)
     hidden: list[str] = field(default_factory=list)
     near_duplicates: list[tuple[str, str]] | None = None
@@ -78,7 +80,10 @@ class Inventory:
     @property
     def usable(self) -> bool:
         """Whether `load_dataset` takes the folder and every case can be read."""
-        faults = (self.images_without_mask, self.masks_without_image, self.unreadable, self.shape_mismatches)
+        faults = (
+            self.images_without_mask, self.masks_without_image, self.second_images, self.unreadable,
+            self.shape_mismatches,
+        )  # fmt: skip
         return self.n_images > 0 and not any(faults)
 
     def to_dict(self) -> dict[str, Any]:
@@ -114,6 +119,7 @@ class Inventory:
             counted("unreadable", self.unreadable),
             counted("images without a mask", self.images_without_mask),
             counted("masks without an image", self.masks_without_image),
+            counted("second images of a case, left out", self.second_images),
             counted("other files, left out", self.other_files),
             counted("hidden files and folders, left out", self.hidden),
             ("scenes", str(self.n_scenes), self.groups_from),
@@ -169,6 +175,7 @@ def take_inventory(
     inventory.labels.update(dataset.labels)
     inventory.images_without_mask = [shown(path.relative_to(root)) for path in scan.images_without_mask]
     inventory.masks_without_image = [shown(path.relative_to(root)) for path in scan.masks_without_image]
+    inventory.second_images = [shown(path.relative_to(root)) for _, path in scan.twins]
     inventory.hidden = [shown(path.relative_to(root)) for path in scan.hidden]
     inventory.other_files = [shown(path.relative_to(root)) for path in scan.other_files]
     readable = []

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ..images import MAX_LABEL, SUFFIXES, ImageError, read_bytes, read_pixels, shown
 from .cases import Case, DataError, Dataset, natural_key
 from .files import FileCase
-from .readers import IMAGE_FOLDERS, MASK_FOLDERS, _unmarked, _walk, load_dataset
+from .readers import _IMAGE_START, IMAGE_FOLDERS, MASK_FOLDERS, _unmarked, _walk, load_dataset
 
 GREY_SHARE = 0.05
 """A file of which more than this share of pixels is neither dark nor bright is a picture, not a mask."""
@@ -32,7 +32,6 @@ GREY_SHARE = 0.05
 _END = re.compile(r"[_-](?:pred|prediction|predicted|out|output|result|0000)(?:_?[0-9]{1,2})?$", re.IGNORECASE)
 _START = re.compile(r"^(?:pred|prediction|predicted|out|output|result)[_-]", re.IGNORECASE)
 _NUMBER = re.compile(r"_?[0-9]{1,2}$")
-_BUS_START = re.compile(r"^(?:(?:test_)?image|img|bus)[_-]", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -201,7 +200,7 @@ def _keys(case: Case) -> Iterator[str]:
     if isinstance(case, FileCase):
         yield case.image_path.stem
         yield from (_stem(path.stem) for path in case.mask_paths)
-    yield _BUS_START.sub("", case.case_id.rpartition("/")[2])
+    yield _IMAGE_START.sub("", case.case_id.rpartition("/")[2])
 
 
 def _names(dataset: Dataset) -> dict[str, str]:

@@ -55,6 +55,8 @@ class Scan:
         What is left: the first two make `load_dataset` refuse the folder.
     hidden : tuple of Path
         Hidden files and folders, and macOS's ``__MACOSX``: never looked into.
+    twins : tuple of (Path, Path)
+        A case's image and another file that could be it too: makes `load_dataset` refuse the folder.
     """
 
     dataset: Dataset
@@ -62,6 +64,7 @@ class Scan:
     masks_without_image: tuple[Path, ...]
     other_files: tuple[Path, ...]
     hidden: tuple[Path, ...] = ()
+    twins: tuple[tuple[Path, Path], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def load_dataset(source: str | os.PathLike[str]) -> Dataset:
     Raises
     ------
     DataError
-        If nothing is there, an image has no mask, or a mask no image.
+        If nothing is there, an image has no mask, a mask no image, or a case two images.
     """
     text = os.fspath(source)
     if text.startswith("phantoms") and not Path(text).exists():
@@ -110,11 +113,12 @@ def scan_folder(root: str | os.PathLike[str]) -> Scan:
 
     exact: dict[tuple[tuple[str, ...], str], _File] = {}
     loose: dict[tuple[tuple[str, ...], str], list[_File]] = {}
+    twins = []
     for file in images:
-        twin = exact.setdefault((file.folders, names[file.path].casefold()), file)
-        if twin is not file:
-            both = f"{shown(twin.path.name)} and {shown(file.path.name)}"
-            raise DataError(f"{shown(root)}: {both} are one case's image")
+        first = exact.setdefault((file.folders, names[file.path].casefold()), file)
+        if first is not file:
+            twins.append((first.path, file.path))
+            continue
         loose.setdefault((file.folders, _IMAGE_START.sub("", names[file.path]).casefold()), []).append(file)
 
     masks: dict[Path, list[Path]] = {}
@@ -127,8 +131,9 @@ def scan_folder(root: str | os.PathLike[str]) -> Scan:
             else:
                 masks.setdefault(owner.path, []).append(file.path)
 
+    images = list(exact.values())
     folders = {file.folders for file in images}
-    unique = max(Counter(names.values()).values(), default=0) == 1
+    unique = max(Counter(names[file.path] for file in images).values(), default=0) == 1
     cases, without = [], []
     for file in images:
         label = _label(file.folders, root, several=len(folders) > 1)
@@ -140,7 +145,7 @@ def scan_folder(root: str | os.PathLike[str]) -> Scan:
         cases.append(FileCase(case_id, case_id, label, file.path, tuple(found)))
     cases.sort(key=lambda case: natural_key(case.case_id))
     dataset = _with_published_groups(Dataset(root.resolve().name, tuple(cases)))
-    return Scan(dataset, tuple(without), tuple(orphans), tuple(other), tuple(hidden))
+    return Scan(dataset, tuple(without), tuple(orphans), tuple(other), tuple(hidden), tuple(twins))
 
 
 def _phantoms(text: str) -> Dataset:
@@ -159,7 +164,10 @@ def _phantoms(text: str) -> Dataset:
 
 
 def _refuse_leftovers(scan: Scan, root: Path) -> None:
-    """Raise `DataError` unless there are images, every image has its mask and every mask its image."""
+    """Raise `DataError` unless there are images, one a case, every image has its mask and every mask its image."""
+    if scan.twins:
+        both = " and ".join(shown(path.name) for path in scan.twins[0])
+        raise DataError(f"{shown(root)}: {both} are one case's image")
     for paths, lack, hint in (
         (scan.images_without_mask, "has no mask", "; list lesion-free images in a manifest"),
         (scan.masks_without_image, "is a mask without an image", ""),

@@ -37,7 +37,7 @@ def convert_weights(recipe: Any, model: Any) -> bytes:
         )
     with tempfile.TemporaryDirectory() as folder:
         weights, target = Path(folder, "weights.npz"), Path(folder, "network.onnx")
-        np.savez(weights, *model.get_weights(), allow_pickle=False)
+        np.savez(weights, *model.get_weights())
         arguments = [recipe.encoder, str(recipe.size), str(recipe.width), str(weights), str(target)]
         environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
         subprocess.run([sys.executable, "-m", __name__, *arguments], check=True, env=environment)

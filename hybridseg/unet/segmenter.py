@@ -138,7 +138,6 @@ class UNetSegmenter(Segmenter):
         )
         from .convert import convert_weights
 
-        self._forget()
         self.network_ = np.frombuffer(convert_weights(recipe, model), np.uint8)
         self.history_ = history
         self.validation_images_ = len(validation_data)
@@ -198,9 +197,9 @@ class UNetSegmenter(Segmenter):
         return to_native(probability, (image.shape[0], image.shape[1]))
 
     def _session(self) -> Any:
-        """One onnxruntime session per object, made when first used."""
-        runtime: tuple[int, Any] | None = self.__dict__.get("_runtime")
-        if runtime is None or runtime[0] != self.threads:
+        """One onnxruntime session per object, made when first used and after network or threads changed."""
+        runtime: tuple[Any, int, Any] | None = self.__dict__.get("_runtime")
+        if runtime is None or runtime[0] is not self.network_ or runtime[1] != self.threads:
             import onnxruntime
 
             options = onnxruntime.SessionOptions()
@@ -209,8 +208,8 @@ class UNetSegmenter(Segmenter):
             session = onnxruntime.InferenceSession(
                 self.network_.tobytes(), options, providers=["CPUExecutionProvider"]
             )
-            runtime = self.__dict__["_runtime"] = (self.threads, session)
-        return runtime[1]
+            runtime = self.__dict__["_runtime"] = (self.network_, self.threads, session)
+        return runtime[2]
 
     def _check_state(self) -> None:
         super()._check_state()
@@ -218,9 +217,6 @@ class UNetSegmenter(Segmenter):
             from ..onnx.screening import screen_inside
 
             screen_inside(self.network_.tobytes())
-
-    def _forget(self) -> None:
-        self.__dict__.pop("_runtime", None)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_runtime"}
@@ -265,19 +261,22 @@ def hold_out(
 ) -> NDArray[np.bool_]:
     """Return which cases are held out: whole groups, about ``share`` of the lesion and of the lesion-free cases.
 
-    `MAX_HELD_OUT` of each at most, since their native pixels are in memory together.
+    `MAX_HELD_OUT` of each at most, since their native pixels are in memory together. At least one group with a lesion
+    is held out, and at least one isn't.
 
     Raises
     ------
     ValueError
-        If there are not two groups to tell apart.
+        If there are not two groups with a lesion.
     """
     keys = list(range(len(has_lesion))) if groups is None else groups
     members: dict[Any, list[int]] = {}
     for case, key in enumerate(keys):
         members.setdefault(key, []).append(case)
-    if len(members) < 2:
-        raise ValueError(f"`groups` must name at least 2 groups to hold one out for validation, got {len(members)}")
+    with_lesion = [cases for cases in members.values() if has_lesion[cases].any()]
+    if len(with_lesion) < 2:
+        what = "to hold one out for validation"
+        raise ValueError(f"`groups` must name at least 2 groups with a lesion, {what}, got {len(with_lesion)}")
     rng = np.random.default_rng(random_state)
     held_out = np.zeros(len(has_lesion), bool)
     for lesion in (True, False):
@@ -292,8 +291,10 @@ def hold_out(
             if len(kind[position]) <= max(wanted, 1):
                 held_out[kind[position]] = True
                 wanted -= len(kind[position])
-    if not held_out.any():  # every group is larger than the share: the smallest one goes
-        held_out[min(members.values(), key=len)] = True
+        if not held_out.any():  # every group with a lesion is larger than the share: the smallest one goes
+            held_out[min(with_lesion, key=len)] = True
+    if all(held_out[cases].all() for cases in with_lesion):  # a share near 1: the largest one stays
+        held_out[max(with_lesion, key=len)] = False
     return held_out
 
 

@@ -119,9 +119,14 @@ def train(
 
     Raises
     ------
+    ValueError
+        If there is no lesion in the training part, or none in the validation part.
     TrainingError
         If the loss stops being a number, or the checkpoint belongs to another training.
     """
+    for name, part in (("masks", data), ("validation masks", validation)):
+        if not part.has_lesion.any():
+            raise ValueError(f"`{name}` must hold at least one lesion pixel, got only empty masks")
     state = random.getstate(), np.random.get_state()
     try:
         return _train(recipe, data, validation, progress, checkpoint_dir, teacher, teacher_hash)
@@ -288,7 +293,7 @@ def write_checkpoint(path: Path, identity: str, run: Run, model: Any, optimizer:
     """Write every variable and the run's state, atomically."""
     header = {"identity": identity, "epoch": run.epoch, "best_epoch": run.best_epoch,
               "reference": run.reference, "history": run.history}
-    arrays: dict[str, NDArray[Any]] = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
+    arrays: dict[str, Any] = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
     groups: dict[str, Sequence[Any]] = {
         "weight": model.get_weights(), "averaged": run.averaged, "best": run.best,
         "optimizer": [np.asarray(v) for v in optimizer.variables],
@@ -296,7 +301,7 @@ def write_checkpoint(path: Path, identity: str, run: Run, model: Any, optimizer:
     for name, values in groups.items():
         arrays.update({f"{name}_{k:04d}": value for k, value in enumerate(values)})
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
+    np.savez(buffer, **arrays)
     write_atomically(path, buffer.getvalue())
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
 from ...images import shown
-from ..text import escaped, markdown_table
+from ..text import csv_text, escaped, markdown_table
 from .document import DISCLAIMER, Cell, Document, Section, Table
 
 
@@ -55,17 +53,15 @@ def _without_double_gaps(lines: list[str]) -> list[str]:
 
 def as_csv(document: Document) -> str:
     """Return every cell of every table as a row: section, table, row, column, value, low, high, text."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(("section", "table", "row", "column", "value", "low", "high", "text"))
+    rows = []
     for section in document.sections:
         for table in section.tables:
             for row in table.rows:
                 name = _name(table, row)
                 for title, cell in list(zip(table.header, row, strict=True))[table.names :]:
                     numbers = ["" if each is None else f"{each:.6g}" for each in (cell.value, cell.low, cell.high)]
-                    writer.writerow((section.slug, table.caption, name, title, *numbers, cell.text))
-    return stream.getvalue().rstrip("\n")
+                    rows.append((section.slug, table.caption, name, title, *numbers, cell.text))
+    return csv_text(("section", "table", "row", "column", "value", "low", "high", "text"), rows)
 
 
 def _name(table: Table, row: tuple[Cell, ...]) -> str:
