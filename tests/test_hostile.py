@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -225,6 +226,41 @@ def test_model_bombs_are_refused(here: Path, member: str, monkeypatch: pytest.Mo
     assert (here / "m.hybridseg").stat().st_size < 10**6
     with pytest.raises(ModelFormatError, match="more than"):
         read_model_file(here / "m.hybridseg")
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("bomb", ["model.json", "weights_.npy"])
+def test_a_member_that_lies_about_its_size_is_not_unpacked(here: Path, bomb: str, kind: int) -> None:
+    header = {"format": "hybridseg-model", "format_version": 1, "class": "m:C", "params": {}, "state": {}}
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", kind) as archive:
+        archive.writestr(bomb, bytes(2**24))
+        if bomb != "model.json":
+            archive.writestr("model.json", json.dumps(header), zipfile.ZIP_DEFLATED)
+    data = bytearray(stream.getvalue())
+    stated = (200).to_bytes(4, "little")
+    entry = data.index(b"PK\1\2")
+    data[22:26] = data[entry + 24 : entry + 28] = stated
+    Path("m.hybridseg").write_bytes(data)
+    assert zipfile.ZipFile("m.hybridseg").getinfo(bomb).file_size == 200
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelFormatError, match="compressed in a way|Bad CRC"):
+            read_model_file("m.hybridseg")
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_member_shorter_than_stated_is_refused(here: Path) -> None:
+    with zipfile.ZipFile("m.hybridseg", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model.json", "{}")
+    data = bytearray(Path("m.hybridseg").read_bytes())
+    entry = data.index(b"PK\1\2")
+    data[22] = data[entry + 24] = 3
+    Path("m.hybridseg").write_bytes(data)
+    with pytest.raises(ModelFormatError, match="doesn't have the 3 bytes that are stated"):
+        read_model_file("m.hybridseg")
 
 
 def test_a_forest_in_circles_is_refused(here: Path) -> None:
