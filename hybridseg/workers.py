@@ -122,7 +122,7 @@ class LocalWorkers:
         context = multiprocessing.get_context("spawn")
         here, there = context.Pipe()
         process = context.Process(target=_serve, args=(there, self._call, self._context))
-        with _threads_of_libraries(self._threads):
+        with _environment(self._threads):
             process.start()
         there.close()
         here.send(unit)
@@ -165,10 +165,12 @@ def _how(exit_code: int) -> str:
 
 
 @contextlib.contextmanager
-def _threads_of_libraries(threads: int) -> Iterator[None]:
-    """Share the cores between processes: numerical libraries read these variables when they start."""
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update({name: os.environ.get(name, str(threads)) for name in _THREAD_VARIABLES})
+def _environment(threads: int) -> Iterator[None]:
+    """Set what a process reads when it starts: its share of the cores, and not to import from the working folder."""
+    wanted = {name: os.environ.get(name, str(threads)) for name in _THREAD_VARIABLES}
+    wanted["PYTHONSAFEPATH"] = "1"  # it gets this process's `sys.path` a moment later
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
     try:
         yield
     finally:

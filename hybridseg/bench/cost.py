@@ -72,13 +72,15 @@ def measure_cost(
             "threads": threads,
             "counter": counter,
             "answer": str(answer_path),
+            "importable_from": [os.path.abspath(path) for path in sys.path],
             "started": time.time(),
         }
         Path(folder, "request.json").write_text(json.dumps(request), "utf-8")
         environment = {**os.environ, **{name: str(threads) for name in THREAD_VARIABLES}}
         try:
             done = subprocess.run(
-                [sys.executable, "-m", __name__, str(Path(folder, "request.json"))],
+                # -P: a scipy.py in the working folder isn't what is meant.
+                [sys.executable, "-P", "-m", __name__, str(Path(folder, "request.json"))],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -163,4 +165,6 @@ def peak_memory_mib() -> float:
 
 if __name__ == "__main__":
     asked = json.loads(Path(sys.argv[1]).read_text("utf-8"))
+    # What the process that asks can import, a factory or a plug-in, can be imported here, after everything installed.
+    sys.path += [path for path in asked["importable_from"] if path not in sys.path]
     Path(asked["answer"]).write_text(json.dumps(_measure(asked)), "utf-8")
