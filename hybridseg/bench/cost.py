@@ -56,7 +56,8 @@ def measure_cost(
     dict
         ``cold_ms``: from starting the process to its first mask. ``warm_ms_median``, ``warm_ms_p95``: per image,
         decoded pixels to mask, each image twice. ``cores_used``: processor time over wall time, so that taking more
-        threads than were given is seen. ``peak_mib``: resident memory of the process.
+        threads than were given is seen. ``peak_mib``: resident memory of the process, None where the system doesn't
+        tell it (Windows).
         ``saved_bytes``: size of the saved method. ``threads``, ``images``. ``error``: why the rest is missing.
     """
     import numpy as np
@@ -136,7 +137,7 @@ def _measure(request: dict[str, Any]) -> dict[str, Any]:
         "warm_ms_median": round(float(np.median(samples)), 3),
         "warm_ms_p95": round(float(np.percentile(samples, 95)), 3),
         "cores_used": round(cores, 2),
-        "peak_mib": round(peak_mib, 1),
+        "peak_mib": None if peak_mib is None else round(peak_mib, 1),
         "saved_bytes": saved.stat().st_size,
         "threads": threads,
         "images": len(images),
@@ -144,8 +145,8 @@ def _measure(request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def peak_memory_mib() -> float:
-    """Return the highest resident memory of this process so far, in MiB.
+def peak_memory_mib() -> float | None:
+    """Return the highest resident memory of this process so far, in MiB; None where the system doesn't tell it.
 
     On Linux from ``VmHWM``: ``ru_maxrss`` starts at what the parent had when it started this process.
     """
@@ -158,7 +159,7 @@ def peak_memory_mib() -> float:
     try:
         import resource
     except ImportError:  # Windows has neither
-        return float("nan")
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
 
