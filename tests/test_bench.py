@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -244,6 +245,26 @@ def test_second_process_on_one_folder_is_refused(methods: Path, tmp_path: Path) 
     run_plan(plan, out)
     with RunFolder(out).locked(), pytest.raises(RunError, match=r"in use|another process"):
         run_plan(plan, out)
+
+
+def test_one_lock_on_windows_whatever_the_file_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: set[tuple[int, int]] = set()
+
+    def locking(number: int, mode: int, length: int) -> None:
+        """Lock from where the file stands, as `msvcrt` does."""
+        byte = os.fstat(number).st_ino, os.lseek(number, 0, os.SEEK_CUR)
+        if byte in held:
+            raise OSError(36, "locked")
+        held.add(byte)
+
+    windows = SimpleNamespace(LK_LOCK=1, LK_NBLCK=2, locking=locking)
+    monkeypatch.setitem(sys.modules, "msvcrt", windows)
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    folder = RunFolder(tmp_path)
+    refused = pytest.raises(RunError, match=rf"is in use by another run \(process {os.getpid()}\)")
+    with folder.locked(), refused, folder.locked():
+        pass
+    assert (tmp_path / ".lock").read_text() == str(os.getpid())
 
 
 def test_what_a_kill_left_half_written_is_no_stranger_and_is_removed(methods: Path, tmp_path: Path) -> None:

@@ -279,6 +279,10 @@ def records_csv(records: Iterable[Record]) -> str:
     return stream.getvalue()
 
 
+_LOCKED_BYTE = 2**30
+"""Windows locks bytes of a file, there or not: one that no content reaches, and that fits 32 bits, as it wants."""
+
+
 def _lock(stream: IO[bytes], *, wait: bool) -> None:
     """Lock an open file for this process; the system lets go when the process ends, however it ends."""
     try:
@@ -286,6 +290,11 @@ def _lock(stream: IO[bytes], *, wait: bool) -> None:
     except ImportError:  # Windows
         import msvcrt
 
-        msvcrt.locking(stream.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        position = stream.tell()
+        stream.seek(_LOCKED_BYTE)  # it locks where the file stands, and nobody can read what is locked
+        try:
+            msvcrt.locking(stream.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        finally:
+            stream.seek(position)
         return
     fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
