@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import _models
+from ._targets import check_target, overwrite_option
 
 if TYPE_CHECKING:
     from ..data import Dataset
@@ -22,7 +23,7 @@ CALIBRATION_IMAGES = 64
     "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.onnx",
     help="The file to write.",
 )  # fmt: skip
-@click.option("--overwrite", is_flag=True, help="Replace FILE if it is there.")
+@overwrite_option
 @click.option(
     "--weights", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True,
     help="fp16: weights stored in half precision, computed in single. Needs --data or --validation.",
@@ -56,10 +57,7 @@ def export(
     beside a model says of data, split, licence and scores goes into the file. A smaller one is measured against it,
     size, time and F1 on cases that the model was not fitted on, and refused if F1 falls by more than 0.005.
     """
-    if output.exists() and not overwrite:
-        raise ValueError(f"{output} exists; give --overwrite to replace it")
-    if not output.parent.is_dir():
-        raise FileNotFoundError(f"{output.parent}: no such folder")
+    check_target(output, overwrite)
     smaller = int8 or weights == "fp16"
     if int8 and weights == "fp16":
         raise click.UsageError("--int8 and --weights fp16 exclude each other")
