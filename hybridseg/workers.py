@@ -112,9 +112,7 @@ class LocalWorkers:
         for worker in self._workers:
             if self._waiting and not worker.busy:
                 worker.unit, worker.busy = self._waiting.popleft(), True
-                # A process that has died since tells so when its outcome is taken.
-                with contextlib.suppress(BrokenPipeError):
-                    worker.link.send(worker.unit)
+                _send(worker)
         while self._waiting and len(self._workers) < self._count:
             self._workers.append(self._start(self._waiting.popleft()))
 
@@ -125,8 +123,9 @@ class LocalWorkers:
         with _environment(self._threads):
             process.start()
         there.close()
-        here.send(unit)
-        return _Worker(process, here, unit)
+        worker = _Worker(process, here, unit)
+        _send(worker)
+        return worker
 
     def __enter__(self) -> Self:
         return self
@@ -137,6 +136,12 @@ class LocalWorkers:
             worker.process.join()
             worker.link.close()
         self._workers.clear()
+
+
+def _send(worker: _Worker) -> None:
+    """Send a worker its unit; that its process has died is told when its outcome is taken."""
+    with contextlib.suppress(ConnectionError):
+        worker.link.send(worker.unit)
 
 
 def _serve(link: connection.Connection, call: Call, context: Any) -> None:
@@ -161,7 +166,12 @@ def _die_with_parent() -> None:
 
 
 def _how(exit_code: int) -> str:
-    return signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"
+    if exit_code >= 0:
+        return f"exit code {exit_code}"
+    try:
+        return signal.Signals(-exit_code).name
+    except ValueError:  # most real-time signals have no name
+        return f"signal {-exit_code}"
 
 
 @contextlib.contextmanager
