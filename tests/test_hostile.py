@@ -23,7 +23,7 @@ from hybridseg.cli import main
 from hybridseg.data import DataError, load_dataset, read_split
 from hybridseg.data import manifest as manifests
 from hybridseg.data.cases import natural_key
-from hybridseg.images import ImageError, read_image, read_mask
+from hybridseg.images import ImageError, read_image, read_mask, write_mask
 from hybridseg.modelfile import read_model_file
 from hybridseg.segmenter import ModelFormatError
 from hybridseg.validation import write_atomically
@@ -95,6 +95,31 @@ def test_any_name_is_checked_as_data(here: Path, name: str) -> None:
     assert all(line.isprintable() for line in result.stdout.splitlines())
     (here / "data" / "masks" / f"{name}.png").unlink()
     one_line(hybridseg("bench", "--data", "data", "-m", "mine.py:Dark", "-o", "run", "--no-cost"))
+
+
+def test_a_name_that_is_not_utf_8_is_data_like_any_other(here: Path) -> None:
+    name = os.fsdecode(b"x\xff")
+    for part in ("images", "masks"):
+        (here / name / part).mkdir(parents=True)
+    for number in range(4):
+        scan(here / name / "images" / f"{name}{number}.png")
+        write_mask(here / name / "masks" / f"{name}{number}.png", np.ones((40, 60), bool))
+    for arguments in (
+        ("bench", "--data", name, "-m", "mine.py:Dark", "--folds", "2", "-o", "run", "--no-cost"),
+        ("bench", "--data", name, "-m", "mine.py:Dark", "--folds", "2", "-o", "run", "--no-cost", "--format", "json"),
+        ("report", "run", "-o", "page.html"),
+        ("score", "--truth", name, "--pred", f"{name}/masks", "-o", "scored"),
+        ("fit", "mine.py:Dark", "--data", name, "-o", "m.hybridseg"),
+        ("data", "pairs", name),
+    ):
+        result = hybridseg(*arguments)
+        assert result.exit_code == 0, (arguments, result.output)
+    _, records = read_run("run")
+    assert {record.case_id for record in records} == {f"{name}{number}" for number in range(4)}
+    assert len(records) == 4  # the second run found the rows of the first
+    assert "x\\udcff3" in (here / "run" / "cases.csv").read_text("utf-8")
+    assert json.loads((here / "run" / "table.json").read_text("utf-8"))
+    assert "aren't UTF-8" in one_line(hybridseg("data", "split", name, "--folds", "2", "-o", "split.csv"))
 
 
 def test_a_name_too_long_for_its_mask_fails_alone(here: Path) -> None:

@@ -57,6 +57,8 @@ def export(
     beside a model says of data, split, licence and scores goes into the file. A smaller one is measured against it,
     size, time and F1 on cases that the model was not fitted on, and refused if F1 falls by more than 0.005.
     """
+    from ..images import shown
+
     check_target(output, overwrite)
     smaller = int8 or weights == "fp16"
     if int8 and weights == "fp16":
@@ -72,7 +74,7 @@ def export(
         report = model.to_onnx(output, **entries)
     else:
         report = _smaller(model, output, entries, data, validation, int8, max_mb)
-    click.echo(f"{output}: {output.stat().st_size / 1e6:.2f} MB; {report}")
+    click.echo(f"{shown(output)}: {output.stat().st_size / 1e6:.2f} MB; {report}")
 
 
 def _smaller(

@@ -101,7 +101,7 @@ def find_pairs(
     images, digest = [], hashlib.sha256(str(VERSION).encode())
     for done, case in enumerate(cases):
         images.append(case.image)
-        digest.update(f"{case.case_id}\0{images[-1].shape}".encode())
+        digest.update(f"{case.case_id}\0{images[-1].shape}".encode(errors="surrogatepass"))
         digest.update(images[-1].tobytes())
         digest.update(np.packbits(case.mask).tobytes())
         if progress is not None:
