@@ -161,7 +161,7 @@ def test_tags_that_protobuf_cuts_to_32_bits_hide_nothing(tmp_path: Path) -> None
     }
     for name, (made, path) in hidden.items():
         (tmp_path / name).write_bytes(with_wide_tag(made.SerializeToString(), path))
-        with pytest.raises(ModelFormatError, match="not an ONNX file, or a truncated one$"):
+        with pytest.raises(ModelFormatError, match=r"not an ONNX file, or a truncated one$"):
             screen(tmp_path / name)
 
 

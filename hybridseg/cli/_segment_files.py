@@ -88,7 +88,7 @@ def file_key(path: Path) -> str:
 
 @cache
 def _ignores_case(folder: str) -> bool:
-    """Whether ``Scan`` and ``scan`` are one name there, as mostly on Windows and macOS; on Linux they are two images."""
+    """Whether ``Scan`` and ``scan`` are one name there, as on most disks of Windows and macOS; on Linux, two."""
     for existing in (Path(folder), *Path(folder).parents):
         swapped = existing.name.swapcase()
         if swapped != existing.name and os.path.exists(existing):
