@@ -54,7 +54,7 @@ def main(data: str, images: int, train_on: int | None, output: Path | None) -> N
                 measure_cost(FACTORY, spec, timed, model_path=saved),
                 measure_cost(FACTORY, str(exported), timed),
             ]
-            rows.append([spec, *(cell for cost in costs for cell in cells(cost)), f"{seconds:.0f}", f"{peak:.0f}"])
+            rows.append([spec, *(cell for cost in costs for cell in cells(cost)), f"{seconds:.0f}", mib(peak)])
             print(rows[-1], flush=True)
     header = ["method"]
     for what in ("Python", "file"):
@@ -75,7 +75,7 @@ def main(data: str, images: int, train_on: int | None, output: Path | None) -> N
         output.write_text(page + "\n", encoding="utf-8")
 
 
-def fit(data: str, spec: str, train: tuple[str, ...], path: Path) -> tuple[float, float]:
+def fit(data: str, spec: str, train: tuple[str, ...], path: Path) -> tuple[float, float | None]:
     """Fit and save a method; return seconds, images in memory beforehand, and this process's peak memory in MiB."""
     cases, reader = load_dataset(data).select(train), CaseReader()
     for case in cases:
@@ -93,12 +93,17 @@ def resized(image: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(image).resize(SIZE, Image.Resampling.BILINEAR))
 
 
+def mib(peak: float | None) -> str:
+    """Return memory as the table holds it; not every system tells it."""
+    return "-" if peak is None else f"{peak:.0f}"
+
+
 def cells(cost: dict[str, Any]) -> list[str]:
     """Return what the table holds of a cost."""
     if cost["error"]:
         raise SystemExit(cost["error"])
     return [
-        f"{cost['warm_ms_median']:.1f}", f"{cost['warm_ms_p95']:.1f}", f"{cost['peak_mib']:.0f}",
+        f"{cost['warm_ms_median']:.1f}", f"{cost['warm_ms_p95']:.1f}", mib(cost["peak_mib"]),
         f"{cost['saved_bytes'] / 1e6:.2f}", f"{cost['cores_used']:.2f}",
     ]  # fmt: skip
 

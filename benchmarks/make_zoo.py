@@ -154,6 +154,7 @@ def score_card(paths: tuple[Path, ...]) -> dict[str, object]:
 def markdown(card: dict) -> str:
     """Return the card as a page."""
     scores, point = card["scores"], card["operating_point"]
+    peak = card["cost"]["threads_1"].get("peak_mib")
 
     def cell(key: str) -> str:
         low, high = scores[f"{key}_interval"]
@@ -176,7 +177,7 @@ def markdown(card: dict) -> str:
         + ("largest region only" if point["largest_only"] else "all regions"),
         f"- Cost: {card['cost']['ms_median']:.1f} ms an image of {card['cost']['image']} pixels on one thread of "
         f"{card['machine']['cpu']}, whole pipeline (median); {card['parameters']:,} parameters; "
-        f"{card['cost']['threads_1'].get('peak_mib', 0):.0f} MiB at most",
+        f"{'unknown' if peak is None else f'{peak:.0f}'} MiB at most",
         "", "## Scores", "",
         f"{card['scored']} ({card['scores_protocol']}), native pixels, 95 % intervals by "
         f"bootstrap over scenes (shares: Wilson). {scores['lesion_images']} lesion images of {scores['scenes']} "

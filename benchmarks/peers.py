@@ -119,7 +119,7 @@ def main(output: Path) -> None:
             rows.append(
                 f"| {name} | {network.parameters / 1e6:.2f} | {network.multiply_adds / 1e9:.2f} | "
                 f"{path.stat().st_size / 1e6:.1f} | {cost['warm_ms_median']:.0f} | {cost['warm_ms_p95']:.0f} | "
-                f"{cost['peak_mib']:.0f} |"
+                f"{'-' if cost['peak_mib'] is None else round(cost['peak_mib'])} |"
             )
             print(rows[-1], flush=True)
     machine = describe_machine()

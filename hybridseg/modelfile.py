@@ -87,16 +87,17 @@ def read_model_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Array
     path = Path(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
+            members = archive.infolist()
+            unpacked = sum(member.file_size for member in members)
             if unpacked > MAX_MODEL_BYTES:
                 raise ValueError(f"it unpacks to {unpacked} bytes, more than {MAX_MODEL_BYTES}")
             if archive.getinfo("model.json").file_size > MAX_HEADER_BYTES:
                 raise ValueError(f"its model.json has more than {MAX_HEADER_BYTES} bytes")
-            header = json.loads(archive.read("model.json"))
+            header = json.loads(_unpack(archive, archive.getinfo("model.json")))
             arrays = {
-                _learned(name[:-4]): _read_array(archive.read(name))
-                for name in archive.namelist()
-                if name.endswith(".npy")
+                _learned(member.filename[:-4]): _read_array(_unpack(archive, member))
+                for member in members
+                if member.filename.endswith(".npy")
             }
         _check_header(header)
         for part in ("params", "state"):
@@ -108,6 +109,20 @@ def read_model_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Array
     except _HOSTILE as error:
         raise ModelFormatError(f"{path}: not a saved hybridseg model ({one_line(error)})") from None
     return header, arrays
+
+
+def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """Return a member's bytes without ever holding many more than its stated size.
+
+    ``archive.read`` would unpack a whole member before it looks at that size, and so do other compressions.
+    """
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{member.filename} is compressed in a way that isn't read")
+    with archive.open(member) as stream:
+        data = stream.read(member.file_size + 1)
+    if len(data) != member.file_size:
+        raise ValueError(f"{member.filename} doesn't have the {member.file_size} bytes that are stated")
+    return data
 
 
 def _check_header(header: Any) -> None:

@@ -112,9 +112,7 @@ class LocalWorkers:
         for worker in self._workers:
             if self._waiting and not worker.busy:
                 worker.unit, worker.busy = self._waiting.popleft(), True
-                # A process that has died since tells so when its outcome is taken.
-                with contextlib.suppress(BrokenPipeError):
-                    worker.link.send(worker.unit)
+                _send(worker)
         while self._waiting and len(self._workers) < self._count:
             self._workers.append(self._start(self._waiting.popleft()))
 
@@ -122,11 +120,12 @@ class LocalWorkers:
         context = multiprocessing.get_context("spawn")
         here, there = context.Pipe()
         process = context.Process(target=_serve, args=(there, self._call, self._context))
-        with _threads_of_libraries(self._threads):
+        with _environment(self._threads):
             process.start()
         there.close()
-        here.send(unit)
-        return _Worker(process, here, unit)
+        worker = _Worker(process, here, unit)
+        _send(worker)
+        return worker
 
     def __enter__(self) -> Self:
         return self
@@ -137,6 +136,12 @@ class LocalWorkers:
             worker.process.join()
             worker.link.close()
         self._workers.clear()
+
+
+def _send(worker: _Worker) -> None:
+    """Send a worker its unit; that its process has died is told when its outcome is taken."""
+    with contextlib.suppress(ConnectionError):
+        worker.link.send(worker.unit)
 
 
 def _serve(link: connection.Connection, call: Call, context: Any) -> None:
@@ -161,14 +166,21 @@ def _die_with_parent() -> None:
 
 
 def _how(exit_code: int) -> str:
-    return signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"
+    if exit_code >= 0:
+        return f"exit code {exit_code}"
+    try:
+        return signal.Signals(-exit_code).name
+    except ValueError:  # most real-time signals have no name
+        return f"signal {-exit_code}"
 
 
 @contextlib.contextmanager
-def _threads_of_libraries(threads: int) -> Iterator[None]:
-    """Share the cores between processes: numerical libraries read these variables when they start."""
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update({name: os.environ.get(name, str(threads)) for name in _THREAD_VARIABLES})
+def _environment(threads: int) -> Iterator[None]:
+    """Set what a process reads when it starts: its share of the cores, and not to import from the working folder."""
+    wanted = {name: os.environ.get(name, str(threads)) for name in _THREAD_VARIABLES}
+    wanted["PYTHONSAFEPATH"] = "1"  # it gets this process's `sys.path` a moment later
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
     try:
         yield
     finally:

@@ -10,13 +10,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from hybridseg.bench import RunError, make_plan, read_run, run_plan, summarize
-from hybridseg.bench.records import RunFolder
+from hybridseg.bench.records import RunFolder, read_cell
 from hybridseg.bench.tables import render
 from hybridseg.cli import main
 from hybridseg.data import grouped_folds, load_dataset
@@ -73,6 +74,25 @@ class Broken(Segmenter):
 
     def _predict_proba(self, image):
         raise AssertionError("never reached")
+
+
+class Unsaved(Dark):
+    """Learns what can't be saved, or finds the disk full."""
+
+    def __init__(self, *, seconds=0.0, disk_full=False):
+        self.seconds = seconds
+        self.disk_full = disk_full
+
+    def _fit(self, *given, **rest):
+        super()._fit(*given, **rest)
+        self.tree_ = []
+        self.tree_.append(self.tree_)
+
+    def save(self, path):
+        path.write_bytes(b"half")
+        if self.disk_full:
+            raise OSError(28, "No space left on device", str(path))
+        super().save(path)
 
 
 class Fatal(Segmenter):
@@ -244,6 +264,43 @@ def test_second_process_on_one_folder_is_refused(methods: Path, tmp_path: Path) 
     run_plan(plan, out)
     with RunFolder(out).locked(), pytest.raises(RunError, match=r"in use|another process"):
         run_plan(plan, out)
+
+
+def test_model_that_cannot_be_saved_is_a_reason_in_its_cell(methods: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    result = bench("-m", f"{methods}:Unsaved", "--folds", 2, "-o", out)
+    assert result.exit_code == 0, result.output
+    assert [row["error"] for row in rows(out)] == [""] * 12
+    for path in out.glob("cells/*.jsonl"):
+        fit, _ = read_cell(path)
+        assert fit is not None and fit.unsaved.startswith("RecursionError: ")
+    assert list((out / "models").iterdir()) == []
+
+
+def test_full_disk_while_a_model_is_saved_ends_the_run(methods: Path, tmp_path: Path) -> None:
+    result = bench("-m", f"{methods}:Unsaved[disk_full=true]", "--folds", 2, "-o", tmp_path / "run")
+    assert (result.exit_code, "No space left on device" in result.output) == (2, True), result.output
+    assert list((tmp_path / "run" / "models").iterdir()) == []
+
+
+def test_one_lock_on_windows_whatever_the_file_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: set[tuple[int, int]] = set()
+
+    def locking(number: int, mode: int, length: int) -> None:
+        """Lock from where the file stands, as `msvcrt` does."""
+        byte = os.fstat(number).st_ino, os.lseek(number, 0, os.SEEK_CUR)
+        if byte in held:
+            raise OSError(36, "locked")
+        held.add(byte)
+
+    windows = SimpleNamespace(LK_LOCK=1, LK_NBLCK=2, locking=locking)
+    monkeypatch.setitem(sys.modules, "msvcrt", windows)
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    folder = RunFolder(tmp_path)
+    refused = pytest.raises(RunError, match=rf"is in use by another run \(process {os.getpid()}\)")
+    with folder.locked(), refused, folder.locked():
+        pass
+    assert (tmp_path / ".lock").read_text() == str(os.getpid())
 
 
 def test_what_a_kill_left_half_written_is_no_stranger_and_is_removed(methods: Path, tmp_path: Path) -> None:

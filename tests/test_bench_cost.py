@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from hybridseg import Segmenter, Tags
-from hybridseg.bench import make_plan, run_plan, summarize
+from hybridseg.bench import cost, cost_run, make_plan, run_plan, summarize
 from hybridseg.bench.cost_run import measure_costs
 from hybridseg.bench.machine import thread_counts, usable_cores
 from hybridseg.bench.plan import Plan
+from hybridseg.bench.report import make_report, render_report
 from hybridseg.bench.tables import render
 from hybridseg.cli._models import count_network
 from hybridseg.data import grouped_folds, load_dataset
@@ -108,6 +112,35 @@ def test_tables_show_the_sweep_and_the_network(plan: Plan, tmp_path: Path) -> No
     assert max(map(len, lines)) <= 100
     assert "ms, 2 threads" in render(summary, "md")
     assert '""threads"": 2' in render(summary, "csv")
+
+
+def test_peak_memory_is_none_where_the_system_does_not_tell_it(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Path.read_text
+
+    def read_text(path: Path, *given: Any, **how: Any) -> str:
+        if path == Path("/proc/self/status"):
+            raise FileNotFoundError
+        return read(path, *given, **how)
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert cost.peak_memory_mib() is None
+    run_plan(plan, tmp_path / "run")
+    np.savez(tmp_path / "images.npz", np.zeros((4, 5), np.uint8))
+    request = {
+        "factory": plan.factory, "model": None, "images": tmp_path / "images.npz", "counter": "",
+        "answer": str(tmp_path / "answer.json"), "started": 0.0, "threads": 1,
+    }  # fmt: skip
+    answers = [cost._measure({**request, "spec": plan.methods[0].spec}), {"threads": 1, "error": "no"}]
+    monkeypatch.setattr(cost_run, "measure_cost", lambda *given, **how: answers.pop(0))
+    costs = measure_costs(plan, tmp_path / "run", threads=(1,))
+    assert costs[plan.methods[0].spec]["peak_mib"] is None
+    summary = summarize(tmp_path / "run")
+    assert [method.peak_mib for method in summary.methods] == [None, None]
+    assert "nan" not in render(summary, "md").lower() + render(summary, "csv").lower()
+    assert "peak MiB" in render_report(make_report(tmp_path / "run"), "md")
 
 
 def test_thread_counts_are_one_two_and_all() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from hybridseg.bench.cost import measure_cost
+from hybridseg.workers import LocalWorkers, Outcome
 
 METHODS = '''
 import time
@@ -78,3 +79,33 @@ def test_method_that_fails_has_a_reason_in_place_of_its_cost(tmp_path: Path) -> 
     spec = f"{tmp_path / 'mine.py'}:Slow[seconds=-1]"
     cost = measure_cost("hybridseg.registry:create", spec, [np.full((40, 50), 9, np.uint8)])
     assert cost == {"threads": 1, "error": "ValueError: sleep length must be non-negative"}
+
+
+SHADOW = "open('ran', 'w').close(); raise ImportError('the working folder is imported from')"
+
+
+def own_square(context: int, unit: int) -> int:
+    return context * unit
+
+
+def test_no_process_imports_what_lies_in_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    for folder in (data, elsewhere):
+        folder.mkdir()
+    for name in ("json", "numpy", "runpy", "scipy", "signal", "sklearn"):
+        (data / f"{name}.py").write_text(SHADOW)
+    (data / "mine.py").write_text(METHODS)
+    (elsewhere / "my_factory.py").write_text("from hybridseg.registry import create")
+    monkeypatch.chdir(data)
+    monkeypatch.syspath_prepend(elsewhere)  # what this process can import, the measured one can
+    cost = measure_cost("my_factory:create", "mine.py:Slow[seconds=0.0]", [np.full((40, 50), 9, np.uint8)])
+    assert cost["error"] == ""
+    with LocalWorkers(own_square, 10, 1, cores=1) as workers:
+        workers.put(2)
+        assert workers.take() == Outcome(2, 20)
+    assert not (data / "ran").exists()
+
+
+def test_every_python_that_is_started_is_told_so() -> None:
+    for path in (Path(__file__).resolve().parents[1] / "hybridseg").rglob("*.py"):
+        assert 'sys.executable, "-m"' not in path.read_text("utf-8"), f"{path} lacks -P"

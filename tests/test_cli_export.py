@@ -83,3 +83,13 @@ def test_a_smaller_file_is_not_measured_on_what_the_model_has_seen(model: str) -
     other = run(*command, "--validation", "phantoms[n=3,seed=2]")
     assert "the file isn't smaller; nothing is kept" in other.output  # Otsu has no weights; so far it went
     assert "on 3 validation images" in other.output
+
+
+def test_a_target_that_cannot_be_written_is_refused_before_the_model_is_looked_for(model: str) -> None:
+    Path("kept.onnx").write_bytes(b"precious")
+    Path("kept.onnx").chmod(0o444)
+    for output, message in (("kept.onnx", "is write-protected"), ("no/x.onnx", "there is no folder no")):
+        result = run("export", "nobody", "-o", output, "--overwrite")
+        assert (result.exit_code, message in result.output) == (2, True), result.output
+    assert "kept.onnx exists; give --overwrite" in run("export", model, "-o", "kept.onnx").output
+    assert Path("kept.onnx").read_bytes() == b"precious"

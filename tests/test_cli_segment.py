@@ -234,3 +234,29 @@ def test_what_killed_processes_left_is_removed_once_it_is_old(dark: str, image: 
     os.utime(old, (0, 0))
     assert segment(tmp_path / "a.png", "-m", dark).exit_code == 0
     assert (old.exists(), fresh.exists()) == (False, True)  # the fresh one may be another process's
+
+
+@pytest.mark.parametrize("ignores_case", [False, True])
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["Scan.png", "scan.jpg"], "would both be written to out/scan_mask.png"),
+        (["a.png", "out/A_mask.png"], "out/a_mask.png would be written over an input image"),
+    ],
+)
+def test_names_that_differ_by_case_alone(
+    dark: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: list[str], message: str, ignores_case: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "oUT").mkdir()
+    (tmp_path / "out").symlink_to("oUT")
+    if ignores_case:  # as far as can be seen from its names: the folder has the swapped one too
+        (tmp_path / "Out").symlink_to("oUT")
+    for name in names:
+        write_image(tmp_path / name, np.zeros((4, 5), np.uint8))
+    result = segment("-m", dark, "-o", "out", *names)
+    if ignores_case:
+        assert (result.exit_code, message in result.stderr) == (2, True), result.stderr
+    else:
+        assert result.exit_code == 0, result.stderr
+        assert len(list(Path("out").glob("*_mask*.png"))) == len(names) + sum("out/" in name for name in names)

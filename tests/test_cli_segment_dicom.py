@@ -110,6 +110,16 @@ def test_dicom_seg_names_the_image_and_not_the_patient(here: Path) -> None:
     assert kept.SOPInstanceUID == made.SOPInstanceUID  # the same mask of the same image
 
 
+def test_dicom_seg_of_an_image_without_what_a_file_has_in_front(here: Path) -> None:
+    whole = to_bytes(dataset(scan(), BurnedInAnnotation="NO"))
+    meta_bytes = 12 + int.from_bytes(whole[140:144], "little")  # the length of group 2 is its first element
+    for name, data in (("whole", whole), ("no_preamble", whole[132:]), ("bare", whole[132 + meta_bytes :])):
+        Path(f"{name}.dcm").write_bytes(data)
+        assert segment(f"{name}.dcm", "--dicom-seg").stderr == ""
+    uids = {pydicom.dcmread(f"{name}_seg.dcm").SOPInstanceUID for name in ("whole", "no_preamble", "bare")}
+    assert len(uids) == 1
+
+
 def test_frames(here: Path) -> None:
     loop = dataset(np.stack([scan(10), scan(20)]), frames=2, SOPClassUID=UltrasoundMultiFrameImageStorage)
     Path("a.dcm").write_bytes(to_bytes(loop))

@@ -160,7 +160,7 @@ BAD = [
     (["fit", "mine.py:Nobody", "--data", "phantoms[n=3]", "-o", "x.hybridseg"], "mine.py has no `Nobody`"),
     (["export", "mine.py:Level", "-o", "x.onnx"], "must be trained first"),
     (["export", "text.hybridseg", "-o", "x.onnx"], "not a saved hybridseg model"),
-    (["export", "otsu", "-o", "no/x.onnx"], "no: no such folder"),
+    (["export", "otsu", "-o", "no/x.onnx"], "there is no folder no"),
     (["info", "text.onnx"], "text.onnx: not an ONNX file"),
     (["info", "text.hybridseg"], "not a saved hybridseg model"),
     (["info", "cut.png"], "cut.png"),

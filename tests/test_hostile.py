@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from hybridseg.cli import main
 from hybridseg.data import DataError, load_dataset, read_split
 from hybridseg.data import manifest as manifests
 from hybridseg.data.cases import natural_key
-from hybridseg.images import ImageError, read_image, read_mask
+from hybridseg.images import ImageError, read_image, read_mask, write_mask
 from hybridseg.modelfile import read_model_file
 from hybridseg.segmenter import ModelFormatError
 from hybridseg.validation import write_atomically
@@ -96,6 +97,31 @@ def test_any_name_is_checked_as_data(here: Path, name: str) -> None:
     one_line(hybridseg("bench", "--data", "data", "-m", "mine.py:Dark", "-o", "run", "--no-cost"))
 
 
+def test_a_name_that_is_not_utf_8_is_data_like_any_other(here: Path) -> None:
+    name = os.fsdecode(b"x\xff")
+    for part in ("images", "masks"):
+        (here / name / part).mkdir(parents=True)
+    for number in range(4):
+        scan(here / name / "images" / f"{name}{number}.png")
+        write_mask(here / name / "masks" / f"{name}{number}.png", np.ones((40, 60), bool))
+    for arguments in (
+        ("bench", "--data", name, "-m", "mine.py:Dark", "--folds", "2", "-o", "run", "--no-cost"),
+        ("bench", "--data", name, "-m", "mine.py:Dark", "--folds", "2", "-o", "run", "--no-cost", "--format", "json"),
+        ("report", "run", "-o", "page.html"),
+        ("score", "--truth", name, "--pred", f"{name}/masks", "-o", "scored"),
+        ("fit", "mine.py:Dark", "--data", name, "-o", "m.hybridseg"),
+        ("data", "pairs", name),
+    ):
+        result = hybridseg(*arguments)
+        assert result.exit_code == 0, (arguments, result.output)
+    _, records = read_run("run")
+    assert {record.case_id for record in records} == {f"{name}{number}" for number in range(4)}
+    assert len(records) == 4  # the second run found the rows of the first
+    assert "x\\udcff3" in (here / "run" / "cases.csv").read_text("utf-8")
+    assert json.loads((here / "run" / "table.json").read_text("utf-8"))
+    assert "aren't UTF-8" in one_line(hybridseg("data", "split", name, "--folds", "2", "-o", "split.csv"))
+
+
 def test_a_name_too_long_for_its_mask_fails_alone(here: Path) -> None:
     (here / "scans").mkdir()
     scan(here / "scans" / ("n" * 251 + ".png"))  # with _mask it has more than the 255 bytes of most systems
@@ -138,6 +164,13 @@ def test_a_manifest_reaches_nothing_outside_its_folder(here: Path, text: str) ->
         with pytest.raises(DataError) as caught:
             load_dataset(here / "set" / "m.csv")
         assert str(caught.value).isprintable() and len(str(caught.value)) < 2000
+
+
+def test_what_counts_of_a_manifest_s_path_is_where_it_leads(here: Path) -> None:
+    (here / "set").mkdir()
+    scan(here / "set" / "a.png")
+    (here / "set" / "m.csv").write_text("image,mask\nb/../a.png,\n")
+    assert [case.image.shape for case in load_dataset(here / "set" / "m.csv")] == [(40, 60)]
 
 
 def test_a_mask_replaces_a_link_and_not_what_it_points_to(here: Path) -> None:
@@ -225,6 +258,41 @@ def test_model_bombs_are_refused(here: Path, member: str, monkeypatch: pytest.Mo
     assert (here / "m.hybridseg").stat().st_size < 10**6
     with pytest.raises(ModelFormatError, match="more than"):
         read_model_file(here / "m.hybridseg")
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("bomb", ["model.json", "weights_.npy"])
+def test_a_member_that_lies_about_its_size_is_not_unpacked(here: Path, bomb: str, kind: int) -> None:
+    header = {"format": "hybridseg-model", "format_version": 1, "class": "m:C", "params": {}, "state": {}}
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", kind) as archive:
+        archive.writestr(bomb, bytes(2**24))
+        if bomb != "model.json":
+            archive.writestr("model.json", json.dumps(header), zipfile.ZIP_DEFLATED)
+    data = bytearray(stream.getvalue())
+    stated = (200).to_bytes(4, "little")
+    entry = data.index(b"PK\1\2")
+    data[22:26] = data[entry + 24 : entry + 28] = stated
+    Path("m.hybridseg").write_bytes(data)
+    assert zipfile.ZipFile("m.hybridseg").getinfo(bomb).file_size == 200
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelFormatError, match=r"compressed in a way|Bad CRC"):
+            read_model_file("m.hybridseg")
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_member_shorter_than_stated_is_refused(here: Path) -> None:
+    with zipfile.ZipFile("m.hybridseg", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model.json", "{}")
+    data = bytearray(Path("m.hybridseg").read_bytes())
+    entry = data.index(b"PK\1\2")
+    data[22] = data[entry + 24] = 3
+    Path("m.hybridseg").write_bytes(data)
+    with pytest.raises(ModelFormatError, match="doesn't have the 3 bytes that are stated"):
+        read_model_file("m.hybridseg")
 
 
 def test_a_forest_in_circles_is_refused(here: Path) -> None:

@@ -206,8 +206,16 @@ def test_spacing() -> None:
     doppler = region(1, 1, RegionSpatialFormat=3, PhysicalUnitsXDirection=4)  # x is seconds
     assert spacing(SequenceOfUltrasoundRegions=[doppler, one]) == (0.08, 0.05)
     assert spacing(SequenceOfUltrasoundRegions=[doppler]) is None
-    for wrong in ([0, 0], [-1, 1], [1e9, 1]):
+    for wrong in ([0, 0], [-1, 1], [1e9, 1], [0.2], [0.2, 0.1, 0.3]):
         assert spacing(PixelSpacing=wrong) is None
+
+
+@pytest.mark.parametrize("axis", ["X", "Y"])
+def test_a_region_that_lacks_its_scale(axis: str) -> None:
+    lacking = region(0.008, 0.005)
+    delattr(lacking, f"PhysicalDelta{axis}")
+    assert spacing(SequenceOfUltrasoundRegions=[lacking]) is None
+    assert spacing(SequenceOfUltrasoundRegions=[region(0.008, 0.005), lacking], PixelSpacing=[9, 9]) is None
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import io
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
-from hybridseg.images import ImageError, decode, read_facts, read_image, read_mask
+from hybridseg.images import ImageError, decode, raster, read_facts, read_image, read_mask
 
 GREY = np.array([[0, 1, 128], [77, 254, 255]], dtype=np.uint8)
 
@@ -138,6 +139,58 @@ def test_each_page_is_an_image(tmp_path: Path) -> None:
     for frame in (3, -1):
         with pytest.raises(ImageError, match=f"has no frame {frame}: it holds 3, counted from 0"):
             read_image(path, frame)
+
+
+def test_pages_in_their_order_cost_no_more_than_one_walk(monkeypatch: pytest.MonkeyPatch) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    pages = [
+        Image.fromarray(GREY),
+        Image.fromarray(GREY[:, :2].astype(np.uint16) * 257),
+        Image.fromarray(GREY).convert("RGB"),
+        Image.fromarray(GREY).convert("P"),
+        Image.fromarray(GREY > 100),
+    ] * 8
+    for number, page in enumerate(pages := [page.copy() for page in pages]):
+        page.encoderinfo = {"compression": "tiff_deflate"} if number % 2 else {}
+        page.encoderinfo |= {"exif": turned} if number % 3 == 0 else {}
+    stream = io.BytesIO()
+    pages[0].save(stream, format="TIFF", save_all=True, append_images=pages[1:])
+    data, number = stream.getvalue(), len(pages)
+    alone = [decode(bytes(bytearray(data)), "x", frame) for frame in range(number)]
+    loads = []
+    load = TiffImagePlugin.ImageFileDirectory_v2.load
+    monkeypatch.setattr(
+        TiffImagePlugin.ImageFileDirectory_v2, "load", lambda *given: loads.append(1) or load(*given)
+    )
+    together = [decode(data, "x", frame) for frame in range(number)]
+    assert number < len(loads) < 6 * number
+    order = [7, 7, 3, 8, 0, number - 1, 5]  # in another order it takes longer, and is the same
+    for one, other in [*zip(alone, together, strict=True), *((alone[k], decode(data, "x", k)) for k in order)]:
+        np.testing.assert_array_equal(one.array, other.array)
+        assert replace(one, array=GREY) == replace(other, array=GREY)
+    with pytest.raises(ImageError, match="has no frame 40"):
+        decode(data, "x", number)
+
+
+def test_frames_of_an_animated_png_in_their_order() -> None:
+    pages = [Image.fromarray(np.roll(GREY, k)).convert("RGBA") for k in range(6)]
+    stream = io.BytesIO()
+    pages[0].save(stream, format="PNG", save_all=True, append_images=pages[1:])
+    data = stream.getvalue()
+    for frame in (0, 1, 2, 3, 5, 4, 4):
+        np.testing.assert_array_equal(decode(data, "x", frame).to_grey(), np.roll(GREY, frame))
+
+
+def test_the_last_page_is_not_kept() -> None:
+    stream = io.BytesIO()
+    Image.fromarray(GREY).save(stream, format="TIFF", save_all=True, append_images=[Image.fromarray(GREY)])
+    data = stream.getvalue()
+    for frame, kept in ((0, True), (1, False), (0, True)):
+        decode(data, "x", frame)
+        assert (raster._kept.last is not None) == kept
+    decode(encode(GREY), "x")
+    assert raster._kept.last is None
 
 
 def test_a_huge_page_behind_a_small_one_is_not_decoded() -> None:

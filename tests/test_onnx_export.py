@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import pickle
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,9 @@ import spox.opset.ai.onnx.v18 as op
 from onnx import TensorProto, helper
 
 from hybridseg import ModelFormatError, OperatingPoint, Segmenter, Tags, check_segmenter, clone
-from hybridseg.onnx import OnnxSegmenter, ParityError, assemble, describe
+from hybridseg.onnx import OnnxSegmenter, ParityError, assemble, describe, exporting
 from hybridseg.onnx.batch import const
+from hybridseg.onnx.quantise import export_smaller
 from hybridseg.onnx.threshold import apply_operating_point
 from hybridseg.registry import load
 
@@ -98,6 +101,32 @@ def test_a_graph_that_disagrees_is_not_kept(tmp_path: Path) -> None:
         Darkness(offset=0.1).to_onnx(tmp_path / "x.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["x.onnx"]
     assert (tmp_path / "x.onnx").read_bytes() == b"what was here before"
+
+
+def test_nothing_lies_beside_the_file_while_it_is_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    beside, compare = [], exporting.compare
+    monkeypatch.setattr(exporting, "compare", lambda *given: beside.extend(tmp_path.iterdir()) or compare(*given))
+    Darkness().to_onnx(tmp_path / "x.onnx")
+    assert beside == []
+    assert [path.name for path in tmp_path.iterdir()] == ["x.onnx"]
+    umask = os.umask(0)
+    os.umask(umask)
+    assert (tmp_path / "x.onnx").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+@pytest.mark.parametrize("export", [exporting.export, partial(export_smaller, weights="fp16", images=[], masks=[])])
+def test_a_protected_file_is_left_alone_and_said_so_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, export: Any
+) -> None:
+    (tmp_path / "x.onnx").write_bytes(b"precious")
+    (tmp_path / "x.onnx").chmod(0o444)
+    monkeypatch.setattr(Darkness, "_to_onnx", lambda self: pytest.fail("no work before it is refused"))
+    with pytest.raises(PermissionError, match=r"x\.onnx: is write-protected"):
+        export(Darkness(), tmp_path / "x.onnx")
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        export(Darkness(), tmp_path / "no" / "x.onnx")
+    assert (tmp_path / "x.onnx").read_bytes() == b"precious"
+    assert [path.name for path in tmp_path.iterdir()] == ["x.onnx"]
 
 
 def test_an_unexportable_method_says_why(tmp_path: Path) -> None:

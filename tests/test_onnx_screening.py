@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("spox")
 
 import onnx
+import onnxruntime
 from click.testing import CliRunner
 from onnx import TensorProto, helper
 
@@ -120,6 +121,53 @@ def test_functions_of_its_own_are_refused(tmp_path: Path) -> None:
     opsets = [helper.make_opsetid("", 18)]
     function = helper.make_function("own", "F", ["a"], ["b"], [helper.make_node("Relu", ["a"], ["b"])], opsets)
     assert "functions" in refusal(model(functions=[function]), tmp_path / "x.onnx")
+
+
+def varint(value: int) -> bytes:
+    return bytes([value & 0x7F | 0x80]) + varint(value >> 7) if value > 0x7F else bytes([value])
+
+
+def with_wide_tag(data: bytes, path: tuple[int, ...]) -> bytes:
+    """Give the field at the end of ``path`` a tag of five bytes, whose 33rd bit protobuf drops."""
+    out = b""
+    for number, value, stop in screening._fields(data, (0, len(data))):
+        tag = number << 3 | (2 if stop >= 0 else 0)
+        if stop < 0:
+            out += varint(tag) + varint(value)
+            continue
+        content = data[value:stop]
+        if number == path[0]:
+            content = with_wide_tag(content, path[1:]) if path[1:] else content
+            tag += 0 if path[1:] else 2**32
+        out += varint(tag) + varint(len(content)) + content
+    return out
+
+
+def test_tags_that_protobuf_cuts_to_32_bits_hide_nothing(tmp_path: Path) -> None:
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("com.microsoft", 1)]
+    gelu = model(opset_imports=opsets)
+    gelu.graph.node.append(helper.make_node("Gelu", ["probability"], ["unused"], domain="com.microsoft"))
+    function = helper.make_function("own", "F", ["a"], ["b"], [helper.make_node("Relu", ["a"], ["b"])], opsets[:1])
+    training = model()
+    training.training_info.add()
+    seen = with_wide_tag(gelu.SerializeToString(), (7, 1, 7))
+    assert onnxruntime.InferenceSession(seen, providers=["CPUExecutionProvider"])  # to it the domain isn't hidden
+    hidden = {
+        "domain": (gelu, (7, 1, 7)),
+        "external": (external("/etc/passwd"), (7, 5, 13)),
+        "location": (external("/etc/passwd"), (7, 5, 13, 2)),
+        "functions": (model(functions=[function]), (25,)),
+        "training": (training, (20,)),
+    }
+    for name, (made, path) in hidden.items():
+        (tmp_path / name).write_bytes(with_wide_tag(made.SerializeToString(), path))
+        with pytest.raises(ModelFormatError, match=r"not an ONNX file, or a truncated one$"):
+            screen(tmp_path / name)
+
+
+@pytest.mark.parametrize("field", [b"\x00\x00", b"\x02\x00", b"\x7b\x7c", b"\x7c"])
+def test_field_zero_and_groups_are_refused(field: bytes, tmp_path: Path) -> None:
+    assert refusal(model().SerializeToString() + field, tmp_path / "x.onnx") == "not an ONNX file, or a truncated one"
 
 
 def test_endless_nesting_is_refused(tmp_path: Path) -> None:

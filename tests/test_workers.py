@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import json
 import operator
 import os
@@ -22,7 +23,7 @@ from hybridseg.cluster import ClusterWorkers
 from hybridseg.data import load_dataset
 from hybridseg.data.phantoms import phantom
 from hybridseg.images import write_image, write_mask
-from hybridseg.workers import LocalWorkers, Outcome, parse_shard, shard_of
+from hybridseg.workers import LocalWorkers, Outcome, _how, parse_shard, shard_of
 
 METHODS = '''
 import os
@@ -87,6 +88,27 @@ def test_each_unit_has_one_outcome_whatever_becomes_of_its_process() -> None:
         Outcome(0, 0), Outcome(1, 10), Outcome(2, 20), Outcome(3, error="not 3"), Outcome(4, died="exit code 7"),
         Outcome(5, 50),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("letters", [10, 10**6])
+def test_a_process_that_dies_while_it_starts_is_an_outcome(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, letters: int
+) -> None:
+    (tmp_path / "stillborn.py").write_text(
+        "import os, sys\nif 'spawn_main' in ' '.join(sys.orig_argv): os._exit(3)\ndef call(context, unit): pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    call = importlib.import_module("stillborn").call
+    with LocalWorkers(call, None, 1, cores=1) as workers:
+        for unit in ("x" * letters, "y"):
+            workers.put(unit)
+        died = [workers.take(60), workers.take(60)]
+    assert died == [Outcome("x" * letters, died="exit code 3"), Outcome("y", died="exit code 3")]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGRTMIN"), reason="has no real-time signals")
+def test_signals_without_a_name() -> None:
+    assert [_how(-code) for code in (9, signal.SIGRTMIN + 3)] == ["SIGKILL", f"signal {signal.SIGRTMIN + 3}"]
 
 
 @pytest.mark.parametrize("text", ["", "1", "0/2", "3/2", "1/0", "-1/2", "a/b", "1/2/3"])

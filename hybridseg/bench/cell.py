@@ -222,7 +222,10 @@ def _save(model: Segmenter, path: Path) -> str:
     try:
         model.save(part)
         os.replace(part, path)
-    except (TypeError, NotImplementedError) as error:  # a method's own limit; it costs a new fit when resumed
-        part.unlink(missing_ok=True)
+    except OSError:  # a full disk's, which no method can help
+        raise
+    except Exception as error:  # as in predict_case; it costs a new fit when resumed
         return reason(error)
+    finally:
+        part.unlink(missing_ok=True)
     return ""

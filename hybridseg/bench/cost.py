@@ -56,7 +56,8 @@ def measure_cost(
     dict
         ``cold_ms``: from starting the process to its first mask. ``warm_ms_median``, ``warm_ms_p95``: per image,
         decoded pixels to mask, each image twice. ``cores_used``: processor time over wall time, so that taking more
-        threads than were given is seen. ``peak_mib``: resident memory of the process.
+        threads than were given is seen. ``peak_mib``: resident memory of the process, None where the system doesn't
+        tell it (Windows).
         ``saved_bytes``: size of the saved method. ``threads``, ``images``. ``error``: why the rest is missing.
     """
     import numpy as np
@@ -72,13 +73,15 @@ def measure_cost(
             "threads": threads,
             "counter": counter,
             "answer": str(answer_path),
+            "importable_from": [os.path.abspath(path) for path in sys.path],
             "started": time.time(),
         }
         Path(folder, "request.json").write_text(json.dumps(request), "utf-8")
         environment = {**os.environ, **{name: str(threads) for name in THREAD_VARIABLES}}
         try:
             done = subprocess.run(
-                [sys.executable, "-m", __name__, str(Path(folder, "request.json"))],
+                # -P: a scipy.py in the working folder isn't what is meant.
+                [sys.executable, "-P", "-m", __name__, str(Path(folder, "request.json"))],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -134,7 +137,7 @@ def _measure(request: dict[str, Any]) -> dict[str, Any]:
         "warm_ms_median": round(float(np.median(samples)), 3),
         "warm_ms_p95": round(float(np.percentile(samples, 95)), 3),
         "cores_used": round(cores, 2),
-        "peak_mib": round(peak_mib, 1),
+        "peak_mib": None if peak_mib is None else round(peak_mib, 1),
         "saved_bytes": saved.stat().st_size,
         "threads": threads,
         "images": len(images),
@@ -142,8 +145,8 @@ def _measure(request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def peak_memory_mib() -> float:
-    """Return the highest resident memory of this process so far, in MiB.
+def peak_memory_mib() -> float | None:
+    """Return the highest resident memory of this process so far, in MiB; None where the system doesn't tell it.
 
     On Linux from ``VmHWM``: ``ru_maxrss`` starts at what the parent had when it started this process.
     """
@@ -156,11 +159,13 @@ def peak_memory_mib() -> float:
     try:
         import resource
     except ImportError:  # Windows has neither
-        return float("nan")
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
 
 
 if __name__ == "__main__":
     asked = json.loads(Path(sys.argv[1]).read_text("utf-8"))
+    # What the process that asks can import, a factory or a plug-in, can be imported here, after everything installed.
+    sys.path += [path for path in asked["importable_from"] if path not in sys.path]
     Path(asked["answer"]).write_text(json.dumps(_measure(asked)), "utf-8")

@@ -129,7 +129,7 @@ class CellFile:
 
 def json_line(row: Record | FitRecord) -> bytes:
     """Return a row as it stands in a cell's file."""
-    return json.dumps(asdict(row), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    return _json(asdict(row))
 
 
 def parse_lines(data: bytes, path: Path) -> tuple[FitRecord | None, list[Record]]:
@@ -265,18 +265,30 @@ def read_description(folder: RunFolder) -> dict[str, Any]:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON, whole or not at all."""
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    write_atomically(path, text.encode())
+    write_atomically(path, _json(value, indent=1))
+
+
+def _json(value: Any, indent: int | None = None) -> bytes:
+    """Return JSON in UTF-8 and a newline; what isn't UTF-8 in a file's name becomes JSON's own escape, ``\\udcff``."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
+    return text.encode(errors="backslashreplace")
 
 
 def records_csv(records: Iterable[Record]) -> str:
-    """Return rows as CSV, one per (method, fold, case), for anybody's spreadsheet."""
+    """Return rows as CSV, one per (method, fold, case), for anybody's spreadsheet.
+
+    What isn't UTF-8 in the name of a case is written as ``\\udcff``.
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([field.name for field in fields(Record)])
     for record in records:
         writer.writerow(["" if value is None else value for value in asdict(record).values()])
-    return stream.getvalue()
+    return stream.getvalue().encode(errors="backslashreplace").decode()
+
+
+_LOCKED_BYTE = 2**30
+"""Windows locks bytes of a file, there or not: one that no content reaches, and that fits 32 bits, as it wants."""
 
 
 def _lock(stream: IO[bytes], *, wait: bool) -> None:
@@ -286,6 +298,11 @@ def _lock(stream: IO[bytes], *, wait: bool) -> None:
     except ImportError:  # Windows
         import msvcrt
 
-        msvcrt.locking(stream.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        position = stream.tell()
+        stream.seek(_LOCKED_BYTE)  # it locks where the file stands, and nobody can read what is locked
+        try:
+            msvcrt.locking(stream.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        finally:
+            stream.seek(position)
         return
     fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

@@ -130,9 +130,10 @@ def _grouped_as(run: RunFolder, truth: Dataset, name: str) -> Dataset:
 
 def _plan(truth: Dataset, matches: Matches, name: str, source: str, folds: dict[str, int]) -> Plan:
     """Return what a run of these masks is: nothing is fitted, and folds are those of the run that they join."""
-    digest = hashlib.sha256(name.encode())
+    digest = hashlib.sha256(name.encode(errors="surrogatepass"))
     for case_id, paths in matches.files.items():
-        digest.update(case_id.encode() + b"".join(hashlib.sha256(path.read_bytes()).digest() for path in paths))
+        contents = b"".join(hashlib.sha256(path.read_bytes()).digest() for path in paths)
+        digest.update(case_id.encode(errors="surrogatepass") + contents)
     method = Method(name, digest.hexdigest(), MASKS, {"folder": source}, as_given=True)
     data_hash = truth.content_hash()
     tested: dict[int, list[str]] = defaultdict(list)

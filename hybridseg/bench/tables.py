@@ -23,7 +23,7 @@ Column = tuple[str, Callable[[MethodSummary], str]]
 
 
 def render(summary: RunSummary, form: str) -> str:
-    """Return the tables of a run in one of `FORMATS`.
+    """Return the tables of a run in one of `FORMATS`; what isn't UTF-8 in a name is written as ``\\udcff``.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def render(summary: RunSummary, form: str) -> str:
     writers = {"text": _text, "md": _markdown, "csv": _csv, "json": _json}
     if form not in writers:
         raise ValueError(f"`form` must be one of {', '.join(FORMATS)}, got `{form}`")
-    return writers[form](summary)
+    return writers[form](summary).encode(errors="backslashreplace").decode()
 
 
 def write_tables(summary: RunSummary, folder: str | os.PathLike[str]) -> None:

@@ -55,7 +55,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Work:
-    """What is wanted of every image. ``sources`` are the inputs that have the name of an output."""
+    """What is wanted of every image. ``sources`` are the keys of the inputs that have the name of an output."""
 
     spec: str
     existing: str = "error"
@@ -78,6 +78,23 @@ class Done:
 
 Unit = list[tuple[int, Job]]
 """Files with their number in the run."""
+
+
+def file_key(path: Path) -> str:
+    """Return what two paths have in common exactly if they are one file, there or yet to be written."""
+    real = os.path.realpath(path)
+    return real.casefold() if _ignores_case(os.path.dirname(real)) else real
+
+
+@cache
+def _ignores_case(folder: str) -> bool:
+    """Whether ``Scan`` and ``scan`` are one name there, as on most disks of Windows and macOS; on Linux, two."""
+    for existing in (Path(folder), *Path(folder).parents):
+        swapped = existing.name.swapcase()
+        if swapped != existing.name and os.path.exists(existing):
+            other = existing.with_name(swapped)
+            return os.path.exists(other) and os.path.samefile(existing, other)
+    return False
 
 
 def segment_here(model: Segmenter, work: Work, jobs: list[Job]) -> Iterator[Done]:
@@ -172,7 +189,7 @@ def _stays(job: Job, work: Work) -> bool:
     from ..images import shown
 
     for target in job.targets:
-        if os.path.realpath(target) in work.sources:
+        if file_key(target) in work.sources:
             raise ValueError(f"{shown(target)} would be written over an input image; give another folder with -o")
         if work.existing == "error" and os.path.exists(target):
             raise ValueError(f"{shown(target)} exists; give -o DIR, or --existing overwrite or skip")

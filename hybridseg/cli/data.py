@@ -144,10 +144,11 @@ def phantoms(output: Path, n: int, seed: int) -> None:
     """Write synthetic ultrasound images and their masks as a folder like BUSI."""
     from ..data.files import write_folder
     from ..data.phantoms import phantom_dataset
+    from ..images import shown
 
     with progress_line("phantoms") as progress:
         write_folder(phantom_dataset(n, seed), output, progress)
-    click.echo(f"{n} phantoms in {output}")
+    click.echo(f"{n} phantoms in {shown(output)}")
 
 
 def _echo_table(rows: Sequence[tuple[str, ...]]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import _models
+from ._targets import check_target, overwrite_option
 
 if TYPE_CHECKING:
     from ..data import Dataset
@@ -22,7 +23,7 @@ CALIBRATION_IMAGES = 64
     "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.onnx",
     help="The file to write.",
 )  # fmt: skip
-@click.option("--overwrite", is_flag=True, help="Replace FILE if it is there.")
+@overwrite_option
 @click.option(
     "--weights", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True,
     help="fp16: weights stored in half precision, computed in single. Needs --data or --validation.",
@@ -56,10 +57,9 @@ def export(
     beside a model says of data, split, licence and scores goes into the file. A smaller one is measured against it,
     size, time and F1 on cases that the model was not fitted on, and refused if F1 falls by more than 0.005.
     """
-    if output.exists() and not overwrite:
-        raise ValueError(f"{output} exists; give --overwrite to replace it")
-    if not output.parent.is_dir():
-        raise FileNotFoundError(f"{output.parent}: no such folder")
+    from ..images import shown
+
+    check_target(output, overwrite)
     smaller = int8 or weights == "fp16"
     if int8 and weights == "fp16":
         raise click.UsageError("--int8 and --weights fp16 exclude each other")
@@ -74,7 +74,7 @@ def export(
         report = model.to_onnx(output, **entries)
     else:
         report = _smaller(model, output, entries, data, validation, int8, max_mb)
-    click.echo(f"{output}: {output.stat().st_size / 1e6:.2f} MB; {report}")
+    click.echo(f"{shown(output)}: {output.stat().st_size / 1e6:.2f} MB; {report}")
 
 
 def _smaller(

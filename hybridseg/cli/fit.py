@@ -49,6 +49,7 @@ def fit(
     """
     from .. import registry
     from ..data import CaseReader, load_dataset
+    from ..images import shown
     from ..validation import remove_parts
     from ._training_record import write_card, write_curves
 
@@ -80,4 +81,4 @@ def fit(
         write_curves(output, history)
     if own_checkpoint:  # last: whatever fails before this can be had again without training
         shutil.rmtree(checkpoint, ignore_errors=True)
-    click.echo(f"{output}: {model} fitted on {len(dataset)} cases of {dataset.name}")
+    click.echo(f"{shown(output)}: {model} fitted on {len(dataset)} cases of {shown(dataset.name)}")

@@ -15,7 +15,7 @@ import click
 from .. import registry
 from . import _measure, _models
 from ._progress import progress_line
-from ._segment_files import Done, Job, Work, segment_here, segment_unit, segment_with
+from ._segment_files import Done, Job, Work, file_key, segment_here, segment_unit, segment_with
 
 if TYPE_CHECKING:
     from ..segmenter import Segmenter
@@ -108,7 +108,7 @@ def segment(
 
     for folder in {target.parent for job in jobs for target in job.targets if target.parent.is_dir()}:
         remove_parts(folder)  # old ones: another process may be at work on the same folder
-    inputs_seen = (os.path.realpath(job.image) for job in planned)
+    inputs_seen = (file_key(job.image) for job in planned)
     sources = frozenset(path for path in inputs_seen if _OUR_OUTPUT.search(path))
     work = Work(_spec(spec), existing, keep_patient, measuring=measure is not None, sources=sources)
     failures = _tell(_segment(work, jobs, processes, cluster), len(jobs), measure, quiet=quiet)
@@ -170,20 +170,20 @@ def plan_jobs(inputs: tuple[str, ...], output: Path | None, *, overlay: bool, se
     for image, folder in _find_images(inputs, output):
         names = (f"{image.stem}_overlay.png" if overlay else "", f"{image.stem}_seg.dcm" if seg else "")
         jobs.append(Job(image, folder / f"{image.stem}_mask.png", *(folder / name if name else None for name in names)))
-    sources = {os.path.realpath(job.image) for job in jobs}
+    sources = {file_key(job.image) for job in jobs}
     owners: dict[str, Path] = {}
     for job in jobs:
         for target in job.targets:
-            real = os.path.realpath(target)
-            if real in sources:
+            key = file_key(target)
+            if key in sources:
                 raise ValueError(
                     f"{shown(target)} would be written over an input image; give another folder with -o"
                 )
-            if real in owners:
+            if key in owners:
                 raise ValueError(
-                    f"{shown(owners[real])} and {shown(job.image)} would both be written to {shown(target)}"
+                    f"{shown(owners[key])} and {shown(job.image)} would both be written to {shown(target)}"
                 )
-            owners[real] = job.image
+            owners[key] = job.image
     return jobs
 
 

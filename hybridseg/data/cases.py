@@ -152,5 +152,6 @@ class Dataset(Sequence[Case]):
         """Return a SHA-256 (hex) over ids, groups, labels and contents."""
         digest = hashlib.sha256()
         for case in self.cases:
-            digest.update("\0".join((case.case_id, case.group, case.label, case.content_hash(), "")).encode())
+            text = "\0".join((case.case_id, case.group, case.label, case.content_hash(), ""))
+            digest.update(text.encode(errors="surrogatepass"))  # a file's name needn't be UTF-8
         return digest.hexdigest()

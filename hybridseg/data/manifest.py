@@ -28,7 +28,8 @@ def read_manifest(path: str | os.PathLike[str]) -> Dataset:
     Raises
     ------
     DataError
-        For a missing column or file, a path that leaves the manifest's folder, or two cases of one name.
+        For a missing column or file, a path that is absolute or leads out of the manifest's folder, or two cases of
+        one name.
     """
     path = Path(path)
     rows = parse_rows(read_text(path), shown(path), ("image", "mask"), MANIFEST_COLUMNS)
@@ -98,7 +99,10 @@ def parse_rows(
 
 
 def _inside(folder: Path, text: str, where: str) -> Path:
-    """Return the file ``text`` in ``folder``; refuse one that is outside it, or missing."""
+    """Return the file ``text`` in ``folder``; refuse a path that is absolute or leads out of it, or a missing file.
+
+    ``a/../b.png`` is ``b.png``: what counts is where a path leads. Links in the folder are followed.
+    """
     relative = Path(os.path.normpath(text.replace("\\", "/")))
     leaves = relative.is_absolute() or ".." in relative.parts or re.match(r"[A-Za-z]:", text)
     if leaves or not text or "\0" in text:

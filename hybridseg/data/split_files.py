@@ -53,6 +53,8 @@ def write_split(split: Split, path: str | os.PathLike[str]) -> None:
         writer.writerow((case_id, split.groups.get(case_id, ""), split.labels.get(case_id, ""), fold_text))
     try:
         write_atomically(path, stream.getvalue().encode())
+    except UnicodeEncodeError:
+        raise DataError(f"{shown(path)}: can't hold the names of these cases, some of which aren't UTF-8") from None
     except OSError as error:
         raise DataError(f"{shown(path)}: can't be written: {error.strerror or error}") from error
 

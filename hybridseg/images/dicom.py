@@ -231,6 +231,17 @@ def _first(value: Any) -> float:
 
 def _spacing_mm(dataset: Any) -> tuple[float, float] | None:
     """Return (row, column) distances in mm, None where they aren't known or differ between regions."""
+    try:
+        spacings = _stated_spacings_mm(dataset)
+    except (AttributeError, TypeError, ValueError):  # missing, of one value, not a number: the picture is still one
+        return None
+    if len(spacings) != 1:
+        return None
+    row, column = spacings.pop()
+    return (row, column) if all(1e-4 < side < 100 for side in (row, column)) else None
+
+
+def _stated_spacings_mm(dataset: Any) -> set[tuple[float, float]]:
     spacings = set()
     for region in dataset.get("SequenceOfUltrasoundRegions") or ():
         units = (region.get("PhysicalUnitsYDirection"), region.get("PhysicalUnitsXDirection"))
@@ -241,10 +252,7 @@ def _spacing_mm(dataset: Any) -> tuple[float, float] | None:
     if not spacings and dataset.get("PixelSpacing"):
         row, column = map(float, dataset.PixelSpacing)
         spacings.add((row, column))
-    if len(spacings) != 1:
-        return None
-    row, column = spacings.pop()
-    return (row, column) if all(1e-4 < side < 100 for side in (row, column)) else None
+    return spacings
 
 
 def _may_name_patient(dataset: Any) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..validation import check_mask, write_atomically
-from .dicom import read_dataset
+from .dicom import is_dicom, read_dataset
 from .pixels import ImageError, one_line, quiet, shown
 
 _REFERENCES = (
@@ -74,7 +74,7 @@ def write_segmentation(
 def _encode(
     source: bytes, mask: NDArray[np.bool_], frame: int, method: str, version: str, *, keep_patient: bool
 ) -> bytes:
-    if source[128:132] != b"DICM":
+    if not is_dicom(source):
         raise ImageError("only a DICOM image can have a DICOM SEG")
     try:
         import highdicom

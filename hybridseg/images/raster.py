@@ -41,10 +41,12 @@ _TURNS = {
 
 
 def decode(data: bytes, frame: int | None) -> Pixels:
-    """Decode a file, or one frame of it."""
-    picture = _open(data)
+    """Decode a file, or one frame of it; frames in their order, of one ``bytes``, cost no more than all at once."""
+    kept = _take_kept(data, frame)
+    picture = _open(data) if kept is None else kept
     with quiet():
-        chosen = choose_frame(frame, _frames(picture))
+        frames = _frames(picture)
+        chosen = choose_frame(frame, frames)
         if chosen:
             picture.seek(chosen)
     _check_size(picture)
@@ -57,11 +59,24 @@ def decode(data: bytes, frame: int | None) -> Pixels:
             picture.load()
     else:  # the others have warned by now
         picture.load()
-    if picture.format == "PNG":
+    if picture.format == "PNG" and kept is None:
         _check_png(data)
     left = _orientation(picture)  # a PNG's may stand behind its pixels
     pixels = _to_pixels(picture, _TURNS.get(left), raw_modes)
+    if chosen + 1 < frames:
+        _kept.last = data, picture
     return replace(pixels, turned=declared in _TURNS or left in _TURNS)
+
+
+_kept = threading.local()  # its `last`: bytes and open picture of a file whose next frame this thread may ask for
+
+
+def _take_kept(data: bytes, frame: int | None) -> Any:
+    """Return the open picture of ``data`` if a frame before this one was decoded last, else None; it isn't kept on."""
+    last, _kept.last = getattr(_kept, "last", None), None
+    if last is None or last[0] is not data or frame is None or frame <= last[1].tell():
+        return None
+    return last[1]
 
 
 def _orientation(picture: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..segmenter import Segmenter
+from ..validation import check_writable, write_atomically
 from .finish import finish, simplify
 from .parity import ImageParity, ParityError, ParityReport, parity_images, speckle
 from .segmenter import EXPORT_LINE, PREFIX, OnnxSegmenter
@@ -26,10 +27,10 @@ def export(
 ) -> ParityReport:
     """Write ``segmenter`` to ``path`` as one ONNX file of hybridseg's signature.
 
-    The file is written under a temporary name, run by onnxruntime from disk on images of many sizes, compared
-    with ``segmenter``, and only then given its name. There is no way to keep a file that disagrees. A network from
-    elsewhere is compared with the network run alone, with Pillow and numpy around it; a file of our signature only with
-    itself, so that its entry ``parity`` stays the one that it has, or none.
+    A file in the system's temporary folder is run by onnxruntime on images of many sizes and compared with
+    ``segmenter``; only then is anything written as ``path``. There is no way to keep a file that disagrees. A network
+    from elsewhere is compared with the network run alone, with Pillow and numpy around it; a file of our signature only
+    with itself, so that its entry ``parity`` stays the one that it has, or none.
 
     Parameters
     ----------
@@ -51,6 +52,8 @@ def export(
         same images one by one. No file is left.
     ImportError
         If the extra ``export`` isn't installed.
+    OSError
+        If ``path`` can't be written or is write-protected; said before anything is done.
     """
     try:
         import onnx
@@ -60,28 +63,21 @@ def export(
     del spox  # what `_to_onnx` writes graphs with
 
     path = Path(path)
+    check_writable(path)
     model = build_graph(segmenter)
     finish(model)
     onnx.checker.check_model(model, full_check=True)
     describe_method(model, segmenter, metadata or {})
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".onnx", dir=path.parent)
-    os.close(handle)
-    try:
-        onnx.save(model, temporary)
+    with tempfile.TemporaryDirectory(prefix="hybridseg-export-") as folder:
+        candidate = Path(folder, "candidate.onnx")
+        onnx.save(model, candidate)
         reference = segmenter.parity_reference() if isinstance(segmenter, OnnxSegmenter) else segmenter
-        report = compare(reference or segmenter, OnnxSegmenter.load(temporary))
-        if not report.passed:
-            raise ParityError(f"{type(segmenter).__name__} and its graph disagree, nothing is kept: {report}")
-        if reference is not None:  # a file compared with itself says nothing about a method
-            set_metadata(model, {"parity": report.to_json()}, keep=False)
-        onnx.save(model, temporary)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        report = compare(reference or segmenter, OnnxSegmenter.load(candidate))
+    if not report.passed:
+        raise ParityError(f"{type(segmenter).__name__} and its graph disagree, nothing is kept: {report}")
+    if reference is not None:  # a file compared with itself says nothing about a method
+        set_metadata(model, {"parity": report.to_json()}, keep=False)
+    write_atomically(path, model.SerializeToString())
     return report
 
 

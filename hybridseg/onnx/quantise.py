@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..segmenter import Segmenter
-from ..validation import write_atomically
+from ..validation import check_writable, write_atomically
 
 SMALLEST_HALVED = 256  # elements; smaller tensors (biases) stay single: they cost nothing and steer everything
 MAX_F1_LOSS = 0.005
@@ -128,7 +128,8 @@ def export_smaller(
     from .segmenter import PREFIX, OnnxSegmenter
 
     path = Path(path)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name[:100]}.", dir=path.parent) as folder:
+    check_writable(path)
+    with tempfile.TemporaryDirectory(prefix="hybridseg-export-") as folder:
         plain, small = Path(folder, "plain.onnx"), Path(folder, "small.onnx")
         export(segmenter, plain, metadata)
         if weights == "int8":

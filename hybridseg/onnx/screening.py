@@ -208,7 +208,15 @@ def _text(data: bytes, span: Span, number: int) -> str:
 
 
 def _fields(data: bytes, span: Span, skip: re.Pattern[bytes] | None = None) -> Iterator[tuple[int, int, int]]:
-    """Yield (field number, value, -1) of integers and (field number, start, stop) of what has a length."""
+    """Yield (field number, value, -1) of integers and (field number, start, stop) of what has a length.
+
+    Stricter than protobuf, which skips groups (wire types 3 and 4): no ONNX file has them.
+
+    Raises
+    ------
+    _DamagedError
+        If what follows isn't a field, or might be read as another one by onnxruntime.
+    """
     position, end = span
     while position < end:
         run = skip.match(data, position, end) if skip else None
@@ -221,6 +229,9 @@ def _fields(data: bytes, span: Span, skip: re.Pattern[bytes] | None = None) -> I
         else:
             tag, position = _varint(data, position, end)
         number, wire = tag >> 3, tag & 7
+        # onnxruntime's protobuf keeps 32 bits of a tag: with more of them a field would be another one there than here.
+        if tag >= 2**32 or number == 0:
+            raise _DamagedError
         if wire == _VARINT:
             value, position = _varint(data, position, end)
             yield number, value, -1

@@ -40,7 +40,8 @@ def convert_weights(recipe: Any, model: Any) -> bytes:
         np.savez(weights, *model.get_weights())
         arguments = [recipe.encoder, str(recipe.size), str(recipe.width), str(weights), str(target)]
         environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
-        subprocess.run([sys.executable, "-m", __name__, *arguments], check=True, env=environment)
+        # -P: a numpy.py in the working folder isn't what is meant.
+        subprocess.run([sys.executable, "-P", "-m", __name__, *arguments], check=True, env=environment)
         return target.read_bytes()
 
 
