@@ -7,7 +7,8 @@ A training holds out eight lesion-free images, too few to place the presence dec
 chosen on the cases of the other four folds, each predicted by the model that hadn't trained on it. No case of the fold
 is looked at for it; the models that predicted the others have trained on it, though, as in any cross-validation.
 Writes each fold's model, masks and counts anew. Of several folders the probabilities are averaged, which shows what
-several trainings together would do: masks and counts go to ``-o``, models stay as they are.
+several trainings together would do: masks and counts go to ``-o``, models stay as they are. Folds that aren't there are
+left out.
 """
 
 from __future__ import annotations
@@ -42,12 +43,15 @@ def main(folders: tuple[Path, ...], data: str, output: Path | None, ship: Path |
         raise click.UsageError("several folders: give -o")
     target = output or folders[0]
     target.mkdir(parents=True, exist_ok=True)
-    split, dataset = busi_split(), load_dataset(data)
-    parts = [dataset.select(fold.test) for fold in split.folds]
-    models = [[UNetSegmenter.load(folder / f"fold{k}.hybridseg") for folder in folders] for k in range(len(parts))]
-    maps = [predict(several, part) for several, part in zip(models, parts, strict=True)]
-    for k, part in enumerate(parts):
-        point = choose([each for j, each in enumerate(maps) if j != k])
+    dataset = load_dataset(data)
+    parts, models, maps = {}, {}, {}
+    for k, fold in enumerate(busi_split().folds):
+        paths = [folder / f"fold{k}.hybridseg" for folder in folders]
+        if all(path.exists() for path in paths):
+            parts[k], models[k] = dataset.select(fold.test), [UNetSegmenter.load(path) for path in paths]
+            maps[k] = predict(models[k], parts[k])
+    for k, part in parts.items():
+        point = choose([each for j, each in maps.items() if j != k])
         if output is None:
             (model,) = models[k]
             model.operating_point_ = point
@@ -57,7 +61,7 @@ def main(folders: tuple[Path, ...], data: str, output: Path | None, ship: Path |
         write_scores(part, masks, target / f"fold{k}.csv", target / "masks")
     if ship is not None:
         model = UNetSegmenter.load(ship)
-        model.operating_point_ = choose(maps)
+        model.operating_point_ = choose(list(maps.values()))
         model.save(ship)
         print(f"{ship}: {model.operating_point_}")
 

@@ -172,7 +172,7 @@ def markdown(card: dict) -> str:
         "empty mask where there is no lesion counts 1)",
         f"- Trained by: `{card['training']['command']}` ({card['training']['epochs_run']} epochs, "
         f"seed {card['training']['params']['random_state']}). {card['training']['note']}".rstrip(),
-        f"- Operating point, chosen on validation groups inside the training part: threshold {point['threshold']}, "
+        f"- Operating point: threshold {point['threshold']}, "
         f"presence threshold {point['presence_threshold']}, smallest area {point['min_area_fraction']:.1%}, "
         + ("largest region only" if point["largest_only"] else "all regions"),
         f"- Cost: {card['cost']['ms_median']:.1f} ms an image of {card['cost']['image']} pixels on one thread of "

@@ -4,8 +4,8 @@
     python benchmarks/cross_fit.py --data Dataset_BUSI_with_GT runs/teacher runs/seed -o runs/mean
     python benchmarks/teaching.py "one training=runs/teacher" "mean of two=runs/mean" -o benchmarks/results/teaching.md
 
-Each line is a folder with train_unet.py's or cross_fit.py's counts of every fold; each is compared with the first.
-Counts are copied beside the page, into ``counts/``.
+Each line is a folder with train_unet.py's or cross_fit.py's counts of all folds or some; each is compared with the
+first on the images that both have. Counts are copied beside the page, into ``counts/``.
 """
 
 from __future__ import annotations
@@ -29,32 +29,35 @@ FOLDS = 5
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path))
 def main(lines: tuple[str, ...], output: Path) -> None:
     """Compare, and write the page."""
-    rows, reference = [], []
+    rows: list[list[str]] = []
+    reference: dict[str, float] = {}
     for line in lines:
         name, _, folder = line.rpartition("=")
-        cases = read_counts(Path(folder), output.parent / "counts", re.sub(r"\W+", "-", name))
-        lesions = [(group, counts) for group, counts in cases if counts.tp + counts.fn]
-        free = [counts for _, counts in cases if not counts.tp + counts.fn]
-        groups = [group for group, _ in lesions]
-        ious, f1s = [iou(each) for _, each in lesions], [f1(each) for _, each in lesions]
+        folds, cases = read_counts(Path(folder), output.parent / "counts", re.sub(r"\W+", "-", name))
+        lesions = [(case_id, group, counts) for case_id, group, counts in cases if counts.tp + counts.fn]
+        free = [counts for *_, counts in cases if not counts.tp + counts.fn]
+        groups = [group for _, group, _ in lesions]
+        ious, f1s = [iou(each) for *_, each in lesions], [f1(each) for *_, each in lesions]
         against = ""
         if reference:
-            found = paired_difference(ious, reference, groups)
+            found = paired_difference(ious, [reference[case_id] for case_id, *_ in lesions], groups)
             apart = found.difference
             against = f"{apart.value:+.3f} [{apart.low:+.3f}, {apart.high:+.3f}], p = {found.p_value:.3f}"
-        reference = reference or ious
+        reference = reference or {case_id: score for (case_id, *_), score in zip(lesions, ious, strict=True)}
         mean, scenes = image_mean(ious, groups), scene_mean(ious, groups)
         rows.append([
-            name, f"{mean.value:.3f} [{mean.low:.3f}, {mean.high:.3f}]", f"{image_mean(f1s, groups).value:.3f}",
-            f"{scenes.value:.3f}", f"{scene_mean(f1s, groups).value:.3f}", against,
-            f"{sum(each.tp + each.fp == 0 for _, each in lesions)} of {len(lesions)}",
+            name, ", ".join(map(str, folds)), f"{mean.value:.3f} [{mean.low:.3f}, {mean.high:.3f}]",
+            f"{image_mean(f1s, groups).value:.3f}", f"{scenes.value:.3f}", f"{scene_mean(f1s, groups).value:.3f}",
+            against, f"{sum(each.tp + each.fp == 0 for *_, each in lesions)} of {len(lesions)}",
             f"{sum(each.fp > 0 for each in free)} of {len(free)}",
         ])  # fmt: skip
-    header = ["", "IoU [95 %]", "F1", "IoU, scenes", "F1, scenes", "IoU against the first", "lesions without a mask",
-              "lesion-free images with one"]  # fmt: skip
+    header = [
+        "", "folds", "IoU [95 %]", "F1", "IoU, scenes", "F1, scenes", "IoU against the first",
+        "lesions without a mask", "lesion-free images with one",
+    ]  # fmt: skip
     output.write_text("\n".join([
         "# What teaching is worth", "",
-        "All five published folds, each predicted by trainings that hadn't seen it; intervals: 95 %, bootstrap over "
+        "Published folds, each predicted by trainings that hadn't seen it; intervals: 95 %, bootstrap over "
         "scenes; p: sign flips of scenes, of each line alone. Operating points by cross_fit.py.", "",
         *markdown_table(header, rows), "",
         f"`python benchmarks/teaching.py {' '.join(repr(line) for line in lines)} -o {output}`",
@@ -62,18 +65,19 @@ def main(lines: tuple[str, ...], output: Path) -> None:
     print(output.read_text())
 
 
-def read_counts(folder: Path, kept: Path, name: str) -> list[tuple[str, Counts]]:
-    """Return group and counts of every case of all folds, and keep the files."""
+def read_counts(folder: Path, kept: Path, name: str) -> tuple[list[int], list[tuple[str, str, Counts]]]:
+    """Return the folds that are there, and id, group and counts of their cases; keep the files."""
     kept.mkdir(exist_ok=True)
+    folds = [fold for fold in range(FOLDS) if (folder / f"fold{fold}.csv").exists()]
     cases = []
-    for fold in range(FOLDS):
+    for fold in folds:
         shutil.copyfile(folder / f"fold{fold}.csv", kept / f"{name}-fold{fold}.csv")
         with (folder / f"fold{fold}.csv").open() as stream:
             cases += [
-                (row["group"], Counts(*(int(row[key]) for key in ("tp", "fp", "fn", "tn"))))
+                (row["case_id"], row["group"], Counts(*(int(row[key]) for key in ("tp", "fp", "fn", "tn"))))
                 for row in csv.DictReader(stream)
             ]
-    return cases
+    return folds, cases
 
 
 if __name__ == "__main__":
