@@ -26,8 +26,9 @@ FOLDS = 5
 
 @click.command()
 @click.argument("lines", nargs=-1, required=True, metavar="NAME=FOLDER...")
+@click.option("--note", default="", help="What the page should say besides, such as how each line was trained.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path))
-def main(lines: tuple[str, ...], output: Path) -> None:
+def main(lines: tuple[str, ...], note: str, output: Path) -> None:
     """Compare, and write the page."""
     rows: list[list[str]] = []
     reference: dict[str, float] = {}
@@ -59,6 +60,7 @@ def main(lines: tuple[str, ...], output: Path) -> None:
         "# What teaching is worth", "",
         "Published folds, each predicted by trainings that hadn't seen it; intervals: 95 %, bootstrap over "
         "scenes; p: sign flips of scenes, of each line alone. Operating points by cross_fit.py.", "",
+        *([note, ""] if note else []),
         *markdown_table(header, rows), "",
         f"`python benchmarks/teaching.py {' '.join(repr(line) for line in lines)} -o {output}`",
     ]) + "\n")  # fmt: skip
