@@ -93,14 +93,14 @@ def main(output: Path | None, rounds: int) -> None:
             if model == "otsu":  # `-m otsu` would run it in Python
                 export = [hybridseg, "export", model, "-o", target]
                 subprocess.run(export, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-            commands[model] = [*segment, target]
+            commands[target if model == "otsu" else model] = [*segment, target]
         costs: dict[str, list[Cost]] = {what: [] for what in commands}
         for turn in range(rounds + 1):
             for what, command in commands.items():
                 cost = measure(command, folder)
                 if turn:  # the first round fills caches
                     costs[what].append(cost)
-    page = table(costs, f"python benchmarks/start.py{f' -o {output}' if output else ''}")
+    page = table(costs, f"python benchmarks/start.py --rounds {rounds}{f' -o {output}' if output else ''}")
     print(page)
     if output:
         output.write_text(page)
