@@ -1,15 +1,14 @@
 """Train the U-Net on BUSI: one published fold held out, or all development images for the model that ships.
 
-    python benchmarks/train_unet.py --data Dataset_BUSI_with_GT --fold 0 -o runs/unet \
+    python benchmarks/train_unet.py --data Dataset_BUSI_with_GT --fold 0 -o runs/unet \\
         --set "unet[epochs=48,patience=48]"
-    python benchmarks/train_unet.py --data Dataset_BUSI_with_GT -o runs/unet
-    python benchmarks/train_unet.py --data Dataset_BUSI_with_GT -o runs/tiny --teacher runs/unet/teacher0.onnx \
+    python benchmarks/train_unet.py --data Dataset_BUSI_with_GT -o runs/unet --set "unet[epochs=48,patience=48]"
+    python benchmarks/train_unet.py --data Dataset_BUSI_with_GT -o runs/tiny --teacher runs/unet/teacher0.onnx \\
         --set "unet[encoder=efficientnet-lite0-short,flip_averaging=False]"
 
 Writes the model and, for a held-out fold, one row of pixel counts and a mask (below ``masks/``) per test case; after
 five folds `hybridseg score --truth Dataset_BUSI_with_GT --pred runs/unet/masks --name unet -o RUN` makes them a line of
-a run. Killed, it goes on from its last checkpoint when started again. Two cores take about twenty seconds an
-epoch.
+a run. Killed, it goes on from its last checkpoint when started again. Two cores take twenty seconds an epoch.
 """
 
 from __future__ import annotations
