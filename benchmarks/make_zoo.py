@@ -10,7 +10,6 @@ measured on the groups that its training held out for validation. Run it when no
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import shutil
@@ -19,13 +18,14 @@ from pathlib import Path
 
 import click
 import numpy as np
+from train_unet import read_scores
 
 from hybridseg.bench import measure_cost
 from hybridseg.bench.machine import describe_machine
 from hybridseg.data import Dataset, load_dataset
 from hybridseg.data.phantoms import phantom
 from hybridseg.data.splits import busi_split
-from hybridseg.metrics import Counts, f1, iou
+from hybridseg.metrics import f1, iou
 from hybridseg.metrics.summary import image_mean, scene_mean, wilson_interval
 from hybridseg.onnx import OnnxSegmenter, describe, export_smaller
 from hybridseg.unet.segmenter import UNetSegmenter, hold_out
@@ -128,8 +128,7 @@ def validation_cases(model: UNetSegmenter, dataset: Dataset) -> tuple[list, list
 
 def score_card(paths: tuple[Path, ...]) -> dict[str, object]:
     """Return means with 95 % intervals by bootstrap over scenes, from the counts of held-out cases."""
-    rows = [row for path in paths for row in csv.DictReader(path.open())]
-    cases = [(row["group"], Counts(*(int(row[key]) for key in ("tp", "fp", "fn", "tn")))) for row in rows]
+    cases = [(group, counts) for path in paths for _, group, counts in read_scores(path)]
     lesions = [(group, c) for group, c in cases if c.tp + c.fn]
     free = [c for _, c in cases if not c.tp + c.fn]
     groups = [group for group, _ in lesions]

@@ -19,6 +19,7 @@ from pathlib import Path
 import click
 
 from hybridseg.bench.machine import describe_machine
+from hybridseg.data import load_dataset
 from hybridseg.data.splits import busi_split
 
 WARM, BOUND = 500, 1.05
@@ -38,7 +39,7 @@ def resident_mb(pid: int) -> float:
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path))
 def main(data: Path, images: int, method: str, output: Path) -> None:
     """Run it, write the curve, fail if it rises."""
-    files = [data / case_id.split()[0] / f"{case_id}.png" for case_id in busi_split().case_ids]
+    files = [case.image_path for case in load_dataset(data).select(busi_split().case_ids)]
     curve: list[tuple[int, float]] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary, "images")

@@ -10,12 +10,12 @@ first on the images that both have. Counts are copied beside the page, into ``co
 
 from __future__ import annotations
 
-import csv
 import re
 import shutil
 from pathlib import Path
 
 import click
+from train_unet import read_scores
 
 from hybridseg.bench.text import markdown_table
 from hybridseg.metrics import Counts, f1, image_mean, iou, paired_difference
@@ -74,11 +74,7 @@ def read_counts(folder: Path, kept: Path, name: str) -> tuple[list[int], list[tu
     cases = []
     for fold in folds:
         shutil.copyfile(folder / f"fold{fold}.csv", kept / f"{name}-fold{fold}.csv")
-        with (folder / f"fold{fold}.csv").open() as stream:
-            cases += [
-                (row["case_id"], row["group"], Counts(*(int(row[key]) for key in ("tp", "fp", "fn", "tn"))))
-                for row in csv.DictReader(stream)
-            ]
+        cases += read_scores(folder / f"fold{fold}.csv")
     return folds, cases
 
 

@@ -26,6 +26,7 @@ from hybridseg.cli._models import create_trained
 from hybridseg.cli._segment_files import MAX_UNIT, Done, Unit, Work, segment_unit
 from hybridseg.cli.segment import plan_jobs
 from hybridseg.cluster import ClusterWorkers
+from hybridseg.data import load_dataset
 from hybridseg.data.splits import busi_split
 from hybridseg.images import decode_image, read_bytes, write_mask
 
@@ -111,7 +112,7 @@ def verdict(name: str, value: float, bound: str, holds: bool) -> str:
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path))
 def main(data: Path, output: Path) -> None:
     """Measure, reckon, write the page."""
-    files = [data / case_id.split()[0] / f"{case_id}.png" for case_id in busi_split().case_ids]
+    files = [case.image_path for case in load_dataset(data).select(busi_split().case_ids)]
     cores, machine = usable_cores(), describe_machine()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

@@ -24,7 +24,7 @@ import numpy as np
 from hybridseg.data import Dataset, load_dataset
 from hybridseg.data.splits import busi_split
 from hybridseg.images import write_mask
-from hybridseg.metrics import count_pixels, f1, iou
+from hybridseg.metrics import Counts, count_pixels, f1, iou
 from hybridseg.registry import parse_spec
 from hybridseg.unet.segmenter import UNetSegmenter
 
@@ -83,6 +83,15 @@ def write_scores(test: Dataset, predicted: list[np.ndarray], path: Path, masks: 
         f"F1 {np.mean([f1(c) for c in lesion]):.3f}, without a mask {np.mean([c.tp + c.fp == 0 for c in lesion]):.1%}; "
         f"{len(free)} lesion-free: with a mask {np.mean([c.fp > 0 for c in free]):.1%}"
     )
+
+
+def read_scores(path: Path) -> list[tuple[str, str, Counts]]:
+    """Return id, group and counts of every case that `write_scores` wrote."""
+    with path.open() as stream:
+        return [
+            (row["case_id"], row["group"], Counts(*(int(row[key]) for key in ("tp", "fp", "fn", "tn"))))
+            for row in csv.DictReader(stream)
+        ]
 
 
 if __name__ == "__main__":
