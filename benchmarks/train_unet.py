@@ -27,6 +27,7 @@ from hybridseg.images import write_mask
 from hybridseg.metrics import Counts, count_pixels, f1, iou
 from hybridseg.registry import parse_spec
 from hybridseg.unet.segmenter import UNetSegmenter
+from hybridseg.unet.training import CHECKPOINT
 
 
 @click.command()
@@ -34,8 +35,12 @@ from hybridseg.unet.segmenter import UNetSegmenter
 @click.option("--fold", type=click.IntRange(0, 4), help="Hold this published fold out; without it, train on all five.")
 @click.option("--set", "settings", default="unet", help="For example `unet[epochs=30,size=224]`.")
 @click.option("--teacher", "teachers", multiple=True, help="Exported model to learn from besides; may be repeated.")
+@click.option("--from", "earlier", type=click.Path(exists=True, path_type=Path),
+              help="Output folder of an earlier training of the same images, whose weights this one starts from.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path))
-def main(data: str, fold: int | None, settings: str, teachers: tuple[str, ...], output: Path) -> None:
+def main(
+    *, data: str, fold: int | None, settings: str, teachers: tuple[str, ...], earlier: Path | None, output: Path
+) -> None:
     """Train, save, and score what was held out."""
     split = busi_split()
     dataset = load_dataset(data)
@@ -43,8 +48,10 @@ def main(data: str, fold: int | None, settings: str, teachers: tuple[str, ...], 
     train = dataset.select(train_ids)
     name = f"fold{fold}" if fold is not None else "all"
     output.mkdir(parents=True, exist_ok=True)
+    start_from = str(earlier / f"{name}.checkpoint" / CHECKPOINT) if earlier is not None else None
     model = UNetSegmenter(
-        checkpoint_dir=str(output / f"{name}.checkpoint"), teacher=list(teachers) or None, **parse_spec(settings)[1]
+        checkpoint_dir=str(output / f"{name}.checkpoint"), teacher=list(teachers) or None, start_from=start_from,
+        **parse_spec(settings)[1],
     )
     start = time.monotonic()
 

@@ -19,6 +19,7 @@ from hybridseg.unet.segmenter import UNetSegmenter
 pytest.importorskip("keras")
 pytest.importorskip("tensorflow")
 import onnx
+import onnx.numpy_helper
 
 from hybridseg.onnx import ParityError, export_smaller
 from hybridseg.onnx.quantise import halve_weights
@@ -96,6 +97,50 @@ def test_damaged_checkpoint_is_refused_in_one_line(cases, tmp_path: Path, conten
     with pytest.raises(training.TrainingError, match="not a training checkpoint") as caught:
         UNetSegmenter(**TINY, checkpoint_dir=str(tmp_path)).fit(*cases)
     assert "\n" not in str(caught.value)
+
+
+def test_training_starts_from_another_ones_averaged_weights_whatever_its_size(fitted, cases, monkeypatch) -> None:
+    start = Path(fitted.checkpoint_dir, training.CHECKPOINT)
+    seen = []
+
+    def first_epoch(recipe, data, validation, run, model, *_) -> None:
+        seen.append((model.input_shape[1], model.get_weights(), run.averaged))
+        raise InterruptedError
+
+    monkeypatch.setattr(training, "_one_epoch", first_epoch)
+    with pytest.raises(InterruptedError):
+        UNetSegmenter(**{**TINY, "size": 64}, start_from=str(start)).fit(*cases)
+    ((size, weights, averaged),) = seen
+    assert size == 64
+    with np.load(start) as stored:
+        best = [stored[key] for key in sorted(stored.files) if key.startswith("best_")]
+    for wanted, got, average in zip(best, weights, averaged, strict=True):
+        np.testing.assert_array_equal(got, wanted)
+        np.testing.assert_array_equal(average, wanted)
+
+
+def test_network_works_at_another_size_than_it_was_trained_at(fitted, cases) -> None:
+    more = {**TINY, "size": 64, "train_size": 32, "checkpoint_dir": fitted.checkpoint_dir}
+    larger = UNetSegmenter(**more).fit(*cases)  # the finished training of `fitted`: its identity is the same
+    assert larger.history_ == fitted.history_
+    assert larger._network_input(cases[0][0]).shape == (1, 64, 64, 1)
+    (output,) = larger._session().run(["probability"], {"image": larger._network_input(cases[0][0])})
+    assert output.shape == (1, 64, 64, 1)
+    weights = [np.concatenate([np.ravel(a) for a in _initializers(each)]) for each in (larger, fitted)]
+    np.testing.assert_array_equal(*weights)
+
+
+def _initializers(model: UNetSegmenter) -> list[np.ndarray]:
+    graph = onnx.load_from_string(model.network_.tobytes()).graph
+    return [onnx.numpy_helper.to_array(each) for each in graph.initializer if len(each.dims) == 4]
+
+
+def test_starting_from_another_architecture_or_no_checkpoint_is_refused(fitted, cases, tmp_path: Path) -> None:
+    start = str(Path(fitted.checkpoint_dir, training.CHECKPOINT))
+    with pytest.raises(training.TrainingError, match="`start_from` must be a checkpoint of this encoder and width"):
+        UNetSegmenter(**{**TINY, "width": 5}, start_from=start).fit(*cases)
+    with pytest.raises(training.TrainingError, match=r"none\.npz: not a training checkpoint"):
+        UNetSegmenter(**TINY, start_from=str(tmp_path / "none.npz")).fit(*cases)
 
 
 def test_loss_that_is_no_number_stops_with_advice(cases, monkeypatch) -> None:

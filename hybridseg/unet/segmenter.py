@@ -6,7 +6,7 @@ import hashlib
 import importlib.util
 import os
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,9 @@ class UNetSegmenter(Segmenter):
         wide at its first level.
     size : int
         Side of the working square in pixels; a multiple of 32.
+    train_size : int, optional
+        Side of the square in training; ``size`` without it. A network may do best at a somewhat larger size than it was
+        trained at (H. Touvron et al., NeurIPS 2019, arXiv:1906.06423), and smaller trains faster.
     width : int
         Filters of the plain U-Net's first level.
     pretrained : bool
@@ -57,6 +60,10 @@ class UNetSegmenter(Segmenter):
         augmented picture. Over the epochs that teaches their mean, at the price of one.
     teacher_share : float
         Weight of the teacher's answer in the target, in [0, 1]; the mask has the rest.
+    start_from : str, optional
+        Checkpoint (``checkpoint.npz`` in a ``checkpoint_dir`` that was given) of an earlier training of this encoder,
+        whose averaged weights this one starts from instead of ImageNet's; its ``size`` and data may be others. On the
+        same data keep ``random_state`` and ``validation_share``, so that what is held out stays unseen.
     random_state : int
     threads : int
         Threads of onnxruntime in ``predict``.
@@ -71,6 +78,7 @@ class UNetSegmenter(Segmenter):
         *,
         encoder: str = "efficientnet-lite0",
         size: int = 192,
+        train_size: int | None = None,
         width: int = 16,
         pretrained: bool = True,
         epochs: int = 36,
@@ -84,12 +92,14 @@ class UNetSegmenter(Segmenter):
         flip_averaging: bool = True,
         teacher: str | Sequence[str] | None = None,
         teacher_share: float = 0.5,
+        start_from: str | None = None,
         random_state: int = 0,
         threads: int = 1,
         checkpoint_dir: str | None = None,
     ) -> None:
         self.encoder = encoder
         self.size = size
+        self.train_size = train_size
         self.width = width
         self.pretrained = pretrained
         self.epochs = epochs
@@ -103,6 +113,7 @@ class UNetSegmenter(Segmenter):
         self.flip_averaging = flip_averaging
         self.teacher = teacher
         self.teacher_share = teacher_share
+        self.start_from = start_from
         self.random_state = random_state
         self.threads = threads
         self.checkpoint_dir = checkpoint_dir
@@ -118,10 +129,11 @@ class UNetSegmenter(Segmenter):
     ) -> None:
         recipe = self._recipe()
         _require_keras()
-        from .training import train
+        from .training import read_start, train
 
+        start = read_start(Path(self.start_from)) if self.start_from is not None else None
         folder = Path(self.checkpoint_dir) if self.checkpoint_dir is not None else None
-        data = _working_size(images, masks, self.size, folder)
+        data = _working_size(images, masks, recipe.size, folder)
         if not data.has_lesion.any():
             raise ValueError("`masks` must hold at least one lesion pixel, got only empty masks")
         if validation is None:
@@ -130,15 +142,15 @@ class UNetSegmenter(Segmenter):
             truths, natives = masks, images
         else:
             natives, truths = validation
-            validation_data = _working_size(natives, truths, self.size, None)
+            validation_data = _working_size(natives, truths, recipe.size, None)
         teacher, teacher_hash = self._teacher()
         model, history = train(
             recipe, data, validation_data, progress=progress, checkpoint_dir=folder, teacher=teacher,
-            teacher_hash=teacher_hash,
+            teacher_hash=teacher_hash, start=start,
         )
         from .convert import convert_weights
 
-        self.network_ = np.frombuffer(convert_weights(recipe, model), np.uint8)
+        self.network_ = np.frombuffer(convert_weights(replace(recipe, size=self.size), model.get_weights()), np.uint8)
         self.history_ = history
         self.validation_images_ = len(validation_data)
         cases = validation_data.cases
@@ -167,6 +179,7 @@ class UNetSegmenter(Segmenter):
         return answer, digest.hexdigest()
 
     def _recipe(self) -> Any:
+        from .network import check_size
         from .training import Recipe
 
         pretrained = self.pretrained and self.encoder != "none"  # a plain encoder has no weights to start from
@@ -175,12 +188,14 @@ class UNetSegmenter(Segmenter):
                 raise ValueError(f"`{name}` must lie in [{low}, {high}), got {getattr(self, name)}")
         if not 0 <= self.teacher_share <= 1:
             raise ValueError(f"`teacher_share` must lie in [0, 1], got {self.teacher_share}")
+        check_size(self.size)
         for name in ("epochs", "batch_size", "patience"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}")
         values = {field.name: getattr(self, field.name) for field in fields(Recipe)}
         teacher_share = self.teacher_share if self.teacher is not None else 0.0
-        return Recipe(**{**values, "pretrained": pretrained, "teacher_share": teacher_share})
+        size = self.size if self.train_size is None else self.train_size
+        return Recipe(**{**values, "size": size, "pretrained": pretrained, "teacher_share": teacher_share})
 
     def _network_input(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return what the network is given: float32 (1, size, size, 1), grey levels."""

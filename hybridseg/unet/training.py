@@ -110,12 +110,14 @@ def train(
     checkpoint_dir: Path | None = None,
     teacher: Teacher | None = None,
     teacher_hash: str = "",
+    start: Sequence[NDArray[Any]] | None = None,
 ) -> tuple[Any, list[dict[str, float]]]:
     """Return the trained `keras.Model`, holding the averaged weights of the epoch it keeps, and the history.
 
     Python's and numpy's global generators, which Keras seeds and draws from, come back as they were. A teacher sees
     the augmented pictures, and its answer, at the recipe's share, is mixed into the target (consistent teaching:
-    L. Beyer et al., CVPR 2022, doi 10.1109/CVPR52688.2022.01065).
+    L. Beyer et al., CVPR 2022, doi 10.1109/CVPR52688.2022.01065). ``start``, from `read_start`, are the weights to
+    begin with.
 
     Raises
     ------
@@ -129,7 +131,7 @@ def train(
             raise ValueError(f"`{name}` must hold at least one lesion pixel, got only empty masks")
     state = random.getstate(), np.random.get_state()
     try:
-        return _train(recipe, data, validation, progress, checkpoint_dir, teacher, teacher_hash)
+        return _train(recipe, data, validation, progress, checkpoint_dir, teacher, teacher_hash, start)
     finally:
         random.setstate(state[0])
         np.random.set_state(state[1])
@@ -138,7 +140,7 @@ def train(
 def _train(
     recipe: Recipe, data: TrainingData, validation: TrainingData,
     progress: Callable[[int, int, str], None], checkpoint_dir: Path | None,
-    teacher: Teacher | None, teacher_hash: str,
+    teacher: Teacher | None, teacher_hash: str, start: Sequence[NDArray[Any]] | None,
 ) -> tuple[Any, list[dict[str, float]]]:
     import keras
 
@@ -149,7 +151,9 @@ def _train(
     keras.utils.set_random_seed(recipe.random_state)
     model = build_network(recipe.encoder, recipe.size, recipe.width)
     judge = build_network(recipe.encoder, recipe.size, recipe.width)
-    if recipe.pretrained:
+    if start is not None:
+        set_start(model, start)
+    elif recipe.pretrained:
         load_lite0(model)
     steps = max(1, len(epoch_order(recipe, data, 0)) // recipe.batch_size)
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -164,9 +168,9 @@ def _train(
     model.compile(optimizer=optimizer, loss=bce_dice, jit_compile=keras.backend.backend() == "jax")
     optimizer.build(model.trainable_variables)
 
-    identity = hashlib.sha256(
-        json.dumps([asdict(recipe), data.content_hash(), validation.content_hash(), teacher_hash]).encode()
-    ).hexdigest()
+    parts = [asdict(recipe), data.content_hash(), validation.content_hash(), teacher_hash]
+    parts += [hashlib.sha256(array.tobytes()).hexdigest() for array in start or ()]
+    identity = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     run = Run(0, model.get_weights(), model.get_weights(), 0, [], [])
     if checkpoint_dir is not None:
         checkpoint_dir.mkdir(parents=True, exist_ok=True)
@@ -313,15 +317,7 @@ def read_checkpoint(path: Path, identity: str, model: Any, optimizer: Any) -> Ru
     TrainingError
         If the checkpoint is of another recipe, another architecture or other data, or is no checkpoint.
     """
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            header = json.loads(stored["header"].tobytes())
-            groups = {
-                name: [stored[key] for key in sorted(stored.files) if key.startswith(f"{name}_")]
-                for name in ("weight", "averaged", "best", "optimizer")
-            }
-    except Exception as error:
-        raise TrainingError(f"{path}: not a training checkpoint ({type(error).__name__}: {error})") from None
+    header, groups = _read(path, ("weight", "averaged", "best", "optimizer"))
     if header["identity"] != identity:
         raise TrainingError(
             f"{path}: belongs to a training with other parameters, architecture or data; "
@@ -334,3 +330,43 @@ def read_checkpoint(path: Path, identity: str, model: Any, optimizer: Any) -> Ru
         header["epoch"], groups["averaged"], groups["best"], header["best_epoch"],
         header["reference"], header["history"],
     )
+
+
+def read_start(path: Path) -> list[NDArray[Any]]:
+    """Return the averaged weights of the epoch that another training's checkpoint keeps.
+
+    Raises
+    ------
+    TrainingError
+        If it is no checkpoint.
+    """
+    return _read(path, ("best",))[1]["best"]
+
+
+def set_start(model: Any, start: Sequence[NDArray[Any]]) -> None:
+    """Set the weights of a model of the same architecture; its size may be another.
+
+    Raises
+    ------
+    TrainingError
+        If the architecture is another.
+    """
+    expected, got = ([array.shape for array in arrays] for arrays in (model.get_weights(), start))
+    if expected != got:
+        raise TrainingError(
+            f"`start_from` must be a checkpoint of this encoder and width, expected {len(expected)} arrays of its "
+            f"shapes, got {len(got)} of others"
+        )
+    model.set_weights(start)
+
+
+def _read(path: Path, names: Sequence[str]) -> tuple[dict[str, Any], dict[str, list[NDArray[Any]]]]:
+    """Return a checkpoint's header and the arrays of these roles."""
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+            header = json.loads(stored["header"].tobytes())
+            return header, {
+                name: [stored[key] for key in sorted(stored.files) if key.startswith(f"{name}_")] for name in names
+            }
+    except Exception as error:
+        raise TrainingError(f"{path}: not a training checkpoint ({type(error).__name__}: {error})") from None
