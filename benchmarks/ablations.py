@@ -13,7 +13,6 @@ differ from those that cross_fit.py's operating point gives the same training.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -28,13 +27,15 @@ from hybridseg.unet.segmenter import UNetSegmenter, hold_out
 def without_weight_averaging(model: UNetSegmenter, checkpoint: Path) -> UNetSegmenter:
     """Return the model with the weights of its last step."""
     from hybridseg.unet.convert import convert_weights
+    from hybridseg.unet.network import build_network
 
     recipe = model._recipe()
+    network = build_network(recipe.encoder, recipe.size, recipe.width)
     with np.load(checkpoint, allow_pickle=False) as stored:
         assert json.loads(stored["header"].tobytes())["epoch"] == recipe.epochs, "the training isn't at its end"
-        weights = [stored[name] for name in sorted(stored.files) if name.startswith("weight_")]
+        network.set_weights([stored[name] for name in sorted(stored.files) if name.startswith("weight_")])
     changed = UNetSegmenter(**model.get_params(deep=False))
-    changed.network_ = np.frombuffer(convert_weights(replace(recipe, size=model.size), weights), np.uint8)
+    changed.network_ = np.frombuffer(convert_weights(recipe, network), np.uint8)
     return changed
 
 

@@ -57,7 +57,11 @@ def main(
     """Export, score from stored counts, time, and write the card."""
     model = UNetSegmenter.load(model_path)
     teachers = [model.teacher] if isinstance(model.teacher, str) else model.teacher or []
-    model.set_params(checkpoint_dir=None, teacher=[Path(path).name for path in teachers] or None)  # no one's folders
+    start = Path(model.start_from) if model.start_from else None
+    model.set_params(  # no one's folders
+        checkpoint_dir=None, teacher=[Path(path).name for path in teachers] or None,
+        start_from=f"{start.parent.name}/{start.name}" if start else None,
+    )
     dataset = load_dataset(data).select(busi_split().case_ids)
     scores = score_card(counts)
     target = ZOO / f"{name}.onnx"

@@ -1,4 +1,4 @@
-"""What a second training, the mean of several and a student of theirs are worth, on all five folds.
+"""What more training, the mean of several trainings and a student of theirs are worth, on all five folds.
 
     python benchmarks/cross_fit.py --data Dataset_BUSI_with_GT runs/teacher
     python benchmarks/cross_fit.py --data Dataset_BUSI_with_GT runs/teacher runs/seed -o runs/mean
@@ -57,7 +57,7 @@ def main(lines: tuple[str, ...], note: str, output: Path) -> None:
         "lesions without a mask", "lesion-free images with one",
     ]  # fmt: skip
     output.write_text("\n".join([
-        "# What teaching is worth", "",
+        "# What more training and teaching are worth", "",
         "Published folds, each predicted by trainings that hadn't seen it; intervals: 95 %, bootstrap over "
         "scenes; p: sign flips of scenes, of each line alone. Operating points by cross_fit.py.", "",
         *([note, ""] if note else []),

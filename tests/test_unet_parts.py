@@ -331,4 +331,5 @@ def test_weights_for_conversion_hold_the_same_with_every_numpy(monkeypatch) -> N
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     monkeypatch.setattr(convert.importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(convert.subprocess, "run", run)
-    assert convert.convert_weights(RECIPE, [np.zeros(2), np.ones(3)]) == b"arr_0 arr_1"
+    model = SimpleNamespace(get_weights=lambda: [np.zeros(2), np.ones(3)])
+    assert convert.convert_weights(RECIPE, model) == b"arr_0 arr_1"

@@ -19,7 +19,6 @@ from hybridseg.unet.segmenter import UNetSegmenter
 pytest.importorskip("keras")
 pytest.importorskip("tensorflow")
 import onnx
-import onnx.numpy_helper
 
 from hybridseg.onnx import ParityError, export_smaller
 from hybridseg.onnx.quantise import halve_weights
@@ -117,22 +116,6 @@ def test_training_starts_from_another_ones_averaged_weights_whatever_its_size(fi
     for wanted, got, average in zip(best, weights, averaged, strict=True):
         np.testing.assert_array_equal(got, wanted)
         np.testing.assert_array_equal(average, wanted)
-
-
-def test_network_works_at_another_size_than_it_was_trained_at(fitted, cases) -> None:
-    more = {**TINY, "size": 64, "train_size": 32, "checkpoint_dir": fitted.checkpoint_dir}
-    larger = UNetSegmenter(**more).fit(*cases)  # the finished training of `fitted`: its identity is the same
-    assert larger.history_ == fitted.history_
-    assert larger._network_input(cases[0][0]).shape == (1, 64, 64, 1)
-    (output,) = larger._session().run(["probability"], {"image": larger._network_input(cases[0][0])})
-    assert output.shape == (1, 64, 64, 1)
-    weights = [np.concatenate([np.ravel(a) for a in _initializers(each)]) for each in (larger, fitted)]
-    np.testing.assert_array_equal(*weights)
-
-
-def _initializers(model: UNetSegmenter) -> list[np.ndarray]:
-    graph = onnx.load_from_string(model.network_.tobytes()).graph
-    return [onnx.numpy_helper.to_array(each) for each in graph.initializer if len(each.dims) == 4]
 
 
 def test_starting_from_another_architecture_or_no_checkpoint_is_refused(fitted, cases, tmp_path: Path) -> None:

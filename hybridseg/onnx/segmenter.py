@@ -188,6 +188,7 @@ def _open_session(path: str, threads: int, screened: bool) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # a second layout of the same memory: costs the first image milliseconds
     options.log_severity_level = 4  # what goes wrong is raised; a second copy on stderr helps nobody
     try:
         # Without its fallback, which says on stdout that it tries the same again.

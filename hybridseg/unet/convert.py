@@ -8,12 +8,10 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..onnx.parity import ParityError, speckle
 
@@ -22,8 +20,8 @@ MAX_DIFFERENCE = 1e-3
 """Between probabilities of Keras and of the converted network, both in single precision; 1e-5 is usual."""
 
 
-def convert_weights(recipe: Any, weights: Sequence[NDArray[Any]]) -> bytes:
-    """Return the ONNX bytes of a trained network at a recipe's size, whichever Keras backend trained it.
+def convert_weights(recipe: Any, model: Any) -> bytes:
+    """Return the ONNX bytes of a trained model, whichever Keras backend trained it.
 
     tf2onnx reads TensorFlow graphs, and a process has one Keras backend for life: weights trained with another
     backend are converted by a fresh process that has TensorFlow.
@@ -31,16 +29,16 @@ def convert_weights(recipe: Any, weights: Sequence[NDArray[Any]]) -> bytes:
     import keras
 
     if keras.backend.backend() == "tensorflow":
-        return network_to_onnx(_with_weights(recipe.encoder, recipe.size, recipe.width, weights))
+        return network_to_onnx(model)
     if importlib.util.find_spec("tensorflow") is None:
         raise ModuleNotFoundError(
             "converting the trained network needs tensorflow, which is not installed; the training is kept in its "
             'checkpoint: run pip install "hybridseg[train]", then the same fit again'
         )
     with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder, "weights.npz"), Path(folder, "network.onnx")
-        np.savez(source, *weights)
-        arguments = [recipe.encoder, str(recipe.size), str(recipe.width), str(source), str(target)]
+        weights, target = Path(folder, "weights.npz"), Path(folder, "network.onnx")
+        np.savez(weights, *model.get_weights())
+        arguments = [recipe.encoder, str(recipe.size), str(recipe.width), str(weights), str(target)]
         environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
         # -P: a numpy.py in the working folder isn't what is meant.
         subprocess.run([sys.executable, "-P", "-m", __name__, *arguments], check=True, env=environment)
@@ -49,17 +47,12 @@ def convert_weights(recipe: Any, weights: Sequence[NDArray[Any]]) -> bytes:
 
 def main(encoder: str, size: str, width: str, weights: str, target: str) -> None:
     """Convert weights saved by `convert_weights`: what its fresh process runs."""
-    with np.load(weights, allow_pickle=False) as stored:
-        arrays = [stored[f"arr_{k}"] for k in range(len(stored.files))]
-    Path(target).write_bytes(network_to_onnx(_with_weights(encoder, int(size), int(width), arrays)))
-
-
-def _with_weights(encoder: str, size: int, width: int, weights: Sequence[NDArray[Any]]) -> Any:
     from .network import build_network
 
-    model = build_network(encoder, size, width)
-    model.set_weights(weights)
-    return model
+    model = build_network(encoder, int(size), int(width))
+    with np.load(weights, allow_pickle=False) as stored:
+        model.set_weights([stored[f"arr_{k}"] for k in range(len(stored.files))])
+    Path(target).write_bytes(network_to_onnx(model))
 
 
 def network_to_onnx(model: Any) -> bytes:

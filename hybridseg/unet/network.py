@@ -46,7 +46,8 @@ def build_network(encoder: str, size: int, width: int = 16) -> Any:
 
     if encoder not in ENCODERS:
         raise ValueError(f"`encoder` must be one of {', '.join(ENCODERS)}, got {encoder!r}")
-    check_size(size)
+    if size < 32 or size % 32:
+        raise ValueError(f"`size` must be a positive multiple of 32, got {size}")
     if width < 1:
         raise ValueError(f"`width` must be at least 1, got {width}")
     image = keras.Input((size, size, 1), name="image")
@@ -69,12 +70,6 @@ def build_network(encoder: str, size: int, width: int = 16) -> Any:
     x = keras.layers.UpSampling2D(2, interpolation="bilinear", name="logit_up")(x)
     x = keras.layers.Activation("sigmoid", name="probability", dtype="float32")(x)
     return keras.Model(image, x, name=f"unet_{encoder.replace('-', '_')}_{size}")
-
-
-def check_size(size: int) -> None:
-    """Raise ValueError unless a network can have this side."""
-    if size < 32 or size % 32:
-        raise ValueError(f"`size` must be a positive multiple of 32, got {size}")
 
 
 def _conv(x: Any, filters: int, kernel: int, name: str, bn_name: str, *, stride: int = 1, relu: Any = None) -> Any:

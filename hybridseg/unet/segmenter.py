@@ -6,7 +6,7 @@ import hashlib
 import importlib.util
 import os
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +35,6 @@ class UNetSegmenter(Segmenter):
         wide at its first level.
     size : int
         Side of the working square in pixels; a multiple of 32.
-    train_size : int, optional
-        Side of the square in training; ``size`` without it. A network may do best at a somewhat larger size than it was
-        trained at (H. Touvron et al., NeurIPS 2019, arXiv:1906.06423), and smaller trains faster.
     width : int
         Filters of the plain U-Net's first level.
     pretrained : bool
@@ -78,7 +75,6 @@ class UNetSegmenter(Segmenter):
         *,
         encoder: str = "efficientnet-lite0",
         size: int = 192,
-        train_size: int | None = None,
         width: int = 16,
         pretrained: bool = True,
         epochs: int = 36,
@@ -99,7 +95,6 @@ class UNetSegmenter(Segmenter):
     ) -> None:
         self.encoder = encoder
         self.size = size
-        self.train_size = train_size
         self.width = width
         self.pretrained = pretrained
         self.epochs = epochs
@@ -133,7 +128,7 @@ class UNetSegmenter(Segmenter):
 
         start = read_start(Path(self.start_from)) if self.start_from is not None else None
         folder = Path(self.checkpoint_dir) if self.checkpoint_dir is not None else None
-        data = _working_size(images, masks, recipe.size, folder)
+        data = _working_size(images, masks, self.size, folder)
         if not data.has_lesion.any():
             raise ValueError("`masks` must hold at least one lesion pixel, got only empty masks")
         if validation is None:
@@ -142,7 +137,7 @@ class UNetSegmenter(Segmenter):
             truths, natives = masks, images
         else:
             natives, truths = validation
-            validation_data = _working_size(natives, truths, recipe.size, None)
+            validation_data = _working_size(natives, truths, self.size, None)
         teacher, teacher_hash = self._teacher()
         model, history = train(
             recipe, data, validation_data, progress=progress, checkpoint_dir=folder, teacher=teacher,
@@ -150,7 +145,7 @@ class UNetSegmenter(Segmenter):
         )
         from .convert import convert_weights
 
-        self.network_ = np.frombuffer(convert_weights(replace(recipe, size=self.size), model.get_weights()), np.uint8)
+        self.network_ = np.frombuffer(convert_weights(recipe, model), np.uint8)
         self.history_ = history
         self.validation_images_ = len(validation_data)
         cases = validation_data.cases
@@ -179,7 +174,6 @@ class UNetSegmenter(Segmenter):
         return answer, digest.hexdigest()
 
     def _recipe(self) -> Any:
-        from .network import check_size
         from .training import Recipe
 
         pretrained = self.pretrained and self.encoder != "none"  # a plain encoder has no weights to start from
@@ -188,14 +182,12 @@ class UNetSegmenter(Segmenter):
                 raise ValueError(f"`{name}` must lie in [{low}, {high}), got {getattr(self, name)}")
         if not 0 <= self.teacher_share <= 1:
             raise ValueError(f"`teacher_share` must lie in [0, 1], got {self.teacher_share}")
-        check_size(self.size)
         for name in ("epochs", "batch_size", "patience"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}")
         values = {field.name: getattr(self, field.name) for field in fields(Recipe)}
         teacher_share = self.teacher_share if self.teacher is not None else 0.0
-        size = self.size if self.train_size is None else self.train_size
-        return Recipe(**{**values, "size": size, "pretrained": pretrained, "teacher_share": teacher_share})
+        return Recipe(**{**values, "pretrained": pretrained, "teacher_share": teacher_share})
 
     def _network_input(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return what the network is given: float32 (1, size, size, 1), grey levels."""
