@@ -85,7 +85,7 @@ def main(data: str, fold: int, reference: Path, variants: tuple[str, ...], outpu
         f"Fold {fold} of the published split, held out: {len(lesions)} lesion images of {len(set(groups))} scenes, "
         f"{len(free)} lesion-free. Reference: `{base!r}`. Intervals: 95 %, bootstrap over scenes; one training each, "
         "so the chance of the seed is not in them. Operating points are those that `fit` chooses, so the reference has "
-        "other numbers in busi_5fold.md, where cross_fit.py chose.", "",
+        "other numbers where cross_fit.py chose.", "",
         "| variant | IoU | F1 | IoU against the reference | lesion images without a mask | lesion-free with one |",
         "|---|---|---:|---|---:|---:|", *rows, "",
         f"`python benchmarks/ablations.py --data Dataset_BUSI_with_GT --fold {fold} --reference runs/unet {options} "

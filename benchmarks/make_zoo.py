@@ -36,7 +36,7 @@ SPLIT_FILE = PACKAGE / "data" / "busi_split.csv"
 SPLIT = "hybridseg's grouped BUSI split, hybridseg/data/busi_split.csv: trained on all five folds"
 TEXTS = {
     "unet": "U-Net on an ImageNet-trained EfficientNet-Lite0: the accurate one, and `segment`'s default",
-    "unet-tiny": "U-Net on the first half of EfficientNet-Lite0, taught by larger ones: the fast one, under 1 MB",
+    "unet-tiny": "U-Net on the first half of EfficientNet-Lite0, taught by `unet`: the fast one, under 1 MB",
 }
 MAX_BYTES = {"unet": 12_000_000, "unet-tiny": 1_000_000}
 LICENSE = "Apache-2.0 (code and weights; the encoder started from ImageNet weights, Apache-2.0)"
