@@ -1,8 +1,8 @@
 """What each part of the U-Net's training is worth: one line per variant, on a held-out fold, against the reference.
 
-    python benchmarks/train_unet.py --data Dataset_BUSI_with_GT --fold 0 -o runs/unet
+    python benchmarks/train_unet.py --data Dataset_BUSI_with_GT --fold 0 -o runs/first
     python benchmarks/train_unet.py --data Dataset_BUSI_with_GT --fold 0 -o runs/scratch --set "unet[pretrained=False]"
-    python benchmarks/ablations.py --data Dataset_BUSI_with_GT --fold 0 --reference runs/unet \\
+    python benchmarks/ablations.py --data Dataset_BUSI_with_GT --fold 0 --reference runs/first \\
         --variant "encoder from scratch=runs/scratch" -o benchmarks/results/ablations.md
 
 Without flip averaging and without weight averaging are made from the reference and its checkpoint. Every variant gets
@@ -88,7 +88,7 @@ def main(data: str, fold: int, reference: Path, variants: tuple[str, ...], outpu
         "other numbers where cross_fit.py chose.", "",
         "| variant | IoU | F1 | IoU against the reference | lesion images without a mask | lesion-free with one |",
         "|---|---|---:|---|---:|---:|", *rows, "",
-        f"`python benchmarks/ablations.py --data Dataset_BUSI_with_GT --fold {fold} --reference runs/unet {options} "
+        f"`python benchmarks/ablations.py --data Dataset_BUSI_with_GT --fold {fold} --reference {reference} {options} "
         f"-o {output}`",
     ]) + "\n")  # fmt: skip
 
