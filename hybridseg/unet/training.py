@@ -124,7 +124,8 @@ def train(
     ValueError
         If there is no lesion in the training part, or none in the validation part.
     TrainingError
-        If the loss stops being a number, or the checkpoint belongs to another training.
+        If the loss stops being a number, the checkpoint belongs to another training, or ``start`` to another
+        architecture.
     """
     for name, part in (("masks", data), ("validation masks", validation)):
         if not part.has_lesion.any():
@@ -152,7 +153,7 @@ def _train(
     model = build_network(recipe.encoder, recipe.size, recipe.width)
     judge = build_network(recipe.encoder, recipe.size, recipe.width)
     if start is not None:
-        set_start(model, start)
+        _set_start(model, start)
     elif recipe.pretrained:
         load_lite0(model)
     steps = max(1, len(epoch_order(recipe, data, 0)) // recipe.batch_size)
@@ -343,7 +344,7 @@ def read_start(path: Path) -> list[NDArray[Any]]:
     return _read(path, ("best",))[1]["best"]
 
 
-def set_start(model: Any, start: Sequence[NDArray[Any]]) -> None:
+def _set_start(model: Any, start: Sequence[NDArray[Any]]) -> None:
     """Set the weights of a model of the same architecture; its size may be another.
 
     Raises
