@@ -6,9 +6,8 @@
 A training holds out eight lesion-free images, too few to place the presence decision. So a fold's operating point is
 chosen on the cases of the other four folds, each predicted by the model that hadn't trained on it. No case of the fold
 is looked at for it; the models that predicted the others have trained on it, though, as in any cross-validation.
-Writes each fold's model, masks and counts anew. Of several folders the probabilities are averaged, which shows what
-several trainings together would do: masks and counts go to ``-o``, models stay as they are. Folds that aren't there are
-left out.
+Writes each fold's model, masks and counts anew. Several folders, of trainings with other seeds, become one model a
+fold, which gives the mean of their probabilities; it goes to ``-o``. Folds that aren't there are left out.
 """
 
 from __future__ import annotations
@@ -34,10 +33,10 @@ Maps = tuple[list[np.ndarray], list[np.ndarray]]
 @click.option("--data", required=True, help="BUSI, as unzipped.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write; needed with several folders.")
 @click.option(
-    "--ship", type=click.Path(exists=True, path_type=Path),
-    help="A model that the same recipe trained on all folds: it gets the operating point of all five folds' cases.",
+    "--ship", is_flag=True,
+    help="The folders' all.hybridseg, which the same recipe trained on all folds, gets the point of all folds' cases.",
 )  # fmt: skip
-def main(folders: tuple[Path, ...], data: str, output: Path | None, ship: Path | None) -> None:
+def main(folders: tuple[Path, ...], data: str, output: Path | None, ship: bool) -> None:
     """Choose, score and write."""
     if len(folders) > 1 and output is None:
         raise click.UsageError("several folders: give -o")
@@ -46,31 +45,35 @@ def main(folders: tuple[Path, ...], data: str, output: Path | None, ship: Path |
     dataset = load_dataset(data)
     parts, models, maps = {}, {}, {}
     for k, fold in enumerate(busi_split().folds):
-        paths = [folder / f"fold{k}.hybridseg" for folder in folders]
-        if all(path.exists() for path in paths):
-            parts[k], models[k] = dataset.select(fold.test), [UNetSegmenter.load(path) for path in paths]
+        if all((folder / f"fold{k}.hybridseg").exists() for folder in folders):
+            parts[k], models[k] = dataset.select(fold.test), load(folders, f"fold{k}")
             maps[k] = predict(models[k], parts[k])
     for k, part in parts.items():
         point = choose([each for j, each in maps.items() if j != k])
-        if output is None:
-            (model,) = models[k]
-            model.operating_point_ = point
-            model.save(target / f"fold{k}.hybridseg")
-        print(f"fold {k}: {point}", flush=True)
+        save(models[k], point, target / f"fold{k}.hybridseg")
         masks = [apply_operating_point(probability, point) for probability in maps[k][1]]
         write_scores(part, masks, target / f"fold{k}.csv", target / "masks")
-    if ship is not None:
-        model = UNetSegmenter.load(ship)
-        model.operating_point_ = choose(list(maps.values()))
-        model.save(ship)
-        print(f"{ship}: {model.operating_point_}")
+    if ship:
+        save(load(folders, "all"), choose(list(maps.values())), target / "all.hybridseg")
 
 
-def predict(models: list[UNetSegmenter], part: Dataset) -> Maps:
-    """Return truths and mean probabilities of cases."""
+def load(folders: tuple[Path, ...], name: str) -> UNetSegmenter:
+    """Return the folders' model of this name, or the mean of their models."""
+    models = [UNetSegmenter.load(folder / f"{name}.hybridseg") for folder in folders]
+    return UNetSegmenter.mean_of(models) if len(models) > 1 else models[0]
+
+
+def save(model: UNetSegmenter, point: OperatingPoint, path: Path) -> None:
+    """Write a model with this operating point."""
+    model.operating_point_ = point
+    model.save(path)
+    print(f"{path.name}: {point}", flush=True)
+
+
+def predict(model: UNetSegmenter, part: Dataset) -> Maps:
+    """Return truths and probabilities of cases."""
     pixels = [case.read() for case in part]
-    means = [np.mean([model.predict_proba(image) for model in models], axis=0) for image, _ in pixels]
-    return [mask for _, mask in pixels], means
+    return [mask for _, mask in pixels], [model.predict_proba(image) for image, _ in pixels]
 
 
 def choose(maps: list[Maps]) -> OperatingPoint:

@@ -17,7 +17,7 @@ from onnx import helper
 from hybridseg.onnx import assemble
 from hybridseg.onnx.batch import const
 from hybridseg.onnx.finish import finish, graphs, simplify
-from hybridseg.onnx.quantise import halve_weights
+from hybridseg.onnx.quantise import store_smaller
 
 TABLE = np.linspace(0, 1, 256, dtype=np.float32)
 
@@ -41,7 +41,7 @@ def run(model: Any) -> Any:
 def test_halved_weights_leave_the_loops_and_nothing_else_changes(halved: bool) -> None:
     model = looking_up()
     if halved:
-        halve_weights(model.graph)
+        store_smaller(model.graph)
     before = run(model)
     finish(model)
     assert [list(tensor.dims) for tensor in model.graph.initializer] == ([[256]] if halved else [])
@@ -51,7 +51,7 @@ def test_halved_weights_leave_the_loops_and_nothing_else_changes(halved: bool) -
 
 def test_a_name_that_two_tensors_bear_stays_where_it_is() -> None:
     model = looking_up()
-    halve_weights(model.graph)
+    store_smaller(model.graph)
     (loop,) = (node for node in model.graph.node if node.op_type == "Loop")
     (table,) = loop.attribute[0].g.initializer
     model.graph.node.insert(0, helper.make_node("Identity", ["image"], [table.name]))

@@ -22,6 +22,7 @@ from hybridseg import OperatingPoint, Segmenter, Tags, create
 from hybridseg.cli import main
 from hybridseg.data.phantoms import phantom
 from hybridseg.onnx import Compression, CompressionError, OnnxSegmenter, Preprocessing, export_smaller, wrap_network
+from hybridseg.onnx.quantise import store_smaller
 from hybridseg.unet.working import to_native, to_working
 
 SIZE = 32
@@ -125,6 +126,38 @@ def test_half_precision_halves_the_file(cases: dict[str, Any], tmp_path: Path) -
     assert [t.data_type for t in large] == [TensorProto.FLOAT16]
 
 
+def test_kernels_in_8_bits_are_computed_in_single_precision(cases: dict[str, Any], tmp_path: Path) -> None:
+    found = export_smaller(Dark(), tmp_path / "eight.onnx", "int8-stored", **cases)
+    assert found.bytes_before - found.bytes_after > 64 * 64 * 9 * 2.98  # three of four bytes, and a few for scales
+    assert found.f1_after > 0.995
+    graph = onnx.load(tmp_path / "eight.onnx").graph
+    large = [t for t in tensors(graph) if np.prod(t.dims) >= 64 * 64 * 9]
+    assert [t.data_type for t in large] == [TensorProto.INT8]
+    image = cases["images"][0]
+    Dark().to_onnx(tmp_path / "whole.onnx")
+    whole, eight = (OnnxSegmenter.load(tmp_path / name).predict_proba(image) for name in ("whole.onnx", "eight.onnx"))
+    np.testing.assert_allclose(whole, eight, atol=1e-4)
+
+
+def test_each_output_channel_has_its_own_scale_in_8_bits() -> None:
+    rng = np.random.default_rng(0)
+    kernel = rng.normal(size=(3, 32, 8, 8)).astype(np.float32) * np.float32([1e-6, 1, 0]).reshape(3, 1, 1, 1)
+    image = rng.normal(size=(1, 32, 8, 8)).astype(np.float32)
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+            for name, shape in (("x", [1, 32, 8, 8]), ("y", [1, 3, 1, 1]))]
+    graph = helper.make_graph([helper.make_node("Conv", ["x", "k"], ["y"])], "conv", ends[:1], ends[1:],
+                              [numpy_helper.from_array(kernel, "k")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    store_smaller(model.graph, kernels_in_8_bits=True)
+    assert [t.data_type for t in model.graph.initializer if t.name == "k_small"] == [TensorProto.INT8]
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"x": image})
+    expected = (kernel * image).sum(axis=(1, 2, 3))
+    bound = 0.5 / 127 * np.abs(kernel).max(axis=(1, 2, 3)) * np.abs(image).sum()  # half a step of each weight
+    assert (np.abs(found[0, :, 0, 0] - expected) <= bound).all()
+    assert found[0, 0, 0, 0] != expected[0]
+
+
 def test_a_file_of_ours_is_made_smaller_too(cases: dict[str, Any], tmp_path: Path) -> None:
     Dark().to_onnx(tmp_path / "whole.onnx")
     found = export_smaller(OnnxSegmenter.load(tmp_path / "whole.onnx"), tmp_path / "half.onnx", "fp16", **cases)
@@ -168,6 +201,7 @@ MEASURED = Compression("int8", 9, 2_000_000, 1_000_000, 10.0, 5.0, 0.8, 0.8, 0.0
         ({"ms_after": 20.0}, 900_000, "the file is still larger than 0.90 MB"),
         ({"bytes_after": 1_900_000}, None, "the file isn't smaller"),
         ({"weights": "fp16", "ms_after": 20.0}, None, ""),
+        ({"weights": "int8-stored", "ms_after": 20.0}, None, ""),
     ],
 )
 def test_what_is_worth_keeping(changes: dict[str, Any], max_bytes: int | None, problem: str) -> None:
@@ -186,8 +220,9 @@ def test_what_has_no_network_is_refused(cases: dict[str, Any], tmp_path: Path) -
     ("arguments", "message"),
     [
         (["--int8"], "give --data DIR"),
-        (["--int8", "--weights", "fp16", "--data", "phantoms"], "exclude each other"),
-        (["--max-mb", "2"], "--validation and --max-mb are for --weights fp16 and --int8"),
+        (["--int8", "--weights", "fp16", "--data", "phantoms"], "--int8 and --weights fp16 exclude each other"),
+        (["--int8", "--weights", "int8-stored", "--data", "phantoms"], "weights int8-stored exclude each other"),
+        (["--max-mb", "2"], "--validation and --max-mb are for --weights fp16 or int8-stored and --int8"),
         (["--weights", "fp16", "--data", "phantoms[n=8]"], "the file isn't smaller"),
     ],
 )

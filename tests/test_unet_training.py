@@ -21,7 +21,8 @@ pytest.importorskip("tensorflow")
 import onnx
 
 from hybridseg.onnx import ParityError, export_smaller
-from hybridseg.onnx.quantise import halve_weights
+from hybridseg.onnx.network import mean_network
+from hybridseg.onnx.quantise import store_smaller
 from hybridseg.unet import training
 
 TINY = {"encoder": "none", "size": 32, "width": 4, "epochs": 3, "batch_size": 4, "flip_averaging": False}
@@ -178,9 +179,38 @@ def test_weights_are_halved_when_an_export_asks_for_it(fitted, cases, tmp_path: 
     assert found.f1_after >= found.f1_before - 0.005
 
 
+def test_mean_of_two_trainings_is_one_model(fitted, cases, tmp_path: Path) -> None:
+    other = UNetSegmenter(**{**TINY, "epochs": 1, "random_state": 1}).fit(*cases)
+    before = fitted.network_.tobytes()
+    mean = UNetSegmenter.mean_of([fitted, other])
+    for image in cases[0][:3]:
+        expected = (fitted.predict_proba(image) + other.predict_proba(image)) / 2
+        np.testing.assert_allclose(mean.predict_proba(image), expected, atol=1e-6)
+    assert np.abs(fitted.predict_proba(cases[0][0]) - other.predict_proba(cases[0][0])).max() > 0.01
+    assert fitted.network_.tobytes() == before
+    assert mean.current_operating_point == fitted.current_operating_point
+    mean.save(tmp_path / "mean.hybridseg")
+    loaded = UNetSegmenter.load(tmp_path / "mean.hybridseg")
+    assert loaded.to_onnx(tmp_path / "mean.onnx").passed
+
+
+def test_mean_of_none_or_of_other_sizes_is_refused(fitted) -> None:
+    larger = copy.copy(fitted).set_params(size=64)
+    for models, got in (([fitted, larger], r"\[\(32, False\), \(64, False\)\]"), ([], r"\[\]")):
+        with pytest.raises(ValueError, match=rf"`models` must have one size and flip_averaging, got {got}"):
+            UNetSegmenter.mean_of(models)
+
+
+def test_networks_with_other_inputs_have_no_mean(fitted) -> None:
+    model = onnx.load_from_string(fitted.network_.tobytes())
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 64
+    with pytest.raises(ValueError, match="`networks` must have the same input and output, got"):
+        mean_network([fitted.network_.tobytes(), model.SerializeToString()])
+
+
 def test_a_model_saved_with_halved_weights_still_loads_and_exports(fitted, cases, tmp_path: Path) -> None:
     network = onnx.load_from_string(fitted.network_.tobytes())
-    halve_weights(network.graph)
+    store_smaller(network.graph)
     old = copy.copy(fitted)
     old.network_ = np.frombuffer(network.SerializeToString(), np.uint8)
     assert len(old.network_) < len(fitted.network_)

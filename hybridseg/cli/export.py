@@ -12,6 +12,7 @@ from ._targets import check_target, overwrite_option
 
 if TYPE_CHECKING:
     from ..data import Dataset
+    from ..onnx.quantise import Weights
     from ..segmenter import Segmenter
 
 CALIBRATION_IMAGES = 64
@@ -25,8 +26,9 @@ CALIBRATION_IMAGES = 64
 )  # fmt: skip
 @overwrite_option
 @click.option(
-    "--weights", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True,
-    help="fp16: weights stored in half precision, computed in single. Needs --data or --validation.",
+    "--weights", type=click.Choice(["fp32", "fp16", "int8-stored"]), default="fp32", show_default=True,
+    help="fp16: weights stored in half precision; int8-stored: kernels of convolutions in 8 bits, what else is large "
+    "in half precision. Both are computed in single precision, and need --data or --validation.",
 )  # fmt: skip
 @click.option("--int8", is_flag=True, help="8-bit convolutions, calibrated on training images. Needs --data.")
 @click.option(
@@ -60,20 +62,21 @@ def export(
     from ..images import shown
 
     check_target(output, overwrite)
-    smaller = int8 or weights == "fp16"
-    if int8 and weights == "fp16":
-        raise click.UsageError("--int8 and --weights fp16 exclude each other")
+    if int8 and weights != "fp32":
+        raise click.UsageError(f"--int8 and --weights {weights} exclude each other")
+    kind: Any = "int8" if int8 else weights
+    smaller = kind != "fp32"
     if smaller and data is None and (int8 or validation is None):
         needed = "--data DIR" if int8 else "--data DIR or --validation DIR"
         raise click.UsageError(f"a smaller file is measured before it is kept: give {needed}")
     if not smaller and (data is not None or validation is not None or max_mb is not None):
-        raise click.UsageError("--data, --validation and --max-mb are for --weights fp16 and --int8")
+        raise click.UsageError("--data, --validation and --max-mb are for --weights fp16 or int8-stored and --int8")
     model = _models.create_trained(method)
     entries = _models.origin(method, model)
     if not smaller:
         report = model.to_onnx(output, **entries)
     else:
-        report = _smaller(model, output, entries, data, validation, int8, max_mb)
+        report = _smaller(model, output, entries, data, validation, kind, max_mb)
     click.echo(f"{shown(output)}: {output.stat().st_size / 1e6:.2f} MB; {report}")
 
 
@@ -83,7 +86,7 @@ def _smaller(
     entries: dict[str, str],
     data: str | None,
     validation: str | None,
-    int8: bool,
+    weights: Weights,
     max_mb: float | None,
 ) -> Any:
     """Export with smaller weights, measured on ``validation``, else on the first fold's scenes of ``data``."""
@@ -111,14 +114,14 @@ def _smaller(
             fold = (busi_split() if published <= ids else grouped_folds(training, 5)).folds[0]
             training, measured = training.select(fold.train), training.select(fold.test)
         step = -(-len(training) // CALIBRATION_IMAGES)
-        calibration = [case.read()[0] for case in training[::step]] if int8 else []
+        calibration = [case.read()[0] for case in training[::step]] if weights == "int8" else []
     if validation is not None:
         measured = read(validation, measure=True)
     images, masks = zip(*(case.read() for case in measured), strict=True)
     return export_smaller(
         model,
         output,
-        "int8" if int8 else "fp16",
+        weights,
         images=images,
         masks=masks,
         calibration=calibration,

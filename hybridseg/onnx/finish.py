@@ -72,10 +72,10 @@ def graphs(graph: Any) -> Iterator[Any]:
 
 
 def _move_weights_out(graph: Any) -> None:
-    """Move large half-precision tensors from the bodies of loops to the outermost graph.
+    """Move large tensors in half precision or 8 bits from the bodies of loops to the outermost graph.
 
     onnxruntime copies a body several times while it loads. Single-precision ones stay: those of a convolution are
-    rearranged for speed only where they stand in the graph that uses them, as casts of half-precision ones do.
+    rearranged for speed only where they stand in the graph that uses them, as casts of smaller ones do.
     """
     everywhere = list(graphs(graph))
     names = Counter(value.name for g in everywhere for value in (*g.initializer, *g.output))
@@ -96,5 +96,5 @@ def _move_weights_out(graph: Any) -> None:
 def _moves(tensor: Any, bearers_of_its_name: int) -> bool:
     from onnx import TensorProto
 
-    large = tensor.data_type == TensorProto.FLOAT16 and int(np.prod(tensor.dims)) >= LARGE
+    large = tensor.data_type in (TensorProto.FLOAT16, TensorProto.INT8) and int(np.prod(tensor.dims)) >= LARGE
     return large and bearers_of_its_name == 1

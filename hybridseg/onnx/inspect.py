@@ -137,7 +137,8 @@ def _operators(graph: Any) -> Counter[str]:
 def _parameters(graph: Any) -> int:
     import onnx
 
-    floating = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE}
+    kinds = onnx.TensorProto
+    of_weights = {kinds.FLOAT, kinds.FLOAT16, kinds.DOUBLE, kinds.INT8}
     tensors = list(graph.initializer)
     total = 0
     for node in graph.node:
@@ -147,7 +148,7 @@ def _parameters(graph: Any) -> int:
             if node.op_type.startswith("TreeEnsemble"):
                 total += len(attribute.floats)
         total += sum(map(_parameters, _bodies(node)))
-    return total + sum(int(np.prod(tensor.dims)) for tensor in tensors if tensor.data_type in floating)
+    return total + sum(int(np.prod(tensor.dims)) for tensor in tensors if tensor.data_type in of_weights)
 
 
 def _multiply_adds(graph: Any, outer: dict[str, list[int]]) -> int:

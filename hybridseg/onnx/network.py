@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,6 +102,35 @@ def _with_mirror_image(run: Any, view: Var) -> Var:
     both = op.reshape(both, op.concat([const([2]), plane, const([1])], axis=0))
     direct, mirrored = op.gather(both, const(0), axis=0), op.gather(both, const(1), axis=0)
     return op.mul(op.add(direct, flip_columns(mirrored)), const(0.5, np.float32))
+
+
+def mean_network(networks: Sequence[bytes]) -> bytes:
+    """Return a network that gives the mean of several networks' answers.
+
+    Parameters
+    ----------
+    networks : sequence of bytes
+        Serialised `onnx.ModelProto`, each with one input and one output, of the same names, types and shapes.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or their inputs or outputs differ.
+    """
+    import onnx
+
+    models = [onnx.load_from_string(network) for network in networks]
+    ends = [(*model.graph.input, *model.graph.output) for model in models]
+    told = [[(end.name, _shape(end)) for end in each] for each in ends]
+    if not told or any(other != told[0] for other in told):
+        raise ValueError(f"`networks` must have the same input and output, got {told}")
+    (source, size), (target, _) = told[0]
+    image = spox.argument(spox.Tensor(np.float32, ("N", *size[1:])))
+    mean = op.mean([spox.inline(model)(**{source: image})[target] for model in models])
+    built = spox.build({source: image}, {target: mean})
+    built.ir_version = models[0].ir_version
+    data: bytes = built.SerializeToString()
+    return data
 
 
 def _with_full_rank_scalars(model: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Smaller weights, half precision or 8-bit integers; a file is kept only if it was measured to be worth it."""
+"""Smaller weights, or 8-bit arithmetic; a file is kept only if it was measured to be worth it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -17,8 +18,11 @@ from numpy.typing import NDArray
 
 from ..segmenter import Segmenter
 from ..validation import check_writable, write_atomically
+from .finish import graphs
 
 SMALLEST_HALVED = 256  # elements; smaller tensors (biases) stay single: they cost nothing and steer everything
+SMALLEST_QUANTISED = 4096  # elements; smaller kernels are halved: in 8 bits they would only slow the start
+Weights = Literal["fp16", "int8", "int8-stored"]
 MAX_F1_LOSS = 0.005
 MIN_GAIN = 0.1
 """Share by which a file must be smaller, or faster: less is noise."""
@@ -37,7 +41,7 @@ class Compression:
 
     Attributes
     ----------
-    weights : {"fp16", "int8"}
+    weights : {"fp16", "int8", "int8-stored"}
     images : int
         Validation images that all of this was measured on.
     bytes_before, bytes_after : int
@@ -84,7 +88,7 @@ class Compression:
 def export_smaller(
     segmenter: Segmenter,
     path: str | os.PathLike[str],
-    weights: Literal["fp16", "int8"],
+    weights: Weights,
     *,
     images: Images,
     masks: Sequence[NDArray[np.bool_]],
@@ -103,9 +107,10 @@ def export_smaller(
         For ``int8`` one that keeps its network as ONNX bytes in ``network_`` and says in ``_network_input(image)``
         what the network is given.
     path : str or path-like
-    weights : {"fp16", "int8"}
-        ``fp16`` stores weights in half precision and computes in single. ``int8`` quantises convolutions: weights per
-        channel, activations over the ranges that they take on ``calibration``.
+    weights : {"fp16", "int8", "int8-stored"}
+        ``fp16`` stores weights in half precision and computes in single; ``int8-stored`` stores the kernels of
+        convolutions in 8 bits, with a scale per output channel, and computes in single. ``int8`` quantises
+        convolutions: weights per channel, activations over the ranges that they take on ``calibration``.
     images, masks : sequences of ndarray of shape (H, W), uint8 and bool
         Validation cases: none that the method learned from, none that it will be tested on.
     calibration : sequence of ndarray of shape (H, W), uint8
@@ -136,7 +141,7 @@ def export_smaller(
             model = _quantised(segmenter, calibration)._to_onnx()
         else:
             model = build_graph(segmenter)
-            halve_weights(model.graph)
+            store_smaller(model.graph, kernels_in_8_bits=weights == "int8-stored")
         finish(model)
         describe_method(model, segmenter, metadata or {})
         onnx.save(model, small)
@@ -156,11 +161,14 @@ def export_smaller(
     return found
 
 
-def halve_weights(graph: Any, outer: frozenset[str] = frozenset()) -> None:
-    """Store large float32 tensors of an `onnx.GraphProto` as float16 and cast them where they are used, in place.
+def store_smaller(
+    graph: Any, kernels_in_8_bits: bool = False, outer: Mapping[str, bool] = MappingProxyType({})
+) -> None:
+    """Store large float32 tensors of an `onnx.GraphProto` as float16 and widen them where they are used, in place.
 
+    With ``kernels_in_8_bits`` those of convolutions become int8 instead, with a scale for each output channel.
     Initializers and constants, those in the bodies of loops too. ``outer`` names tensors of graphs around this one that
-    are halved already.
+    are stored smaller already, and whether in 8 bits.
     """
     from onnx import TensorProto, helper, numpy_helper
 
@@ -173,21 +181,33 @@ def halve_weights(graph: Any, outer: frozenset[str] = frozenset()) -> None:
             tensor.CopyFrom(node.attribute[0].t)
             tensor.name = node.output[0]
             graph.node.remove(node)
-    own = [tensor for tensor in graph.initializer if large(tensor)]
-    halved = outer | {tensor.name for tensor in own}
-    for tensor in own:
-        half = numpy_helper.to_array(tensor).astype(np.float16)
-        tensor.CopyFrom(numpy_helper.from_array(half, f"{tensor.name}_half"))
+    kernels = {node.input[1] for each in graphs(graph) for node in each.node if node.op_type == "Conv"}
+    small = dict(outer)
+    for tensor in [tensor for tensor in graph.initializer if large(tensor)]:
+        name, values = tensor.name, numpy_helper.to_array(tensor)
+        small[name] = kernels_in_8_bits and name in kernels and values.size >= SMALLEST_QUANTISED
+        if small[name]:
+            largest = np.abs(values).max(axis=tuple(range(1, values.ndim)), keepdims=True)
+            scale = np.where(largest > 0, largest / 127, 1).astype(np.float32)
+            graph.initializer.append(numpy_helper.from_array(scale, f"{name}_scale"))
+            values = np.rint(values / scale).astype(np.int8)
+        else:
+            values = values.astype(np.float16)
+        tensor.CopyFrom(numpy_helper.from_array(values, f"{name}_small"))
     # In the graph that uses it: onnxruntime rearranges weights for speed where it finds their values beside the node.
-    used = {name: None for node in graph.node for name in node.input if name in halved}
+    used = {name: None for node in graph.node for name in node.input if name in small}
     for node in graph.node:
         for attribute in node.attribute:
             if attribute.HasField("g"):
-                halve_weights(attribute.g, halved - used.keys())
-    casts = [
-        helper.make_node("Cast", [f"{name}_half"], [name], name=f"{name}_cast", to=TensorProto.FLOAT) for name in used
-    ]
-    nodes = [copy.deepcopy(node) for node in (*casts, *graph.node)]
+                unused = {name: eight for name, eight in small.items() if name not in used}
+                store_smaller(attribute.g, kernels_in_8_bits, unused)
+    widened = []
+    for name in used:
+        wide = f"{name}_wide" if small[name] else name
+        widened.append(helper.make_node("Cast", [f"{name}_small"], [wide], name=f"{name}_cast", to=TensorProto.FLOAT))
+        if small[name]:  # not DequantizeLinear, which onnxruntime would compute anew for each image
+            widened.append(helper.make_node("Mul", [wide, f"{name}_scale"], [name], name=f"{name}_scaled"))
+    nodes = [copy.deepcopy(node) for node in (*widened, *graph.node)]
     del graph.node[:]
     graph.node.extend(nodes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib.util
 import os
@@ -31,7 +32,7 @@ class UNetSegmenter(Segmenter):
     Parameters
     ----------
     encoder : {"efficientnet-lite0", "efficientnet-lite0-short", "none"}
-        ``efficientnet-lite0-short`` has a tenth of the parameters; ``none`` is a plain U-Net, ``width`` filters
+        ``efficientnet-lite0-short`` has a fifth of the parameters; ``none`` is a plain U-Net, ``width`` filters
         wide at its first level.
     size : int
         Side of the working square in pixels; a multiple of 32.
@@ -150,6 +151,27 @@ class UNetSegmenter(Segmenter):
         self.validation_images_ = len(validation_data)
         cases = validation_data.cases
         self.operating_point_ = self._tune([natives[k] for k in cases], [truths[k] for k in cases])
+
+    @classmethod
+    def mean_of(cls, models: Sequence[UNetSegmenter]) -> UNetSegmenter:
+        """Return one model that gives the mean probability of several, such as trainings with other seeds.
+
+        Takes the time of all of them. Parameters, history and operating point are the first one's: choose another
+        point on cases that none of them has seen (`hybridseg.unet.operating.choose_operating_point`).
+
+        Raises
+        ------
+        ValueError
+            If there is none, or their ``size`` or ``flip_averaging`` differ.
+        """
+        from ..onnx.network import mean_network
+
+        views = {(model.size, model.flip_averaging) for model in models}
+        if len(views) != 1:
+            raise ValueError(f"`models` must have one size and flip_averaging, got {sorted(views)}")
+        mean = copy.copy(models[0])
+        mean.network_ = np.frombuffer(mean_network([model.network_.tobytes() for model in models]), np.uint8)
+        return mean
 
     def _tune(
         self, images: Sequence[NDArray[np.uint8]], masks: Sequence[NDArray[np.bool_]]
