@@ -285,6 +285,17 @@ def test_a_lost_lesion_weighs_more_than_a_lesion_free_image_with_a_mask() -> Non
     assert 0.6 < choose_operating_point(truths, maps).presence_threshold < 1 / (1 + np.exp(-2.25))
 
 
+@pytest.mark.parametrize(("faint_free", "shown"), [(2, False), (1, True)])
+def test_no_more_than_a_fifth_of_the_lesion_free_images_is_outlined_where_that_is_possible(
+    faint_free: int, shown: bool
+) -> None:
+    # Nine or eight of forty, unless one faint lesion of forty is given up, which weighs more than two of them.
+    truths = [disc()] * 40 + [np.zeros((64, 64), bool)] * 40
+    peaks = [0.65] + [0.99] * 39 + [0.99] * 7 + [0.7] * faint_free + [0.0] * (33 - faint_free)
+    maps = [np.where(disc(), peak, 0.0).astype(np.float32) for peak in peaks]
+    assert apply_operating_point(maps[0], choose_operating_point(truths, maps)).any() == shown
+
+
 def test_a_later_epoch_is_kept_unless_it_is_worse_by_more_than_a_standard_error() -> None:
     reference = [0.9, 0.8, 0.7, 0.6]
     assert not is_worse([0.1], [])

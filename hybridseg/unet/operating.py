@@ -14,6 +14,7 @@ THRESHOLDS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 MIN_AREAS = (0.0, 0.001, 0.002, 0.004)
 LOST_WEIGHT = 3.0  # a share of the lesions lost weighs as much as three times that of the lesion-free images outlined
 MAX_LOST = 0.03
+MAX_OUTLINED = 0.2  # of the lesion-free images, where lesions needn't be lost beyond `MAX_LOST` for it
 
 
 def f1_per_image(truths: Sequence[NDArray[np.bool_]], masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.float64]:
@@ -34,8 +35,8 @@ def choose_operating_point(
     with the best mean F1. Neighbouring thresholds within half a standard error of the best are averaged: with few
     cases the best one alone is chance. The presence decision follows: smallest area and presence threshold with the
     smallest weighted sum of the share of lesions lost, `MAX_LOST` at most, and of the share of lesion-free cases with a
-    mask. The gentlest area wins among equals; presence thresholds that are as good as the best one are averaged: the
-    middle of a plateau is furthest from where either error begins.
+    mask, `MAX_OUTLINED` at most where that is possible. The gentlest area wins among equals; presence thresholds that
+    are as good as the best one are averaged: the middle of a plateau is furthest from where either error begins.
     """
     lesions = np.array([truth.any() for truth in truths], bool)
     threshold, largest_only = _best_outline(
@@ -54,7 +55,8 @@ def choose_operating_point(
         if area == 0:
             outlined = (peaks[lesions] >= 0).sum()
         lost = (outlined - shown[:, lesions].sum(axis=1)) / lesions.sum()
-        cost = LOST_WEIGHT * lost + shown[:, ~lesions].mean(axis=1)
+        outlined_free = shown[:, ~lesions].mean(axis=1)
+        cost = LOST_WEIGHT * lost + outlined_free + (outlined_free > MAX_OUTLINED)  # 1 outweighs all else
         cost[lost > MAX_LOST] = np.inf
         if cost.min() < least:
             least = cost.min()
