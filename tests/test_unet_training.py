@@ -179,14 +179,14 @@ def test_weights_are_halved_when_an_export_asks_for_it(fitted, cases, tmp_path: 
     assert found.f1_after >= found.f1_before - 0.005
 
 
-def test_mean_of_two_trainings_is_one_model(fitted, cases, tmp_path: Path) -> None:
+def test_mean_of_two_trainings_is_one_model_and_the_second_sees_the_mirror_image(fitted, cases, tmp_path: Path) -> None:
     other = UNetSegmenter(**{**TINY, "epochs": 1, "random_state": 1}).fit(*cases)
     before = fitted.network_.tobytes()
-    mean = UNetSegmenter.mean_of([fitted, other])
+    mean = UNetSegmenter.mean_of([copy.copy(fitted).set_params(flip_averaging=True), other])
     for image in cases[0][:3]:
-        expected = (fitted.predict_proba(image) + other.predict_proba(image)) / 2
-        np.testing.assert_allclose(mean.predict_proba(image), expected, atol=1e-6)
-    assert np.abs(fitted.predict_proba(cases[0][0]) - other.predict_proba(cases[0][0])).max() > 0.01
+        mirrored = other.predict_proba(np.ascontiguousarray(image[:, ::-1]))[:, ::-1]
+        np.testing.assert_allclose(mean.predict_proba(image), (fitted.predict_proba(image) + mirrored) / 2, atol=1e-6)
+        assert np.abs(other.predict_proba(image) - mirrored).max() > 1e-3
     assert fitted.network_.tobytes() == before
     assert mean.current_operating_point == fitted.current_operating_point
     mean.save(tmp_path / "mean.hybridseg")
@@ -196,8 +196,8 @@ def test_mean_of_two_trainings_is_one_model(fitted, cases, tmp_path: Path) -> No
 
 def test_mean_of_none_or_of_other_sizes_is_refused(fitted) -> None:
     larger = copy.copy(fitted).set_params(size=64)
-    for models, got in (([fitted, larger], r"\[\(32, False\), \(64, False\)\]"), ([], r"\[\]")):
-        with pytest.raises(ValueError, match=rf"`models` must have one size and flip_averaging, got {got}"):
+    for models, got in (([fitted, larger], r"\[32, 64\]"), ([], r"\[\]")):
+        with pytest.raises(ValueError, match=rf"`models` must have one size, got {got}"):
             UNetSegmenter.mean_of(models)
 
 

@@ -105,12 +105,15 @@ def _with_mirror_image(run: Any, view: Var) -> Var:
 
 
 def mean_network(networks: Sequence[bytes]) -> bytes:
-    """Return a network that gives the mean of several networks' answers.
+    """Return a network that gives the mean of several networks' answers: of every second one to the mirrored image.
+
+    Each image is seen from both sides at the price of one view a network.
 
     Parameters
     ----------
     networks : sequence of bytes
-        Serialised `onnx.ModelProto`, each with one input and one output, of the same names, types and shapes.
+        Serialised `onnx.ModelProto`, each with one input and one output [N, h, w, C], of the same names, types and
+        shapes.
 
     Raises
     ------
@@ -126,8 +129,11 @@ def mean_network(networks: Sequence[bytes]) -> bytes:
         raise ValueError(f"`networks` must have the same input and output, got {told}")
     (source, size), (target, _) = told[0]
     image = spox.argument(spox.Tensor(np.float32, ("N", *size[1:])))
-    mean = op.mean([spox.inline(model)(**{source: image})[target] for model in models])
-    built = spox.build({source: image}, {target: mean})
+    answers = []
+    for k, model in enumerate(models):
+        answer = spox.inline(model)(**{source: flip_columns(image, axis=2) if k % 2 else image})[target]
+        answers.append(flip_columns(answer, axis=2) if k % 2 else answer)
+    built = spox.build({source: image}, {target: op.mean(answers)})
     built.ir_version = models[0].ir_version
     data: bytes = built.SerializeToString()
     return data

@@ -26,7 +26,7 @@ def resize(image: Var, size: Var) -> Var:
     return op.reshape(resized, size)
 
 
-def flip_columns(image: Var) -> Var:
-    """Return a tensor [H, W, C] mirrored left to right."""
+def flip_columns(image: Var, axis: int = 1) -> Var:
+    """Return a tensor [H, W, C], or another with columns along ``axis``, mirrored left to right."""
     last = np.iinfo(np.int64).min
-    return op.slice(image, const([-1]), const([last]), const([1]), const([-1]))
+    return op.slice(image, const([-1]), const([last]), const([axis]), const([-1]))

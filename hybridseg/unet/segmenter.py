@@ -156,20 +156,21 @@ class UNetSegmenter(Segmenter):
     def mean_of(cls, models: Sequence[UNetSegmenter]) -> UNetSegmenter:
         """Return one model that gives the mean probability of several, such as trainings with other seeds.
 
-        Takes the time of all of them. Parameters, history and operating point are the first one's: choose another
+        Every second one sees the mirrored image, so that its own ``flip_averaging`` is off: two trainings together take
+        the time of one with it. Other parameters, history and operating point are the first one's: choose another
         point on cases that none of them has seen (`hybridseg.unet.operating.choose_operating_point`).
 
         Raises
         ------
         ValueError
-            If there is none, or their ``size`` or ``flip_averaging`` differ.
+            If there is none, or their ``size`` differs.
         """
         from ..onnx.network import mean_network
 
-        views = {(model.size, model.flip_averaging) for model in models}
-        if len(views) != 1:
-            raise ValueError(f"`models` must have one size and flip_averaging, got {sorted(views)}")
-        mean = copy.copy(models[0])
+        sizes = sorted({model.size for model in models})
+        if len(sizes) != 1:
+            raise ValueError(f"`models` must have one size, got {sizes}")
+        mean = copy.copy(models[0]).set_params(flip_averaging=False)
         mean.network_ = np.frombuffer(mean_network([model.network_.tobytes() for model in models]), np.uint8)
         return mean
 
