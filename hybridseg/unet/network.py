@@ -23,10 +23,10 @@ LITE0_STAGES = (
     (320, 3, 1, 6, 1),
 )
 LITE0_DECODER = ((128, 2), (64, 2), (32, 1), (16, 1))  # (filters, convolutions), from 1/16 of the input's size to 1/2
-# The short one ends at 1/16 of the input's size after one block of the fifth stage, and decodes with separable
-# convolutions: a tenth of the parameters.
-SHORT_STAGES = (*LITE0_STAGES[:4], (112, 5, 1, 6, 1))
-SHORT_DECODER = ((48, 1), (24, 1), (16, 1))
+# The short one ends with the first block of the sixth stage and decodes with separable convolutions: a fifth of the
+# parameters.
+SHORT_STAGES = (*LITE0_STAGES[:4], (112, 5, 1, 6, 2), (192, 5, 2, 6, 1))
+SHORT_DECODER = ((64, 1), (48, 1), (24, 1), (16, 1))
 
 
 def build_network(encoder: str, size: int, width: int = 16) -> Any:
@@ -90,7 +90,7 @@ def _separable_conv(x: Any, filters: int, kernel: int, name: str, bn_name: str, 
 
 
 def _lite0(x: Any, stages: tuple[tuple[int, int, int, int, int], ...]) -> tuple[Any, list[Any]]:
-    """EfficientNet-Lite0 without its head, or its first stages; the skips are what each halving starts from.
+    """EfficientNet-Lite0 without its head, or the first blocks of its stages; skips are what each halving starts from.
 
     Layers are named after the published weights' tensors, which is what `imagenet.load_lite0` goes by.
     """
@@ -100,13 +100,14 @@ def _lite0(x: Any, stages: tuple[tuple[int, int, int, int, int], ...]) -> tuple[
         return keras.layers.ReLU(6.0, name=name)
 
     x = _conv(x, 32, 3, "encoder__conv_stem", "encoder__bn0", stride=2, relu=relu6)
-    skips, block = [], 0
-    for filters, kernel, first_stride, expansion, repeats in stages:
+    skips = []
+    for k, (filters, kernel, first_stride, expansion, repeats) in enumerate(stages):
+        published_before = sum(stage[-1] for stage in LITE0_STAGES[:k])
         for repeat in range(repeats):
             stride = first_stride if repeat == 0 else 1
             if stride == 2:
                 skips.append(x)
-            name = f"encoder__blocks-{block}-"
+            name = f"encoder__blocks-{published_before + repeat}-"
             shortcut, channels = x, x.shape[-1]
             if expansion > 1:
                 x = _conv(x, channels * expansion, 1, f"{name}_expand_conv", f"{name}_bn0", relu=relu6)
@@ -118,7 +119,6 @@ def _lite0(x: Any, stages: tuple[tuple[int, int, int, int, int], ...]) -> tuple[
             x = _conv(x, filters, 1, f"{name}_project_conv", f"{name}_bn2")
             if stride == 1 and channels == filters:
                 x = keras.layers.Add(name=f"{name}_add")([x, shortcut])
-            block += 1
     return x, skips
 
 
