@@ -1,13 +1,13 @@
 """Choose operating points on many held-out cases instead of the few that one training holds out for itself.
 
-    for k in 0 1 2 3 4; do python benchmarks/train_unet.py --data Dataset_BUSI_with_GT --fold $k -o runs/unet; done
-    python benchmarks/cross_fit.py --data Dataset_BUSI_with_GT runs/unet
+    for k in 0 1 2 3 4; do python benchmarks/train_unet.py --data Dataset_BUSI_with_GT --fold $k -o runs/first; done
+    python benchmarks/cross_fit.py --data Dataset_BUSI_with_GT runs/first -o runs/unet
 
 A training holds out eight lesion-free images, too few to place the presence decision. So a fold's operating point is
 chosen on the cases of the other four folds, each predicted by the model that hadn't trained on it. No case of the fold
 is looked at for it; the models that predicted the others have trained on it, though, as in any cross-validation.
-Writes each fold's model, masks and counts anew. Several folders, of trainings with other seeds, become one model a
-fold, which gives the mean of their probabilities; it goes to ``-o``. Folds that aren't there are left out.
+Writes each fold's model with that point, its masks and its counts to ``-o``. Several folders, of trainings with other
+seeds, become one model a fold, which gives the mean of their probabilities. Folds that aren't there are left out.
 """
 
 from __future__ import annotations
@@ -31,17 +31,14 @@ Maps = tuple[list[np.ndarray], list[np.ndarray]]
 @click.command()
 @click.argument("folders", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--data", required=True, help="BUSI, as unzipped.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write; needed with several folders.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path))
 @click.option(
     "--ship", is_flag=True,
     help="The folders' all.hybridseg, which the same recipe trained on all folds, gets the point of all folds' cases.",
 )  # fmt: skip
-def main(folders: tuple[Path, ...], data: str, output: Path | None, ship: bool) -> None:
+def main(folders: tuple[Path, ...], data: str, output: Path, ship: bool) -> None:
     """Choose, score and write."""
-    if len(folders) > 1 and output is None:
-        raise click.UsageError("several folders: give -o")
-    target = output or folders[0]
-    target.mkdir(parents=True, exist_ok=True)
+    output.mkdir(parents=True, exist_ok=True)
     dataset = load_dataset(data)
     parts, models, maps = {}, {}, {}
     for k, fold in enumerate(busi_split().folds):
@@ -50,11 +47,11 @@ def main(folders: tuple[Path, ...], data: str, output: Path | None, ship: bool) 
             maps[k] = predict(models[k], parts[k])
     for k, part in parts.items():
         point = choose([each for j, each in maps.items() if j != k])
-        save(models[k], point, target / f"fold{k}.hybridseg")
+        save(models[k], point, output / f"fold{k}.hybridseg")
         masks = [apply_operating_point(probability, point) for probability in maps[k][1]]
-        write_scores(part, masks, target / f"fold{k}.csv", target / "masks")
+        write_scores(part, masks, output / f"fold{k}.csv", output / "masks")
     if ship:
-        save(load(folders, "all"), choose(list(maps.values())), target / "all.hybridseg")
+        save(load(folders, "all"), choose(list(maps.values())), output / "all.hybridseg")
 
 
 def load(folders: tuple[Path, ...], name: str) -> UNetSegmenter:

@@ -1,8 +1,8 @@
 """What more training, the mean of several trainings and a student of theirs are worth, on all five folds.
 
-    python benchmarks/cross_fit.py --data Dataset_BUSI_with_GT runs/teacher
-    python benchmarks/cross_fit.py --data Dataset_BUSI_with_GT runs/teacher runs/seed -o runs/mean
-    python benchmarks/teaching.py "one training=runs/teacher" "mean of two=runs/mean" -o benchmarks/results/teaching.md
+    python benchmarks/cross_fit.py --data Dataset_BUSI_with_GT runs/seed-0 -o runs/one
+    python benchmarks/cross_fit.py --data Dataset_BUSI_with_GT runs/seed-0 runs/seed-1 -o runs/unet
+    python benchmarks/teaching.py "one training=runs/one" "mean of two=runs/unet" -o benchmarks/results/teaching.md
 
 Each line is a folder with train_unet.py's or cross_fit.py's counts of all folds or some; each is compared with the
 first on the images that both have. Counts are copied beside the page, into ``counts/``.
