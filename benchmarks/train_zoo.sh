@@ -4,7 +4,7 @@
 #     sh benchmarks/train_zoo.sh Dataset_BUSI_with_GT runs
 #
 # Thirty trainings: two seeds of two stages and `unet-tiny`, each on all images but one fold, five times, and on all of
-# them. Nine hours on two cores. Killed, it goes on where it was when started again. The last two steps time: let
+# them. Six hours on two cores. Killed, it goes on where it was when started again. The last two steps time: let
 # nothing else run then.
 set -eu
 here=$(dirname "$0") data=$1 runs=$2
