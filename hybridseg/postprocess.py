@@ -8,6 +8,8 @@ from numbers import Real
 import numpy as np
 from numpy.typing import NDArray
 
+PROBABILITY_STEPS = 2**16  # of the probability in the size of a component
+
 
 @dataclass(frozen=True)
 class OperatingPoint:
@@ -20,7 +22,8 @@ class OperatingPoint:
     fill_holes : bool
         Background that isn't 4-connected to the border becomes lesion.
     largest_only : bool
-        Keep the largest 8-connected component (the first in row order among equals).
+        Keep the 8-connected component that is expected to hold the most lesion pixels: the one with the largest sum
+        of probability (the first in row order among equals).
     min_area_fraction : float
         Components smaller than this share of the image's pixels are removed.
     presence_threshold : float
@@ -58,7 +61,7 @@ def apply_operating_point(
     if point.fill_holes:
         mask = fill_holes(mask)
     if point.largest_only:
-        mask = largest_component(mask)
+        mask = largest_component(mask, probability)
     if point.min_area_fraction > 0.0:
         mask = remove_small(mask, min_area_px=smallest_area(mask.size, point.min_area_fraction))
     if point.presence_threshold > 0.0 and mask.any():
@@ -92,13 +95,18 @@ def label_components(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArra
     return labels, np.bincount(labels.ravel(), minlength=count + 1)
 
 
-def largest_component(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Keep the largest 8-connected component; the first in row order among equals."""
+def largest_component(mask: NDArray[np.bool_], probability: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Keep the 8-connected component with the largest sum of probability; the first in row order among equals.
+
+    The sum is the expected number of lesion pixels, so that a smaller sure region outweighs a larger doubtful one. It
+    is taken in whole `PROBABILITY_STEPS`, whose order of summing doesn't matter.
+    """
     labels, sizes = label_components(mask)
     if len(sizes) <= 2:
         return mask
-    sizes[0] = 0
-    largest: NDArray[np.bool_] = labels == sizes.argmax()
+    steps = (probability * np.float32(PROBABILITY_STEPS)).astype(np.int64)
+    expected = np.bincount(labels.ravel(), weights=steps.ravel())
+    largest: NDArray[np.bool_] = labels == 1 + expected[1:].argmax()
     return largest
 
 

@@ -108,7 +108,15 @@ def test_a_hole_that_opens_diagonally_is_a_hole() -> None:
 def test_the_first_of_equally_large_components_stays() -> None:
     mask = np.array([[0, 0, 0, 1], [1, 1, 0, 1], [0, 0, 0, 0], [1, 1, 0, 1]], bool)
     kept = np.array([[0, 0, 0, 1], [0, 0, 0, 1], [0, 0, 0, 0], [0, 0, 0, 0]], bool)
-    np.testing.assert_array_equal(runner(lambda x: keep_components(x, largest_only=True))(mask), kept)
+    run = runner(lambda x: keep_components(x, largest_by=op.cast(x, to=np.int64)))
+    np.testing.assert_array_equal(run(mask), kept)
+
+
+def test_the_component_with_the_largest_sum_stays() -> None:
+    mask = np.array([[1, 1, 1, 0, 1], [0, 0, 0, 0, 1]], bool)
+    weights = const(np.array([[3, 3, 3, 99, 4], [99, 99, 99, 99, 6]]))
+    kept = np.array([[0, 0, 0, 0, 1], [0, 0, 0, 0, 1]], bool)
+    np.testing.assert_array_equal(runner(lambda x: keep_components(x, largest_by=weights))(mask), kept)
 
 
 def test_small_components_go() -> None:

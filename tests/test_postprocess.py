@@ -81,7 +81,7 @@ def test_corners_connect_components():
 
 
 def test_the_largest_component_is_kept():
-    assert largest_component(grid(TWO)).tolist() == grid("""
+    assert largest_component(grid(TWO), grid(TWO).astype(np.float32)).tolist() == grid("""
         ##....
         ##....
         ......
@@ -89,13 +89,23 @@ def test_the_largest_component_is_kept():
     """).tolist()
 
 
+def test_a_sure_component_outweighs_a_larger_doubtful_one():
+    probability = np.array([[0.3, 0.3, 0.3, 0.0, 0.9, 0.9]], np.float32)
+    kept = apply_operating_point(probability, OperatingPoint(0.25, largest_only=True))
+    assert kept.tolist() == [[False, False, False, False, True, True]]
+    probability[0, 4:] = 0.4  # 0.8 against 0.9
+    kept = apply_operating_point(probability, OperatingPoint(0.25, largest_only=True))
+    assert kept.tolist() == [[True, True, True, False, False, False]]
+
+
 def test_among_equals_the_first_in_row_order_is_kept():
-    assert largest_component(grid("##.##")).tolist() == grid("##...").tolist()
+    mask = grid("##.##")
+    assert largest_component(mask, np.full(mask.shape, 0.7, np.float32)).tolist() == grid("##...").tolist()
 
 
 def test_nothing_stays_nothing():
     empty = np.zeros((3, 4), bool)
-    assert not largest_component(empty).any()
+    assert not largest_component(empty, np.zeros((3, 4), np.float32)).any()
     assert not remove_small(empty, min_area_px=1).any()
     assert not apply_operating_point(np.zeros((3, 4), np.float32), OperatingPoint(largest_only=True)).any()
 
@@ -134,8 +144,8 @@ def test_presence_looks_only_at_what_is_left_of_the_mask():
 def test_holes_are_filled_before_the_largest_is_chosen():
     ring_and_block = np.zeros((6, 12), np.float32)
     ring_and_block[0:5, 0:5] = 1
-    ring_and_block[1:4, 1:4] = 0  # 16 pixels, 25 when filled
-    ring_and_block[0:4, 7:12] = 1  # 20 pixels
+    ring_and_block[1:4, 1:4] = 0.4  # 16 without it, 19.6 when filled
+    ring_and_block[0:4, 7:12] = 0.95  # 19
     mask = apply_operating_point(ring_and_block, OperatingPoint(largest_only=True))
     assert mask[2, 2]
     assert mask.sum() == 25

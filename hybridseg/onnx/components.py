@@ -170,21 +170,21 @@ def fill_holes(mask: Var) -> Var:
     return op.or_(mask, found.paint(op.equal(touches, const(0))))
 
 
-def keep_components(mask: Var, *, largest_only: bool = False, min_area_px: Var | None = None) -> Var:
+def keep_components(mask: Var, *, largest_by: Var | None = None, min_area_px: Var | None = None) -> Var:
     """Drop 8-connected components of a bool mask [H, W].
 
     Parameters
     ----------
-    largest_only : bool
-        Keep the largest, the first in row order among equals.
+    largest_by : Var, optional
+        int64 [H, W], not negative: keep the component with the largest sum of it, the first in row order among equals.
     min_area_px : Var, optional
         int64 scalar: components of fewer pixels go.
     """
     found = label(mask, diagonal=True)
     sizes = found.sizes
     keep = op.greater(sizes, const(0))
-    if largest_only:
-        best = op.arg_max(sizes, axis=0, keepdims=False)
+    if largest_by is not None:
+        best = op.arg_max(found.sums(found.run_sums(largest_by)), axis=0, keepdims=False)
         keep = op.and_(keep, op.equal(op.range(const(0), op.size(sizes), const(1)), best))
     if min_area_px is not None:
         keep = op.and_(keep, op.greater_or_equal(sizes, min_area_px))

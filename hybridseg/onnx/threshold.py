@@ -6,7 +6,7 @@ import numpy as np
 import spox.opset.ai.onnx.v18 as op
 from spox import Var
 
-from ..postprocess import OperatingPoint
+from ..postprocess import PROBABILITY_STEPS, OperatingPoint
 from .batch import const
 from .components import fill_holes, keep_components
 
@@ -21,7 +21,8 @@ def apply_operating_point(probability: Var, point: OperatingPoint) -> Var:
         mask = fill_holes(mask)
     if point.largest_only or point.min_area_fraction > 0.0:
         area = smallest_area(whole, point.min_area_fraction) if point.min_area_fraction > 0.0 else None
-        mask = keep_components(mask, largest_only=point.largest_only, min_area_px=area)
+        steps = op.cast(op.mul(inside, const(PROBABILITY_STEPS, np.float32)), to=np.int64)
+        mask = keep_components(mask, largest_by=steps if point.largest_only else None, min_area_px=area)
     if point.presence_threshold > 0.0:
         highest = op.reduce_max(op.where(mask, inside, const(0.0, np.float32)), keepdims=False)
         mask = op.and_(mask, op.greater_or_equal(highest, const(point.presence_threshold, np.float32)))
