@@ -86,3 +86,19 @@ def test_newer_operators_than_promised_are_refused() -> None:
     model.opset_import[0].version = 19
     with pytest.raises(ValueError, match="operators of set 19, at most 18 is written"):
         finish(model)
+
+
+def test_names_are_short_inside_and_kept_outside() -> None:
+    model = looking_up()
+    before = run(model)
+    finish(model)
+    ends = {value.name for value in (*model.graph.input, *model.graph.output)}
+    assert ends == {"image", "mask", "probability"}
+    nodes = [node for graph in graphs(model.graph) for node in graph.node]
+    assert len(nodes) > 5
+    inside = {name for node in nodes for name in (*node.input, *node.output)} - ends
+    assert max(map(len, inside)) <= 4
+    assert not any(node.name for node in nodes)
+    np.testing.assert_array_equal(run(model), before)
+    finish(model)
+    np.testing.assert_array_equal(run(model), before)

@@ -60,6 +60,7 @@ def finish(model: Any) -> None:
             raise ValueError(f"operators of set {entry.version}, at most {OPSET} is written")
     model.ir_version = min(model.ir_version, IR_VERSION)
     _move_weights_out(model.graph)
+    _number_values(model.graph)
 
 
 def graphs(graph: Any) -> Iterator[Any]:
@@ -91,6 +92,27 @@ def _move_weights_out(graph: Any) -> None:
                 moved.CopyFrom(tensor)
                 moved.name = node.output[0]
                 body.node.remove(node)
+
+
+def _number_values(graph: Any) -> None:
+    """Name everything between a graph's inputs and outputs v0, v1...; nodes have no names.
+
+    What inlining and folding leave as names is a thirtieth of a U-Net's file, and onnxruntime compares them all the
+    time while it loads: 5 of 58 ms.
+    """
+    numbers: dict[str, str] = {value.name: value.name for value in (*graph.input, *graph.output)} | {"": ""}
+
+    def number(name: str) -> str:
+        return numbers.setdefault(name, f"v{len(numbers)}")
+
+    for inner in graphs(graph):
+        for value in (*inner.input, *inner.initializer, *inner.value_info, *inner.output):
+            value.name = number(value.name)
+        for sparse in inner.sparse_initializer:
+            sparse.values.name = number(sparse.values.name)
+        for node in inner.node:
+            node.name = ""
+            node.input[:], node.output[:] = ([number(name) for name in names] for names in (node.input, node.output))
 
 
 def _moves(tensor: Any, bearers_of_its_name: int) -> bool:

@@ -31,12 +31,13 @@ def choose_operating_point(
 ) -> OperatingPoint:
     """Return the operating point that suits cases whose truth is known.
 
-    The outline comes first, from the lesion cases alone: the threshold, and whether only the largest region (by its
-    sum of probability) stays, with the best mean F1. Neighbouring thresholds within half a standard error of the best are averaged: with few
-    cases the best one alone is chance. The presence decision follows: smallest area and presence threshold with the
-    smallest weighted sum of the share of lesions lost, `MAX_LOST` at most, and of the share of lesion-free cases with a
-    mask, `MAX_OUTLINED` at most where that is possible. The gentlest area wins among equals; presence thresholds that
-    are as good as the best one are averaged: the middle of a plateau is furthest from where either error begins.
+    The outline comes first, from the lesion cases alone: the threshold, and whether only the largest region (by its sum
+    of probability) stays, with the best mean F1. Neighbouring thresholds within half a standard error of the best are
+    averaged: with few cases the best one alone is chance. The presence decision follows: smallest area and presence
+    threshold with the smallest weighted sum of the share of lesions lost, `MAX_LOST` at most, and of the share of
+    lesion-free cases with a mask, `MAX_OUTLINED` at most where that is possible. The gentlest area wins among equals;
+    presence thresholds that are as good as the best one are averaged: the middle of a plateau is furthest from where
+    either error begins.
     """
     lesions = np.array([truth.any() for truth in truths], bool)
     threshold, largest_only = _best_outline(
