@@ -94,6 +94,13 @@ def _move_weights_out(graph: Any) -> None:
                 body.node.remove(node)
 
 
+def _moves(tensor: Any, bearers_of_its_name: int) -> bool:
+    from onnx import TensorProto
+
+    large = tensor.data_type in (TensorProto.FLOAT16, TensorProto.INT8) and int(np.prod(tensor.dims)) >= LARGE
+    return large and bearers_of_its_name == 1
+
+
 def _number_values(graph: Any) -> None:
     """Name everything between a graph's inputs and outputs v0, v1...; nodes have no names.
 
@@ -113,10 +120,3 @@ def _number_values(graph: Any) -> None:
         for node in inner.node:
             node.name = ""
             node.input[:], node.output[:] = ([number(name) for name in names] for names in (node.input, node.output))
-
-
-def _moves(tensor: Any, bearers_of_its_name: int) -> bool:
-    from onnx import TensorProto
-
-    large = tensor.data_type in (TensorProto.FLOAT16, TensorProto.INT8) and int(np.prod(tensor.dims)) >= LARGE
-    return large and bearers_of_its_name == 1

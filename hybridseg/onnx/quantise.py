@@ -204,9 +204,9 @@ def store_smaller(
     widened = []
     for name in used:
         wide = f"{name}_wide" if small[name] else name
-        widened.append(helper.make_node("Cast", [f"{name}_small"], [wide], name=f"{name}_cast", to=TensorProto.FLOAT))
+        widened.append(helper.make_node("Cast", [f"{name}_small"], [wide], to=TensorProto.FLOAT))
         if small[name]:  # not DequantizeLinear, which onnxruntime would compute anew for each image
-            widened.append(helper.make_node("Mul", [wide, f"{name}_scale"], [name], name=f"{name}_scaled"))
+            widened.append(helper.make_node("Mul", [wide, f"{name}_scale"], [name]))
     nodes = [copy.deepcopy(node) for node in (*widened, *graph.node)]
     del graph.node[:]
     graph.node.extend(nodes)
