@@ -53,3 +53,24 @@ class Streamed(Sequence):
 def streamed() -> type[Streamed]:
     """What a training set that doesn't fit in memory looks like to a method."""
     return Streamed
+
+
+METHOD = '''
+import numpy as np
+from hybridseg import Segmenter
+
+
+class Dark(Segmenter):
+    """Pixels below 50."""
+
+    def _predict_proba(self, image):
+        return (image < 50).astype(np.float32)
+'''
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, empty but for a method of one's own, mine.py:Dark."""
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(METHOD)
+    return tmp_path
