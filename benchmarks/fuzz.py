@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import faulthandler
 import functools
-import io
 import os
 import random
 import resource
@@ -23,207 +22,22 @@ import sys
 import tempfile
 import time
 import traceback
-import zipfile
-import zlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from fuzz_mutations import mutate, mutate_inside
+from fuzz_targets import TARGETS, check_message, documented
+
 CORPUS = Path(__file__).resolve().parents[1] / "tests" / "corpus"
 HANG_SECONDS = 10
 MAX_RSS_MIB = 2048
-WORDS = [
-    b"..", b"/", b"\\", b"\0", b"\n", b"\r", b'"', b"'", b",", b";", b"[", b"]", b"{", b"}", b"NaN", b"Infinity", b"-1",
-    b"1e999", b"null", b"true", b"0", b"9" * 40, b"9" * 5000, b"[" * 3000, b"\xff", b"\xef\xbb\xbf", b"\xed\xa0\x80",
-    b"../../../../etc/passwd", b"/etc/passwd", b"C:\\a", b"%s%n", b"<b>", b"=1+1", b"a" * 300, b"\x1b[2J",
-]  # fmt: skip
-NUMBERS = [b"\0", b"\xff", b"\x7f", b"\x80", b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f",
-           b"\0\0\0\x80", b"\xff\xff", b"\0\1", b"\1\0", b"\xfe\xff\xff\xff"]  # fmt: skip
 
 
 class HangError(BaseException):
     """An input took longer than `HANG_SECONDS`."""
 
 
-# ---- mutations -----------------------------------------------------------------------------------
-def mutate(data: bytes, others: list[bytes], rng: random.Random) -> bytes:
-    """Return the bytes changed in one to eight places."""
-    changed = bytearray(data)
-    for _ in range(rng.choice((1, 1, 1, 2, 2, 3, 5, 8))):
-        at = rng.randrange(len(changed) + 1)
-        length = rng.choice((1, 1, 2, 4, 8, 32, 200))
-        kind = rng.randrange(10)
-        if kind == 0 and changed:
-            changed[at % len(changed)] ^= 1 << rng.randrange(8)
-        elif kind == 1 and changed:
-            changed[at % len(changed)] = rng.randrange(256)
-        elif kind == 2:
-            changed[at : at + length] = rng.randbytes(length)
-        elif kind == 3:
-            del changed[at : at + length]
-        elif kind == 4:
-            changed[at:at] = changed[at : at + length] * rng.choice((1, 2, 50))
-        elif kind == 5:
-            number = rng.choice(NUMBERS)
-            changed[at : at + len(number)] = number
-        elif kind == 6:
-            word = rng.choice(WORDS)
-            changed[at : at + rng.choice((0, len(word)))] = word
-        elif kind == 7:
-            other = rng.choice(others)
-            start = rng.randrange(len(other) + 1)
-            changed[at : at + length] = other[start : start + rng.choice((length, len(other)))]
-        elif kind == 8:
-            del changed[at:]
-        else:
-            start = rng.randrange(len(changed) + 1)
-            changed[at : at + length] = changed[start : start + length]
-    return bytes(changed)
-
-
-def mutate_inside(data: bytes, others: list[bytes], rng: random.Random) -> bytes:
-    """Return the bytes changed behind what would give a change away: a PNG's checksums, a zip's members."""
-    if data.startswith(b"PK"):
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = {name: archive.read(name) for name in archive.namelist()}
-        chosen = rng.choice(sorted(members))
-        members[chosen] = mutate(members[chosen], list(members.values()), rng)
-        stream = io.BytesIO()
-        with zipfile.ZipFile(stream, "w") as archive:
-            for name, content in members.items():
-                archive.writestr(name, content)
-        return stream.getvalue()
-    if data.startswith(b"\x89PNG"):
-        chunks, at = [], 8
-        while at + 12 <= len(data):
-            length = int.from_bytes(data[at : at + 4], "big")
-            chunks.append((data[at + 4 : at + 8], data[at + 8 : at + 8 + length]))
-            at += 12 + length
-        chosen = rng.randrange(len(chunks))
-        kind, body = chunks[chosen]
-        if kind == b"IDAT":
-            chunks[chosen] = (kind, zlib.compress(mutate(zlib.decompress(body), [body], rng)))
-        else:
-            chunks[chosen] = (kind, mutate(body, others, rng))
-        return data[:8] + b"".join(
-            len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
-            for kind, body in chunks
-        )
-    return mutate(data, others, rng)
-
-
-# ---- targets: each takes the folder that holds the mutated file, and writes below out/ only -------
-def read_any_image(folder: Path, name: str, *, as_mask: bool) -> None:
-    """Read facts, the first frames and, if asked for, masks; write what came of it."""
-    import numpy as np
-
-    from hybridseg.images import MAX_PIXELS, read_facts, read_image, read_mask, write_image, write_mask
-
-    facts = read_facts(folder / name)
-    for frame in range(min(facts.frames, 3)):
-        chosen = frame if facts.frames > 1 else None
-        if as_mask:
-            mask = read_mask(folder / name, chosen)
-            assert mask.dtype == np.bool_ and mask.ndim == 2
-            if mask.size < 10_000:
-                write_mask(folder / "out" / "mask.png", mask)
-        else:
-            image = read_image(folder / name, chosen)
-            assert image.dtype == np.uint8 and image.ndim == 2 and 0 < image.size <= MAX_PIXELS
-            if image.size < 10_000:
-                write_image(folder / "out" / "image.png", image)
-
-
-def read_a_manifest(folder: Path, name: str) -> None:
-    from hybridseg.data import load_dataset, write_split
-    from hybridseg.data.splits import grouped_folds
-
-    dataset = load_dataset(folder / name)
-    for case in dataset[:2]:
-        case.read()
-        case.content_hash()
-    write_split(grouped_folds(dataset, 2), folder / "out" / "split.csv")
-
-
-def read_a_split(folder: Path, name: str) -> None:
-    from hybridseg.data import check_split, load_dataset, read_split
-
-    dataset = load_dataset("phantoms[n=4]")
-    try:
-        read_split(folder / name, dataset)
-    except ValueError as error:
-        check_message(error)
-    check_split(read_split(folder / name, dataset, skip_unknown=True), dataset)
-
-
-def read_a_run(folder: Path, name: str) -> None:
-    from hybridseg.bench.summary import summarize
-    from hybridseg.bench.tables import render
-
-    summary = summarize(folder)
-    for form in ("text", "md", "csv", "json"):
-        render(summary, form)
-
-
-def read_a_suite(folder: Path, name: str) -> None:
-    from hybridseg.cli._suite import read_suite
-    from hybridseg.cli.bench import bench
-
-    read_suite(str(folder / name), bench)
-
-
-def read_a_model(folder: Path, name: str) -> None:
-    import numpy as np
-
-    import hybridseg
-    from hybridseg.segmenter import NotFittedError
-
-    model = hybridseg.load(folder / name)
-    image = np.random.default_rng(0).integers(0, 256, (40, 50)).astype(np.uint8)
-    try:
-        mask = model.predict(image)
-    except NotFittedError:
-        return
-    assert mask.dtype == np.bool_ and mask.shape == image.shape
-    model.save(folder / "out" / "again.hybridseg")
-
-
-def documented(name: str) -> tuple[type[BaseException], ...]:
-    """Return what a format's readers may raise."""
-    from hybridseg.bench.records import RunError
-    from hybridseg.data import DataError
-    from hybridseg.images import ImageError
-    from hybridseg.registry import MethodLoadError
-    from hybridseg.segmenter import ModelFormatError
-
-    return {
-        "manifest": (DataError, ImageError),
-        "split": (DataError,),
-        "run": (RunError,),
-        "suite": (ValueError,),
-        "model": (ModelFormatError, MethodLoadError),
-    }.get(name, (ImageError,))
-
-
-IMAGES = ("png", "jpeg", "tiff", "bmp", "dicom")
-TARGETS: dict[str, Any] = {
-    **{name: lambda folder, file: read_any_image(folder, file, as_mask=False) for name in IMAGES},
-    "mask": lambda folder, file: read_any_image(folder, file, as_mask=True),
-    "manifest": read_a_manifest,
-    "split": read_a_split,
-    "run": read_a_run,
-    "suite": read_a_suite,
-    "model": read_a_model,
-}
-
-
-def check_message(error: BaseException) -> None:
-    """Fail unless an error is one printable line of bearable length."""
-    text = str(error)
-    assert text.isprintable() and 0 < len(text) < 6000, f"not one line: {text[:300]!r}"
-
-
-# ---- one format ----------------------------------------------------------------------------------
 class Fuzzer:
     """A format's target, the folder that it reads in, and what is changed there."""
 
@@ -392,7 +206,6 @@ def _hang(*_: object) -> None:
     raise HangError
 
 
-# ---- all formats ---------------------------------------------------------------------------------
 def main() -> int:
     """Run the formats asked for, each in its own process; return 1 if an input failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)

@@ -1,0 +1,119 @@
+"""What fuzz.py reads mutated files with, and what each reader may raise.
+
+Each takes the folder that holds the mutated file and its name, and writes below ``out`` only.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+def read_any_image(folder: Path, name: str, *, as_mask: bool) -> None:
+    """Read facts, the first frames and, if asked for, masks; write what came of it."""
+    import numpy as np
+
+    from hybridseg.images import MAX_PIXELS, read_facts, read_image, read_mask, write_image, write_mask
+
+    facts = read_facts(folder / name)
+    for frame in range(min(facts.frames, 3)):
+        chosen = frame if facts.frames > 1 else None
+        if as_mask:
+            mask = read_mask(folder / name, chosen)
+            assert mask.dtype == np.bool_ and mask.ndim == 2
+            if mask.size < 10_000:
+                write_mask(folder / "out" / "mask.png", mask)
+        else:
+            image = read_image(folder / name, chosen)
+            assert image.dtype == np.uint8 and image.ndim == 2 and 0 < image.size <= MAX_PIXELS
+            if image.size < 10_000:
+                write_image(folder / "out" / "image.png", image)
+
+
+def read_a_manifest(folder: Path, name: str) -> None:
+    from hybridseg.data import load_dataset, write_split
+    from hybridseg.data.splits import grouped_folds
+
+    dataset = load_dataset(folder / name)
+    for case in dataset[:2]:
+        case.read()
+        case.content_hash()
+    write_split(grouped_folds(dataset, 2), folder / "out" / "split.csv")
+
+
+def read_a_split(folder: Path, name: str) -> None:
+    from hybridseg.data import check_split, load_dataset, read_split
+
+    dataset = load_dataset("phantoms[n=4]")
+    try:
+        read_split(folder / name, dataset)
+    except ValueError as error:
+        check_message(error)
+    check_split(read_split(folder / name, dataset, skip_unknown=True), dataset)
+
+
+def read_a_run(folder: Path, name: str) -> None:
+    from hybridseg.bench.summary import summarize
+    from hybridseg.bench.tables import render
+
+    summary = summarize(folder)
+    for form in ("text", "md", "csv", "json"):
+        render(summary, form)
+
+
+def read_a_suite(folder: Path, name: str) -> None:
+    from hybridseg.cli._suite import read_suite
+    from hybridseg.cli.bench import bench
+
+    read_suite(str(folder / name), bench)
+
+
+def read_a_model(folder: Path, name: str) -> None:
+    import numpy as np
+
+    import hybridseg
+    from hybridseg.segmenter import NotFittedError
+
+    model = hybridseg.load(folder / name)
+    image = np.random.default_rng(0).integers(0, 256, (40, 50)).astype(np.uint8)
+    try:
+        mask = model.predict(image)
+    except NotFittedError:
+        return
+    assert mask.dtype == np.bool_ and mask.shape == image.shape
+    model.save(folder / "out" / "again.hybridseg")
+
+
+def documented(name: str) -> tuple[type[BaseException], ...]:
+    """Return what a format's readers may raise."""
+    from hybridseg.bench.records import RunError
+    from hybridseg.data import DataError
+    from hybridseg.images import ImageError
+    from hybridseg.registry import MethodLoadError
+    from hybridseg.segmenter import ModelFormatError
+
+    return {
+        "manifest": (DataError, ImageError),
+        "split": (DataError,),
+        "run": (RunError,),
+        "suite": (ValueError,),
+        "model": (ModelFormatError, MethodLoadError),
+    }.get(name, (ImageError,))
+
+
+IMAGES = ("png", "jpeg", "tiff", "bmp", "dicom")
+TARGETS: dict[str, Any] = {
+    **{name: lambda folder, file: read_any_image(folder, file, as_mask=False) for name in IMAGES},
+    "mask": lambda folder, file: read_any_image(folder, file, as_mask=True),
+    "manifest": read_a_manifest,
+    "split": read_a_split,
+    "run": read_a_run,
+    "suite": read_a_suite,
+    "model": read_a_model,
+}
+
+
+def check_message(error: BaseException) -> None:
+    """Fail unless an error is one printable line of bearable length."""
+    text = str(error)
+    assert text.isprintable() and 0 < len(text) < 6000, f"not one line: {text[:300]!r}"
