@@ -99,7 +99,7 @@ def largest_component(mask: NDArray[np.bool_], probability: NDArray[np.float32])
     """Keep the 8-connected component with the largest sum of probability; the first in row order among equals.
 
     The sum is the expected number of lesion pixels, so that a smaller sure region outweighs a larger doubtful one. It
-    is taken in whole `PROBABILITY_STEPS`, whose order of summing doesn't matter.
+    is taken in whole `PROBABILITY_STEPS`, whose order of summing doesn't matter; the probability must be finite.
     """
     labels, sizes = label_components(mask)
     if len(sizes) <= 2:

@@ -149,6 +149,8 @@ def find_class(name: str) -> type[Segmenter]:
         hint = f"; did you mean `{close[0]}`?" if close else ""
         if shipped(name):
             hint = f"; the trained model that ships is written `{name}.onnx` here"
+        if Path(name).is_file():
+            hint = f"; the file of that name is written `./{name}`"
         raise UnknownMethodError(f"unknown method `{name}`; known: {', '.join(methods) or 'none'}{hint}")
     info = methods[name]
     if info.problem:
@@ -206,7 +208,7 @@ def _load_onnx(path: Path, params: dict[str, Any]) -> Segmenter:
     """Return the segmenter in an ``.onnx`` file, opened once, with these parameters; errors as in `load`."""
     from .onnx import OnnxSegmenter
 
-    own = None if path.exists() else shipped(str(path))
+    own = shipped(path.name) if path.parent == ZOO or (not path.exists() and path.name == str(path)) else None
     model = OnnxSegmenter(path=os.fspath(own or path)).set_params(**params)
     model._open(screened=own is not None and _is_as_its_card_says(own))
     return model

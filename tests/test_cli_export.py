@@ -85,6 +85,12 @@ def test_a_smaller_file_is_not_measured_on_what_the_model_has_seen(model: str) -
     assert "on 3 validation images" in other.output
 
 
+def test_too_few_scenes_to_measure_on_are_named(model: str) -> None:
+    result = run("export", model, "-o", "x.onnx", "--weights", "fp16", "--data", "phantoms[n=3,seed=9]")
+    assert result.exit_code == 2
+    assert "must have at least 5 scenes, got 3; or give --validation DIR" in result.output
+
+
 def test_a_target_that_cannot_be_written_is_refused_before_the_model_is_looked_for(model: str) -> None:
     Path("kept.onnx").write_bytes(b"precious")
     Path("kept.onnx").chmod(0o444)

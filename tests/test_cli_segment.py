@@ -116,6 +116,8 @@ def test_one_bad_file_does_not_stop_the_others(tmp_path: Path, dark: str, image:
         (["a.png"], ["a.png", "missing.png"], "missing.png: no such file or folder"),
         (["a.png", "notes/readme.txt"], ["a.png", "notes"], "notes: holds no image"),
         (["a.png"], ["a.png", "-"], "`-` stands alone"),
+        (["a.png"], ["-", "--shard", "9/9"], "`-` stands alone"),
+        (["a.png"], ["-", "--existing", "skip"], "`-` stands alone"),
         (["a.png"], ["a.png", "-m", "nothing-of-this-name"], "unknown method `nothing-of-this-name`; known: "),
         (["a.png"], ["a.png", "-m", "mine.py:Untrained"], "must be trained first"),
         (["a.png"], ["a.png", "-m", "mine.py:Missing"], "mine.py has no `Missing`"),

@@ -64,6 +64,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("text.hybridseg").write_text("not a model")
     Path("cut.png").write_bytes(Path("grey.png").read_bytes()[:40])
     Path("empty").mkdir()
+    Path("settings.json").write_text("{}")
     return tmp_path
 
 
@@ -156,6 +157,10 @@ BAD = [
     (["bench", "--data", "phantoms[n=3]", "--folds", "3", "-m", "otsu", "-o", "empty/../grey.png"], "is a file"),
     (["fit", "otsu", "--data", "phantoms[n=3]", "-o", "no/where.hybridseg"], "there is no folder no"),
     (["fit", "otsu", "--data", "phantoms[n=3]", "-p", "depth", "-o", "x.hybridseg"], "written `name=value`"),
+    (["fit", "otsu", "--data", "phantoms[n=3]", "-o", "x.onnx"], "`fit` saves a model, not ONNX"),
+    (["fit", "otsu", "--data", "phantoms[n=3]", "-o", "settings"], "settings.json exists; give --overwrite"),
+    (["info", "missing.hybridseg[threads=2]"], "missing.hybridseg: no such file"),
+    (["segment", "-m", "settings.json", "grey.png"], "the file of that name is written `./settings.json`"),
     (["fit", "otsu", "--data", "empty", "-o", "x.hybridseg"], "empty: holds no image"),
     (["fit", "mine.py:Nobody", "--data", "phantoms[n=3]", "-o", "x.hybridseg"], "mine.py has no `Nobody`"),
     (["export", "mine.py:Level", "-o", "x.onnx"], "must be trained first"),

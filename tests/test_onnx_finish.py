@@ -12,7 +12,7 @@ pytest.importorskip("spox")
 
 import spox
 import spox.opset.ai.onnx.v18 as op
-from onnx import helper
+from onnx import TensorProto, checker, helper
 
 from hybridseg.onnx import assemble
 from hybridseg.onnx.batch import const
@@ -101,4 +101,14 @@ def test_names_are_short_inside_and_kept_outside() -> None:
     assert not any(node.name for node in nodes)
     np.testing.assert_array_equal(run(model), before)
     finish(model)
+    np.testing.assert_array_equal(run(model), before)
+
+
+def test_an_output_called_as_numbers_are_keeps_its_name_to_itself() -> None:
+    model = looking_up()
+    before = run(model)
+    model.graph.node.append(helper.make_node("Identity", ["mask"], ["v3"]))
+    model.graph.output.append(helper.make_tensor_value_info("v3", TensorProto.UINT8, ["N", "H", "W", 1]))
+    finish(model)
+    checker.check_model(model, full_check=True)
     np.testing.assert_array_equal(run(model), before)

@@ -45,8 +45,8 @@ def test_a_pixel_at_the_threshold_is_lesion():
 
 
 def test_the_threshold_is_compared_in_float32():
-    probability = np.array([[np.float32(0.1)]])
-    assert apply_operating_point(probability, point(threshold=0.1)).all()
+    probability = np.array([[np.float32(0.35)]])  # a little below 0.35
+    assert apply_operating_point(probability, point(threshold=0.35)).all()
 
 
 def test_a_hole_is_filled_and_a_bay_is_not():

@@ -186,7 +186,20 @@ def test_training_without_a_lesion_in_either_part_is_refused(masks, message) -> 
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"epochs": 0}, "`epochs` must be at least 1, got 0"),
+        ({"epochs": 0}, "`epochs` must be an integer of at least 1, got 0"),
+        ({"epochs": 1.5}, "`epochs` must be an integer of at least 1, got 1.5"),
+        ({"batch_size": "abc"}, "`batch_size` must be an integer of at least 1, got 'abc'"),
+        ({"random_state": -1}, "`random_state` must be an integer of at least 0, got -1"),
+        ({"threads": 0}, "`threads` must be an integer of at least 1, got 0"),
+        ({"size": 33.0}, "`size` must be an integer of at least 32, got 33.0"),
+        ({"size": 100}, "`size` must be a positive multiple of 32, got 100"),
+        ({"encoder": "resnet"}, "`encoder` must be one of .*, got 'resnet'"),
+        ({"learning_rate": -1}, "`learning_rate` must be a number above 0, got -1"),
+        ({"learning_rate": float("nan")}, "`learning_rate` must be a number above 0, got nan"),
+        ({"weight_decay": -2}, "`weight_decay` must be a number of at least 0, got -2"),
+        ({"pretrained": "no"}, "`pretrained` must be True or False, got 'no'"),
+        ({"teacher": ()}, r"`teacher` must be None, a path or several paths, got \(\)"),
+        ({"start_from": 3}, "`start_from` must be None or a path, got 3"),
         ({"ema_decay": 1.0}, "`ema_decay` must lie in"),
         ({"lesion_free_share": -0.1}, "`lesion_free_share` must lie in"),
     ],
@@ -195,6 +208,8 @@ def test_wrong_parameters_are_named(params, message) -> None:
     image, mask = np.zeros((40, 40), np.uint8), np.ones((40, 40), bool)
     with pytest.raises(ValueError, match=message):
         UNetSegmenter(**params).fit([image] * 2, [mask] * 2)
+    with pytest.raises(ValueError, match=message):  # what bench asks before it starts
+        UNetSegmenter(**params)._check_state()
 
 
 def test_only_empty_masks_are_refused() -> None:

@@ -13,8 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hybridseg import NotFittedError, OperatingPoint
 from hybridseg.data.phantoms import phantom
+from hybridseg.registry import create
 from hybridseg.unet.segmenter import UNetSegmenter
+from hybridseg.unet.working import BLANK_RANGE
 
 pytest.importorskip("keras")
 pytest.importorskip("tensorflow")
@@ -73,6 +76,8 @@ def test_finished_training_is_not_done_again(fitted, cases, monkeypatch) -> None
     monkeypatch.setattr(training, "_one_epoch", lambda *a: pytest.fail("an epoch was trained again"))
     again = UNetSegmenter(**TINY, checkpoint_dir=fitted.checkpoint_dir).fit(*cases)
     np.testing.assert_array_equal(again.predict_proba(cases[0][1]), fitted.predict_proba(cases[0][1]))
+    # No pictures stay there.
+    assert [path.name for path in Path(fitted.checkpoint_dir).iterdir()] == [training.CHECKPOINT]
 
 
 def test_same_seed_same_model_whatever_the_checkpoints_and_without_all_images_in_memory(
@@ -85,10 +90,30 @@ def test_same_seed_same_model_whatever_the_checkpoints_and_without_all_images_in
     assert again.operating_point_ == fitted.operating_point_
 
 
-def test_checkpoint_of_another_training_is_refused(fitted, cases) -> None:
-    other = UNetSegmenter(**{**TINY, "width": 5}, checkpoint_dir=fitted.checkpoint_dir)
-    with pytest.raises(training.TrainingError, match="other parameters, architecture or data"):
-        other.fit(*cases)
+def test_checkpoint_of_another_training_is_refused(fitted, cases, tmp_path: Path) -> None:
+    otsu = tmp_path / "otsu.onnx"
+    create("otsu").to_onnx(otsu)
+    start = str(Path(fitted.checkpoint_dir, training.CHECKPOINT))
+    for other in ({"width": 5}, {"teacher": str(otsu), "teacher_share": 0.0}, {"start_from": start}):
+        model = UNetSegmenter(**{**TINY, **other}, checkpoint_dir=fitted.checkpoint_dir)
+        with pytest.raises(training.TrainingError, match="other parameters, architecture or data"):
+            model.fit(*cases)
+
+
+def test_training_stops_after_as_many_worse_epochs_as_patience_allows(cases, monkeypatch) -> None:
+    monkeypatch.setattr(training, "is_worse", lambda scores, reference: len(reference) > 0)
+    model = UNetSegmenter(**{**TINY, "epochs": 9, "patience": 2}).fit(*cases)
+    assert len(model.history_) == 1 + 2
+
+
+def test_a_picture_that_shows_nothing_has_no_lesion(fitted) -> None:
+    model = copy.copy(fitted)
+    model.operating_point_ = OperatingPoint(threshold=0.001)
+    dark = np.zeros((50, 60), np.uint8)
+    dark[::2] = BLANK_RANGE - 1
+    assert not model.predict_proba(dark).any()
+    dark[0] = BLANK_RANGE
+    assert model.predict(dark).any()
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 torn"])
@@ -199,6 +224,13 @@ def test_mean_of_none_or_of_other_sizes_is_refused(fitted) -> None:
     for models, got in (([fitted, larger], r"\[32, 64\]"), ([], r"\[\]")):
         with pytest.raises(ValueError, match=rf"`models` must have one size, got {got}"):
             UNetSegmenter.mean_of(models)
+    with pytest.raises(NotFittedError):
+        UNetSegmenter.mean_of([fitted, UNetSegmenter(**TINY)])
+
+
+def test_another_size_than_the_network_has_is_refused(fitted, cases) -> None:
+    with pytest.raises(ValueError, match="`size` must be 32, that of the fitted network, got 64"):
+        copy.copy(fitted).set_params(size=64).predict(cases[0][0])
 
 
 def test_networks_with_other_inputs_have_no_mean(fitted) -> None:

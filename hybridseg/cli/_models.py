@@ -23,8 +23,8 @@ def create_trained(spec: str) -> Segmenter:
     """
     name, bracket, params = spec.partition("[")
     path = shipped(name)
-    if path is not None and not Path(name).exists():
-        return create(f"{path.name}{bracket}{params}")
+    if path is not None and not (name.endswith(".onnx") and Path(name).exists()):
+        return create(f"{path}{bracket}{params}")
     model = create(spec)
     if model.tags.requires_fit and not model._state():
         raise ValueError(

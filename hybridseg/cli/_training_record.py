@@ -47,13 +47,18 @@ def write_card(path: Path, model: Segmenter, dataset: Dataset, lesion_images: in
     write_atomically(path, (json.dumps(card, indent=2, default=str) + "\n").encode())
 
 
+def curve_files(stem: Path) -> list[Path]:
+    """Return STEM.history.csv and STEM.history.png."""
+    return [stem.with_name(f"{stem.name}.history.{ending}") for ending in ("csv", "png")]
+
+
 def write_curves(stem: Path, history: History) -> list[Path]:
     """Write a training's history as STEM.history.csv and STEM.history.png, and return both paths."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(history)
-    table, picture = stem.with_name(f"{stem.name}.history.csv"), stem.with_name(f"{stem.name}.history.png")
+    table, picture = curve_files(stem)
     write_atomically(table, text.getvalue().encode())
     write_atomically(picture, draw_curves(history))
     return [table, picture]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..segmenter import Segmenter
 
 CALIBRATION_IMAGES = 64
+FOLDS = 5
 
 
 @click.command()
@@ -110,8 +111,10 @@ def _smaller(
     if data is not None:
         training = read(data, measure=validation is None)
         if validation is None:
-            ids = {case.case_id for case in training}
-            fold = (busi_split() if published <= ids else grouped_folds(training, 5)).folds[0]
+            ids, scenes = {case.case_id for case in training}, len(set(training.groups))
+            if scenes < FOLDS:
+                raise ValueError(f"{data} must have at least {FOLDS} scenes, got {scenes}; or give --validation DIR")
+            fold = (busi_split() if published <= ids else grouped_folds(training, FOLDS)).folds[0]
             training, measured = training.select(fold.train), training.select(fold.test)
         step = -(-len(training) // CALIBRATION_IMAGES)
         calibration = [case.read()[0] for case in training[::step]] if weights == "int8" else []

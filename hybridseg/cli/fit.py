@@ -51,9 +51,13 @@ def fit(
     from ..data import CaseReader, load_dataset
     from ..images import shown
     from ..validation import remove_parts
-    from ._training_record import write_card, write_curves
+    from ._training_record import curve_files, write_card, write_curves
 
-    check_target(output, overwrite)
+    if output.suffix == ".onnx":
+        raise ValueError(f"{shown(output)}: `fit` saves a model, not ONNX; give a name in .hybridseg, then `export` it")
+    card = output.with_name(f"{output.name}.json")
+    for path in (output, card, *curve_files(output)):
+        check_target(path, overwrite)
     model = registry.create(method)
     for text in params:  # the grammar of the brackets, so that both ways mean the same
         model.set_params(**registry.parse_spec(f"method[{text}]")[1])
@@ -74,7 +78,6 @@ def fit(
         model.set_params(checkpoint_dir=None)
     remove_parts(output.parent)
     model.save(output)
-    card = output.with_name(f"{output.name}.json")
     write_card(card, model, dataset, lesion_images, time.monotonic() - start)
     history = getattr(model, "history_", None)
     if history:

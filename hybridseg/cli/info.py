@@ -18,16 +18,18 @@ from ..bench.text import aligned, fields
 def info(what: str) -> None:
     """Describe a method, a saved model, an ONNX file, an image or a run folder. No image is segmented."""
     path = Path(what)
-    if what.endswith(".onnx") and not path.exists():
-        path = registry.shipped(what) or path
+    if not path.exists() and registry.is_model_path(name := what.partition("[")[0]):
+        path = Path(name)  # parameters in brackets change nothing about a file
+    if path.suffix == ".onnx" and not path.exists():
+        path = registry.shipped(str(path)) or path
     if path.is_dir():
         click.echo(_run(path))
     elif path.suffix == ".onnx" and path.is_file():
         click.echo(_onnx(path))
     elif path.is_file():
         click.echo(_image(path) if _is_image(path) else _saved(path))
-    elif path.suffix and ".py:" not in what and "[" not in what:
-        raise FileNotFoundError(f"{what}: no such file")
+    elif path.suffix and ".py:" not in what and "[" not in path.name:
+        raise FileNotFoundError(f"{path}: no such file")
     else:
         click.echo(_method(what))
 

@@ -84,8 +84,9 @@ def segment(
     For research. Not a medical device: not for diagnosis.
     """
     if "-" in inputs:
-        if inputs != ("-",) or output is not None or overlay or measure is not None or dicom_seg:
-            raise click.UsageError("`-` stands alone: one image from stdin, its mask to stdout")
+        beside = (output, overlay, existing != "error", measure, dicom_seg, keep_patient, processes > 1, cluster, shard)
+        if inputs != ("-",) or any(beside):
+            raise click.UsageError("`-` stands alone: one image from stdin, its mask to stdout, no option but -m")
         _pipe(_models.create_trained(_spec(spec)))
         return
     if keep_patient and not dicom_seg:

@@ -2,8 +2,8 @@
 
 A mask is cut into runs (stretches of true pixels in a row). Runs of neighbouring rows that touch are joined by
 a Loop of scatter-min and pointer jumping, as in Y. Shiloach and U. Vishkin (1982),
-doi:10.1016/0196-6774(82)90008-6: 6 to 8 rounds whatever the shape. A component is known by its first run in row
-order. Apart from finding the runs and painting the result, the work is per run, not per pixel.
+doi:10.1016/0196-6774(82)90008-6: 4 to 9 rounds, growing with the logarithm of the runs. A component is known by its
+first run in row order. Apart from finding the runs and painting the result, the work is per run, not per pixel.
 """
 
 from __future__ import annotations

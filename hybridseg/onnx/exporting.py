@@ -16,7 +16,7 @@ from ..segmenter import Segmenter
 from ..validation import check_writable, write_atomically
 from .finish import finish, simplify
 from .parity import ImageParity, ParityError, ParityReport, parity_images, speckle
-from .segmenter import EXPORT_LINE, PREFIX, OnnxSegmenter
+from .segmenter import EXPORT_LINE, PREFIX, OnnxSegmenter, one_line
 
 BATCH = 3
 """Images in the batch that must equal the same images one by one."""
@@ -66,7 +66,10 @@ def export(
     check_writable(path)
     model = build_graph(segmenter)
     finish(model)
-    onnx.checker.check_model(model, full_check=True)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except onnx.checker.ValidationError as error:
+        raise ValueError(f"the graph of {type(segmenter).__name__} isn't valid ONNX: {one_line(error)}") from None
     describe_method(model, segmenter, metadata or {})
     with tempfile.TemporaryDirectory(prefix="hybridseg-export-") as folder:
         candidate = Path(folder, "candidate.onnx")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -109,8 +110,13 @@ def _number_values(graph: Any) -> None:
     """
     numbers: dict[str, str] = {value.name: value.name for value in (*graph.input, *graph.output)} | {"": ""}
 
+    ends = frozenset(numbers)
+    free = (name for k in count() if (name := f"v{k}") not in ends)
+
     def number(name: str) -> str:
-        return numbers.setdefault(name, f"v{len(numbers)}")
+        if name not in numbers:
+            numbers[name] = next(free)
+        return numbers[name]
 
     for inner in graphs(graph):
         for value in (*inner.input, *inner.initializer, *inner.value_info, *inner.output):

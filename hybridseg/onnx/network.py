@@ -40,6 +40,7 @@ def wrap_network(
     input_size: int | tuple[int, int],
     preprocessing: Preprocessing,
     operating_point: OperatingPoint,
+    blank_range: int = 0,
 ) -> Any:
     """Return a model of hybridseg's signature around a fixed-size network.
 
@@ -55,6 +56,8 @@ def wrap_network(
         h and w.
     preprocessing : Preprocessing
     operating_point : OperatingPoint
+    blank_range : int
+        An image of fewer grey levels from its darkest to its brightest pixel has probability 0.
 
     Returns
     -------
@@ -75,7 +78,8 @@ def wrap_network(
         return op.squeeze(network(**{input_name: batch})[output_name], const([0]))
 
     def single(image: Var) -> tuple[Var, Var]:
-        small = resize(op.cast(image, to=np.float32), const([height, width]))
+        pixels = op.cast(image, to=np.float32)
+        small = resize(pixels, const([height, width]))
         grey = op.expand(op.unsqueeze(small, const([2])), const([height, width, channels]))
         steps = (preprocessing.mean, preprocessing.std)
         mean, std = (const(np.reshape(value, (1, 1, -1)), np.float32) for value in steps)
@@ -83,6 +87,10 @@ def wrap_network(
         probability = _with_mirror_image(run, view) if preprocessing.flip else run(view)
         full = resize(op.squeeze(probability, const([2])), op.shape(image))
         clipped = op.clip(full, const(0.0, np.float32), const(1.0, np.float32))
+        if blank_range:
+            levels = op.sub(op.reduce_max(pixels, keepdims=0), op.reduce_min(pixels, keepdims=0))
+            shown = op.greater_or_equal(levels, const(blank_range, np.float32))
+            clipped = op.mul(clipped, op.cast(shown, to=np.float32))
         return apply_operating_point(clipped, operating_point), clipped
 
     return assemble(single)

@@ -44,12 +44,7 @@ def build_network(encoder: str, size: int, width: int = 16) -> Any:
     """
     import keras
 
-    if encoder not in ENCODERS:
-        raise ValueError(f"`encoder` must be one of {', '.join(ENCODERS)}, got {encoder!r}")
-    if size < 32 or size % 32:
-        raise ValueError(f"`size` must be a positive multiple of 32, got {size}")
-    if width < 1:
-        raise ValueError(f"`width` must be at least 1, got {width}")
+    check_shape(encoder, size, width)
     image = keras.Input((size, size, 1), name="image")
     # EfficientNet-Lite0's own normalisation, (x - 127) / 128, is part of the network.
     x = keras.layers.Rescaling(1 / 128, offset=-127 / 128, name="normalise")(image)
@@ -70,6 +65,16 @@ def build_network(encoder: str, size: int, width: int = 16) -> Any:
     x = keras.layers.UpSampling2D(2, interpolation="bilinear", name="logit_up")(x)
     x = keras.layers.Activation("sigmoid", name="probability", dtype="float32")(x)
     return keras.Model(image, x, name=f"unet_{encoder.replace('-', '_')}_{size}")
+
+
+def check_shape(encoder: str, size: int, width: int) -> None:
+    """Raise ValueError for an encoder, a size or a width that `build_network` doesn't know."""
+    if encoder not in ENCODERS:
+        raise ValueError(f"`encoder` must be one of {', '.join(ENCODERS)}, got {encoder!r}")
+    if size < 32 or size % 32:
+        raise ValueError(f"`size` must be a positive multiple of 32, got {size}")
+    if width < 1:
+        raise ValueError(f"`width` must be at least 1, got {width}")
 
 
 def _conv(x: Any, filters: int, kernel: int, name: str, bn_name: str, *, stride: int = 1, relu: Any = None) -> Any:

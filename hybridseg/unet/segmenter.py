@@ -6,8 +6,9 @@ import copy
 import hashlib
 import importlib.util
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,23 @@ from numpy.typing import NDArray
 
 from ..postprocess import OperatingPoint
 from ..segmenter import Progress, Segmenter, Tags
-from .working import to_native, to_working
+from .working import BLANK_RANGE, is_blank, to_native, to_working
 
 MAX_HELD_OUT = 500
+WHOLE = {"size": 32, "width": 1, "epochs": 1, "batch_size": 1, "patience": 1, "random_state": 0, "threads": 1}
+"""Parameters that are integers, and the smallest that each may be."""
+REAL: dict[str, tuple[str, Callable[[float], bool]]] = {
+    "learning_rate": ("be a number above 0", lambda value: 0 < value < float("inf")),
+    "weight_decay": ("be a number of at least 0", lambda value: 0 <= value < float("inf")),
+    "teacher_share": ("lie in [0, 1]", lambda value: 0 <= value <= 1),
+    **{
+        name: ("lie in [0, 1)", lambda value: 0 <= value < 1)
+        for name in ("validation_share", "lesion_free_share", "ema_decay")
+    },
+}
+"""Parameters that are numbers, what each must, and whether a value does."""
+WORKING_FILES = ("images.npy", "masks.npy")
+"""What a training reads from, in its checkpoint folder, while it lasts."""
 TRAIN_LINE = 'pip install "hybridseg[train]"'
 
 
@@ -26,7 +41,8 @@ class UNetSegmenter(Segmenter):
     """U-Net with a pretrained or plain encoder; trained with Keras, run with onnxruntime.
 
     The image is stretched to a square working size, the network gives a probability there, and that is stretched
-    back. After O. Ronneberger et al., U-Net (MICCAI 2015, doi 10.1007/978-3-319-24574-4_28); encoder after M. Tan and
+    back. An image of fewer than 32 grey levels from its darkest to its brightest pixel shows nothing: its probability
+    is 0. After O. Ronneberger et al., U-Net (MICCAI 2015, doi 10.1007/978-3-319-24574-4_28); encoder after M. Tan and
     Q. Le, EfficientNet (ICML 2019, arXiv:1905.11946), Lite0 variant. A fitted one needs no TensorFlow.
 
     Parameters
@@ -66,7 +82,8 @@ class UNetSegmenter(Segmenter):
     threads : int
         Threads of onnxruntime in ``predict``.
     checkpoint_dir : str, optional
-        Folder for checkpoints; a training that finds its own checkpoint there goes on from it.
+        Folder for checkpoints; a training that finds its own checkpoint there goes on from it. Until it ends, the
+        folder also holds its images and masks at ``size``.
     """
 
     tags = Tags(requires_fit=True, max_differing_pixels=0.0001, max_probability_difference=1e-3)
@@ -128,6 +145,7 @@ class UNetSegmenter(Segmenter):
         from .training import read_start, train
 
         start = read_start(Path(self.start_from)) if self.start_from is not None else None
+        teacher, teacher_hash = self._teacher()
         folder = Path(self.checkpoint_dir) if self.checkpoint_dir is not None else None
         data = _working_size(images, masks, self.size, folder)
         if not data.has_lesion.any():
@@ -139,7 +157,6 @@ class UNetSegmenter(Segmenter):
         else:
             natives, truths = validation
             validation_data = _working_size(natives, truths, self.size, None)
-        teacher, teacher_hash = self._teacher()
         model, history = train(
             recipe, data, validation_data, progress=progress, checkpoint_dir=folder, teacher=teacher,
             teacher_hash=teacher_hash, start=start,
@@ -151,6 +168,10 @@ class UNetSegmenter(Segmenter):
         self.validation_images_ = len(validation_data)
         cases = validation_data.cases
         self.operating_point_ = self._tune([natives[k] for k in cases], [truths[k] for k in cases])
+        del data, validation_data
+        if folder is not None:
+            for name in WORKING_FILES:
+                (folder / name).unlink()
 
     @classmethod
     def mean_of(cls, models: Sequence[UNetSegmenter]) -> UNetSegmenter:
@@ -164,9 +185,14 @@ class UNetSegmenter(Segmenter):
         ------
         ValueError
             If there is none, or their ``size`` differs.
+        NotFittedError
+            If one isn't fitted.
         """
         from ..onnx.network import mean_network
 
+        models = list(models)
+        for model in models:
+            model._check_fitted()
         sizes = sorted({model.size for model in models})
         if len(sizes) != 1:
             raise ValueError(f"`models` must have one size, got {sizes}")
@@ -196,18 +222,33 @@ class UNetSegmenter(Segmenter):
 
         return answer, digest.hexdigest()
 
+    def _check_parameters(self) -> None:
+        """Raise ValueError for a parameter of another type or out of its range."""
+        from .network import check_shape
+
+        values = self.get_params(deep=False)
+        for name, least in WHOLE.items():
+            if isinstance(values[name], bool) or not isinstance(values[name], Integral) or values[name] < least:
+                raise ValueError(f"`{name}` must be an integer of at least {least}, got {values[name]!r}")
+        for name, (text, fits) in REAL.items():
+            if isinstance(values[name], bool) or not isinstance(values[name], Real) or not fits(values[name]):
+                raise ValueError(f"`{name}` must {text}, got {values[name]!r}")
+        for name in ("pretrained", "flip_averaging"):
+            if not isinstance(values[name], bool):
+                raise ValueError(f"`{name}` must be True or False, got {values[name]!r}")
+        for name in ("start_from", "checkpoint_dir"):
+            if not isinstance(values[name], str | None):
+                raise ValueError(f"`{name}` must be None or a path, got {values[name]!r}")
+        teachers = [self.teacher] if isinstance(self.teacher, str) else self.teacher
+        if teachers is not None and not (teachers and all(isinstance(path, str) for path in teachers)):
+            raise ValueError(f"`teacher` must be None, a path or several paths, got {self.teacher!r}")
+        check_shape(self.encoder, self.size, self.width)
+
     def _recipe(self) -> Any:
         from .training import Recipe
 
+        self._check_parameters()
         pretrained = self.pretrained and self.encoder != "none"  # a plain encoder has no weights to start from
-        for name, low, high in (("validation_share", 0, 1), ("lesion_free_share", 0, 1), ("ema_decay", 0, 1)):
-            if not low <= getattr(self, name) < high:
-                raise ValueError(f"`{name}` must lie in [{low}, {high}), got {getattr(self, name)}")
-        if not 0 <= self.teacher_share <= 1:
-            raise ValueError(f"`teacher_share` must lie in [0, 1], got {self.teacher_share}")
-        for name in ("epochs", "batch_size", "patience"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}")
         values = {field.name: getattr(self, field.name) for field in fields(Recipe)}
         teacher_share = self.teacher_share if self.teacher is not None else 0.0
         return Recipe(**{**values, "pretrained": pretrained, "teacher_share": teacher_share})
@@ -217,6 +258,8 @@ class UNetSegmenter(Segmenter):
         return to_working(image, self.size)[None, :, :, None]
 
     def _predict_proba(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        if is_blank(image):
+            return np.zeros(image.shape, np.float32)
         working = self._network_input(image)
         if self.flip_averaging:
             working = np.concatenate([working, working[:, :, ::-1]])
@@ -238,11 +281,15 @@ class UNetSegmenter(Segmenter):
             session = onnxruntime.InferenceSession(
                 self.network_.tobytes(), options, providers=["CPUExecutionProvider"]
             )
+            size = session.get_inputs()[0].shape[1]
+            if self.size != size:
+                raise ValueError(f"`size` must be {size}, that of the fitted network, got {self.size}")
             runtime = self.__dict__["_runtime"] = (self.network_, self.threads, session)
         return runtime[2]
 
     def _check_state(self) -> None:
         super()._check_state()
+        self._check_parameters()
         if "network_" in vars(self):
             from ..onnx.screening import screen_inside
 
@@ -263,6 +310,7 @@ class UNetSegmenter(Segmenter):
             self.size,
             Preprocessing(mean=0.0, std=1.0, flip=self.flip_averaging),
             self.current_operating_point,
+            blank_range=BLANK_RANGE,
         )
 
 
@@ -278,7 +326,7 @@ def _working_size(
     else:
         folder.mkdir(parents=True, exist_ok=True)
         small_images, small_masks = (
-            np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.uint8, shape) for name in ("images", "masks")
+            np.lib.format.open_memmap(folder / name, "w+", np.uint8, shape) for name in WORKING_FILES
         )
     for k in range(len(images)):
         small_images[k] = np.rint(to_working(images[k], size))
@@ -329,7 +377,7 @@ def hold_out(
 
 
 def _require_keras() -> None:
-    """Refuse early where training can't work, and keep TensorFlow's start-up notes off the terminal."""
+    """Refuse early where training can't work, and have TensorFlow say less at its start."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     for module in ("keras", backend):

@@ -177,7 +177,7 @@ def _train(
         checkpoint_dir.mkdir(parents=True, exist_ok=True)
         if (checkpoint_dir / CHECKPOINT).exists():
             run = read_checkpoint(checkpoint_dir / CHECKPOINT, identity, model, optimizer)
-    while run.epoch < recipe.epochs and run.epoch - run.best_epoch <= recipe.patience:
+    while run.epoch < recipe.epochs and run.epoch - run.best_epoch < recipe.patience:
         _one_epoch(recipe, data, validation, run, model, judge, steps, progress, teacher)
         if checkpoint_dir is not None:
             write_checkpoint(checkpoint_dir / CHECKPOINT, identity, run, model, optimizer)

@@ -9,10 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+BLANK_RANGE = 32
+"""Grey levels between the darkest and the brightest pixel below which an image shows nothing."""
+
 
 def to_working(image: NDArray[np.uint8] | NDArray[np.bool_], size: int) -> NDArray[np.float32]:
     """Stretch a native image or mask (H, W) to float32 (size, size), in the same units."""
     return resize(image.astype(np.float32), (size, size))
+
+
+def is_blank(image: NDArray[np.uint8]) -> bool:
+    """Whether an image (H, W) shows nothing, such as an empty frame: networks outline the dark in it."""
+    return int(image.max()) - int(image.min()) < BLANK_RANGE
 
 
 def to_native(probability: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
