@@ -56,10 +56,9 @@ def main(*, name: str, model_path: Path, counts: tuple[Path, ...], data: str) ->
     """Export, score from stored counts, time, and write the card."""
     model = UNetSegmenter.load(model_path)
     teachers = [model.teacher] if isinstance(model.teacher, str) else model.teacher or []
-    start = Path(model.start_from) if model.start_from else None
     model.set_params(  # no one's folders
-        checkpoint_dir=None, teacher=[Path(path).name for path in teachers] or None,
-        start_from=f"{start.parent.name}/{start.name}" if start else None,
+        checkpoint_dir=None, teacher=[_last_two(path) for path in teachers] or None,
+        start_from=_last_two(model.start_from) if model.start_from else None,
     )
     dataset = load_dataset(data).select(busi_split().case_ids)
     scores = score_card(counts)
@@ -114,6 +113,10 @@ def main(*, name: str, model_path: Path, counts: tuple[Path, ...], data: str) ->
     target.with_suffix(".json").write_text(json.dumps(card, indent=2, default=str) + "\n")
     target.with_suffix(".md").write_text(markdown(card))
     print(markdown(card))
+
+
+def _last_two(path: str) -> str:
+    return "/".join(Path(path).parts[-2:])
 
 
 def validation_cases(model: UNetSegmenter, dataset: Dataset) -> tuple[list, list]:
@@ -195,7 +198,8 @@ def markdown(card: dict) -> str:
         "", "## Limits", "",
         "One public data set from one hospital and two scanner types, women between 25 and 75; frames chosen by its "
         "authors. Lesions can be missed, and normal tissue outlined. Where two masses are in the picture, one may be "
-        "outlined only. Say so wherever its masks are shown.", "",
+        "outlined only. A frame without a scan in it gets no mask if it is of nearly one grey, but dark noise or a "
+        "caption on black may be outlined. Say so wherever its masks are shown.", "",
     ]
     return "\n".join(lines)
 

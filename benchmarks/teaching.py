@@ -62,7 +62,8 @@ def main(lines: tuple[str, ...], note: str, output: Path) -> None:
         "scenes; p: sign flips of scenes, of each line alone. Operating points by cross_fit.py.", "",
         *([note, ""] if note else []),
         *markdown_table(header, rows), "",
-        f"`python benchmarks/teaching.py {' '.join(repr(line) for line in lines)} -o {output}`",
+        f"`python benchmarks/teaching.py {' '.join(repr(line) for line in lines)}"
+        f"{' --note ...' if note else ''} -o {output}`",
     ]) + "\n")  # fmt: skip
     print(output.read_text())
 

@@ -5,12 +5,12 @@
     python benchmarks/train_unet.py --data Dataset_BUSI_with_GT --fold 0 -o runs/seed-0 --from runs/first \\
         --set "unet[size=256,epochs=24,patience=24,learning_rate=0.0005]"
     python benchmarks/train_unet.py --data Dataset_BUSI_with_GT --fold 0 -o runs/tiny \\
-        --teacher runs/seed-0/teacher0.onnx --teacher runs/seed-1/teacher0.onnx \\
+        --teacher runs/seed-0/fold0.onnx --teacher runs/seed-1/fold0.onnx \\
         --set "unet[encoder=efficientnet-lite0-short]"
 
 Two stages make half of `unet`: at 192 pixels, then, from there, half as many epochs at 256. The same with
-``random_state=1`` in both makes the other half, and cross_fit.py the mean of them. Without ``--fold`` they train what
-ships.
+``random_state=1`` in both makes the other half, and cross_fit.py the mean of them; `hybridseg export` makes a teacher's
+file. Without ``--fold`` they train what ships.
 
 Writes the model and, for a held-out fold, one row of pixel counts and a mask (below ``masks/``) per test case; after
 five folds `hybridseg score --truth Dataset_BUSI_with_GT --pred runs/unet/masks --name unet -o RUN` makes them a line of
