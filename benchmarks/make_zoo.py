@@ -85,6 +85,8 @@ def main(*, name: str, model_path: Path, counts: tuple[Path, ...], data: str) ->
     }
     content = target.read_bytes()
     network = describe(target)
+    if "warm_ms_median" not in cost["threads_1"]:
+        raise SystemExit(f"{target}: its cost can't be measured: {cost['threads_1'].get('error')}")
     card = {
         "name": name,
         "file": target.name,

@@ -205,12 +205,21 @@ def load(path: str | os.PathLike[str]) -> Segmenter:
 
 
 def _load_onnx(path: Path, params: dict[str, Any]) -> Segmenter:
-    """Return the segmenter in an ``.onnx`` file, opened once, with these parameters; errors as in `load`."""
+    """Return the segmenter in an ``.onnx`` file, or that ships if there is none; errors as in `load`."""
+    own = None if path.exists() else shipped(str(path))
+    return load_shipped(own, params) if own else _open_onnx(path, params, screened=False)
+
+
+def load_shipped(path: Path, params: dict[str, Any]) -> Segmenter:
+    """Return the model that ships at a path that `shipped` gave, with these parameters; errors as in `load`."""
+    return _open_onnx(path, params, screened=_is_as_its_card_says(path))
+
+
+def _open_onnx(path: Path, params: dict[str, Any], screened: bool) -> Segmenter:
     from .onnx import OnnxSegmenter
 
-    own = shipped(path.name) if path.parent == ZOO or (not path.exists() and path.name == str(path)) else None
-    model = OnnxSegmenter(path=os.fspath(own or path)).set_params(**params)
-    model._open(screened=own is not None and _is_as_its_card_says(own))
+    model = OnnxSegmenter(path=os.fspath(path)).set_params(**params)
+    model._open(screened=screened)
     return model
 
 

@@ -81,6 +81,29 @@ def test_unet_is_what_segment_uses_unless_told(tmp_path: Path) -> None:
     assert masks[0] == masks[1]
 
 
+def test_a_file_or_folder_of_its_name_does_not_stand_before_a_model_that_ships(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).mkdir()
+    Path(f"{name}.onnx").write_bytes(b"somebody's")
+    Image.fromarray(phantom(6).image).save("scan.png")
+    result = CliRunner().invoke(main, ["segment", "scan.png", "-m", name])
+    assert result.exit_code == 0, result.output
+    result = CliRunner().invoke(main, ["segment", "scan.png", "-m", f"{name}.onnx", "-o", "out"])  # its name: the file
+    assert result.exit_code == 2 and "not an ONNX file" in result.stderr
+
+
+@pytest.mark.parametrize("grey", [0, 7, 35, 128])
+@pytest.mark.parametrize("shape", [(470, 560), (1, 1)])
+def test_a_blank_frame_has_no_lesion(name: str, grey: int, shape: tuple[int, int]) -> None:
+    model = hybridseg.load(ZOO / f"{name}.onnx")
+    blank = np.full(shape, grey, np.uint8)
+    blank[0, 0] += 31
+    assert not model.predict_proba(blank).any()
+    assert not model.predict(blank).any()
+
+
 def test_models_lists_what_ships_with_scores_and_cost() -> None:
     result = CliRunner().invoke(main, ["models"])
     assert result.exit_code == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import registry
-from ..registry import create, shipped
+from ..registry import create, load_shipped, parse_spec, shipped
 
 if TYPE_CHECKING:
     from ..segmenter import Segmenter
@@ -21,10 +21,10 @@ def create_trained(spec: str) -> Segmenter:
     ValueError
         If the method has to be trained first.
     """
-    name, bracket, params = spec.partition("[")
+    name, params = parse_spec(spec)
     path = shipped(name)
     if path is not None and not (name.endswith(".onnx") and Path(name).exists()):
-        return create(f"{path}{bracket}{params}")
+        return load_shipped(path, params)
     model = create(spec)
     if model.tags.requires_fit and not model._state():
         raise ValueError(
