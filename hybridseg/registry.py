@@ -117,7 +117,7 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
             raise ValueError(f"parameter `{key.strip()}` is given twice in `{spec}`")
         try:
             params[key.strip()] = ast.literal_eval(text.strip())
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, TypeError):
             params[key.strip()] = text.strip()
     return match["name"].strip(), params
 
@@ -190,7 +190,8 @@ def load(path: str | os.PathLike[str]) -> Segmenter:
     for name, info in methods.items():
         if info.value == wanted:
             return find_class(name).load(path)
-    for candidate in _subclasses(Segmenter):  # type: ignore[type-abstract]
+    # The last one: of two files of one name whose classes are loaded, the later one's.
+    for candidate in reversed(_subclasses(Segmenter)):  # type: ignore[type-abstract]
         if _class_id(candidate) == wanted:
             return candidate.load(path)
     for name, info in methods.items():  # an entry point may name a module that re-exports the class

@@ -138,6 +138,8 @@ def check_writable(path: Path) -> None:
         raise FileNotFoundError(f"{path}: there is no folder {path.parent}")
     if path.is_dir():
         raise IsADirectoryError(f"{path}: expected the name of a file, got a folder")
+    if path.exists() and not path.is_file():
+        raise FileExistsError(f"{path}: exists and is no regular file")
     protected = path.exists() and not (path.stat().st_mode & 0o222 and os.access(path, os.W_OK))
     if protected:
         raise PermissionError(f"{path}: is write-protected")

@@ -109,6 +109,9 @@ def test_fit_without_any_candidate_keeps_the_hand_set_score():
         ({"depth": 2.0}, "`depth` must be an integer in 1..6, got 2.0"),
         ({"surroundings": 0}, "`surroundings` must be an integer in 1..64, got 0"),
         ({"sharpness": 0.0}, r"`sharpness` must be None or lie in \[0.0005, 10\], got 0.0"),
+        ({"depth": True}, "`depth` must be an integer in 1..6, got True"),
+        ({"sharpness": "x"}, r"`sharpness` must be None or lie in \[0.0005, 10\], got 'x'"),
+        ({"bowl": "abc"}, r"`bowl` must lie in \[0, 255\], got 'abc'"),
         ({"bowl": -1.0}, r"`bowl` must lie in \[0, 255\], got -1.0"),
     ],
 )

@@ -128,9 +128,30 @@ def test_images_beside_the_masks_are_passed_over(here: Path) -> None:
     assert "passed over (1): benign (1).png" in result.stderr
 
 
-def test_two_files_for_one_case_are_refused(here: Path) -> None:
-    predict(**{"benign (1)_mask": TRUTH, "benign (1)_pred": TRUTH})
-    one_line(score(), "benign (1)_mask.png and benign (1)_pred.png are both called like case `benign (1)`")
+@pytest.mark.parametrize("names", [
+    ("benign (1)_mask", "benign (1)_pred"), ("x/benign (1)_pred", "y/benign (1)_pred"),
+    ("x/benign (1)", "y/benign (1)"),
+])  # fmt: skip
+def test_two_files_for_one_case_are_refused(here: Path, names: tuple[str, str]) -> None:
+    for name in names:
+        Path("pred", name).parent.mkdir(exist_ok=True)
+    predict(**dict.fromkeys(names, TRUTH))
+    one_line(score(), f"{names[0]}.png and {names[1]}.png are both called like case `benign (1)`")
+
+
+@pytest.mark.parametrize("digits", [4, 5, 6])
+@pytest.mark.parametrize("mark", ["", "_mask", "_pred"])
+def test_numbered_cases_are_told_apart(here: Path, digits: int, mark: str) -> None:
+    names = [f"img_{number:0{digits}}" for number in (0, 1, 2, 98, 100)]
+    Path("outlines/masks").mkdir(parents=True)
+    for name in names:
+        write_mask(f"outlines/masks/{name}.png", TRUTH)
+    predict(**{f"{name}{mark}": TRUTH for name in names})
+    result = CliRunner().invoke(main, ["score", "--truth", "outlines/masks", "--pred", "pred", "-o", "run"])
+    assert result.exit_code == 0, result.output
+    found = rows("run")
+    assert len(found) == len(names)
+    assert all(counts(found[f"pred: {name}"]) == (16, 0, 0, 64) for name in names)
 
 
 def test_nnunet_folders(here: Path) -> None:

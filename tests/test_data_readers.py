@@ -240,7 +240,8 @@ def test_manifest(tmp_path: Path) -> None:
 
 def test_manifest_without_groups_says_so(tmp_path: Path) -> None:
     put(tmp_path / "a.png")
-    dataset = load_dataset(manifest(tmp_path / "set.csv", "image,mask,case_id", "a.png,,first"))
+    dataset = load_dataset(manifest(tmp_path / "set.csv", "image,mask,case_id,label", "a.png,,first,NORMAL"))
+    assert dataset[0].label == "normal"
     assert ids(dataset) == ["first"] and dataset.groups == ["first"] and dataset.groups_from == GROUPS_ALONE
 
 
@@ -253,6 +254,8 @@ def test_manifest_without_groups_says_so(tmp_path: Path) -> None:
         (["image,mask"], "lists no case"),
         (["image,mask", "b.png,"], "line 2: no such file"),
         (["image,mask", ",a.png"], "must be a path inside the manifest's folder"),
+        (["image,mask,group", "a.png"], "line 2: has fewer fields than the 3 columns"),
+        (["image,mask", "a.png,,g"], "line 2: has more fields than the 2 columns"),
         (["image,mask", "../set/a.png,"], "must be a path inside the manifest's folder"),
         (["image,mask", "a.png,x/../../a.png"], "must be a path inside the manifest's folder"),
         (["image,mask", "/etc/passwd,"], "must be a path inside the manifest's folder"),

@@ -185,6 +185,8 @@ def test_unknown_names_are_refused_or_counted(tmp_path: Path) -> None:
         ("s.csv", "case_id,fold\na1,²\n", "fold must be a number"),
         ("s.csv", "case_id,fold\na1,\n", "no case is tested"),
         ("s.csv", "case_id,fold\na1,0\na1,1\n", "case `a1` is listed 2 times"),
+        ("s.csv", "case_id,fold\na1,0\na1.png,1\n", "`a1` and `a1.png` are both case `a1`"),
+        ("s.json", '[{"train": ["b"], "val": ["a1", "a1"]}]', "fold 0 names case `a1` 2 times"),
         ("s.json", "[", "is not JSON"),
         ("s.json", "[" * 100_000, "is not JSON"),
         ("s.json", "{}", "expected a list of folds"),

@@ -67,6 +67,13 @@ def test_full_stdout_is_an_error_and_no_traceback(here: Path, arguments: list[st
     assert len(done.stderr.splitlines()) == 1 and "No space left on device" in done.stderr
 
 
+def test_what_is_no_regular_file_is_not_replaced(here: Path) -> None:
+    os.mkfifo("pipe")
+    with pytest.raises(FileExistsError, match="is no regular file"):
+        write_atomically("pipe", b"x")
+    assert Path("pipe").is_fifo()
+
+
 def test_what_is_there_stays_when_writing_fails(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_atomically("a", b"old")
 

@@ -32,6 +32,7 @@ from hybridseg.metrics import (
     wilcoxon,
     wilson_interval,
 )
+from hybridseg.metrics.measure import measure_lesions
 
 
 def grid(text: str) -> np.ndarray:
@@ -136,6 +137,37 @@ def test_spacing_is_row_then_column() -> None:
     assert hd95(a.T.copy(), b.T.copy(), spacing_mm=(10.0, 0.5)) == pytest.approx(40.0)
     assert nsd(a, b, 1.9, spacing_mm=(10.0, 0.5)) == 0.0
     assert nsd(a, b, 2.0, spacing_mm=(10.0, 0.5)) == 1.0
+
+
+def test_nsd_in_mm_does_not_depend_on_the_place_in_the_picture() -> None:
+    found = set()
+    for row in range(30):
+        first, second = np.zeros((2, 60, 40), bool)
+        first[row : row + 9, 5:20] = second[row + 3 : row + 12, 5:20] = True
+        found.add(nsd(first, second, 0.3, (0.1, 0.1)))
+    assert len(found) == 1 and found == {nsd(first, second, 3.0)}
+
+
+@pytest.mark.parametrize("spacing", [(1, float("nan")), (float("inf"), 1), (0, 1), (1,)])
+def test_spacings_that_are_none_are_refused(spacing) -> None:
+    mask = np.ones((4, 4), bool)
+    for call in (lambda: nsd(mask, mask, 1.0, spacing), lambda: measure_lesions(mask, spacing)):
+        with pytest.raises(ValueError, match="`spacing_mm` must be two positive numbers"):
+            call()
+
+
+def test_arguments_that_statistics_cannot_use_are_refused() -> None:
+    for call, message in (
+        (lambda: paired_difference([0.1, 0.2], [0.1], ["a", "b"]), "must be of one shape"),
+        (lambda: paired_difference([0.1], [0.1], ["a"], flips=0), "`flips` must be at least 1"),
+        (lambda: image_mean([0.1], ["a"], draws=0), "`draws` must be at least 1"),
+        (lambda: wilcoxon([float("nan"), 1], [0, 0], ["a", "b"]), "must be finite"),
+        (lambda: wilcoxon([], [], []), "at least one case"),
+        (lambda: rank_stability([[0.1, float("nan")]], ["a", "b"]), "be finite"),
+        (lambda: rank_stability(np.zeros((2, 0)), []), "at least one method and case"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
 
 
 def test_empty_outlines_are_decided() -> None:

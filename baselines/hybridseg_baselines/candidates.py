@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -165,6 +166,11 @@ def vote(candidates: Candidates, score: Floats, sharpness: float) -> Ints:
     return np.asarray(share[candidates.labels].sum(axis=0) // weight.sum())
 
 
+def is_number(value: Any) -> bool:
+    """Whether a parameter is a real number, which True and False aren't."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
 class CandidateSegmenter(Segmenter):
     """A method that proposes regions on a grid; a score chooses among them.
 
@@ -199,8 +205,14 @@ class CandidateSegmenter(Segmenter):
 
     def _check_parameters(self) -> None:
         """Raise ValueError for a parameter out of its range."""
-        if self.sharpness is not None and not 0.0005 <= self.sharpness <= 10:
+        if self.sharpness is not None and not (is_number(self.sharpness) and 0.0005 <= self.sharpness <= 10):
             raise ValueError(f"`sharpness` must be None or lie in [0.0005, 10], got {self.sharpness!r}")
+
+    def _check_whole(self, name: str, least: int, most: int) -> None:
+        """Raise ValueError unless a parameter is an integer in these bounds."""
+        value = getattr(self, name)
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value <= most:
+            raise ValueError(f"`{name}` must be an integer in {least}..{most}, got {value!r}")
 
     def _check_state(self) -> None:
         super()._check_state()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from hybridseg import Tags
 
-from .candidates import Candidates, CandidateSegmenter, describe
+from .candidates import Candidates, CandidateSegmenter, describe, is_number
 from .features import COUNT, features
 from .grid import Ints, box_mean, to_grid
 from .otsu import components
@@ -89,11 +88,11 @@ class RandomForestSegmenter(CandidateSegmenter):
     def _check_parameters(self) -> None:
         limits = {"n_trees": 1000, "max_depth": 20, "samples_per_image": 4096, "min_samples_leaf": 4096}
         for name, most in limits.items():
-            value = getattr(self, name)
-            if not (isinstance(value, int) and 1 <= value <= most):
-                raise ValueError(f"`{name}` must be an integer in 1..{most}, got {value!r}")
-        is_number = isinstance(self.max_features, Real) and not isinstance(self.max_features, bool)
-        if not (is_number and 0 < self.max_features <= 1):
+            self._check_whole(name, 1, most)
+        self._check_whole("random_state", 0, 2**63 - 1)
+        if self.n_jobs != -1:  # joblib's word for all cores
+            self._check_whole("n_jobs", 1, 1024)
+        if not (is_number(self.max_features) and 0 < self.max_features <= 1):
             raise ValueError(f"`max_features` must be a number in (0, 1], got {self.max_features!r}")
 
     def _fit(self, images: Any, masks: Any, *, groups: Any, validation: Any, progress: Any) -> None:

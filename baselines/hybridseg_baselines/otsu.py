@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hybridseg import Tags
 
-from .candidates import CandidateSegmenter
+from .candidates import CandidateSegmenter, is_number
 from .grid import FINE, Ints, bowl, box_mean, close, to_grid
 
 
@@ -51,11 +51,9 @@ class OtsuSegmenter(CandidateSegmenter):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        if not (isinstance(self.depth, int) and 1 <= self.depth <= 6):
-            raise ValueError(f"`depth` must be an integer in 1..6, got {self.depth!r}")
-        if not (isinstance(self.surroundings, int) and 1 <= self.surroundings <= 64):
-            raise ValueError(f"`surroundings` must be an integer in 1..64, got {self.surroundings!r}")
-        if not 0 <= self.bowl <= 255:
+        self._check_whole("depth", 1, 6)
+        self._check_whole("surroundings", 1, 64)
+        if not (is_number(self.bowl) and 0 <= self.bowl <= 255):
             raise ValueError(f"`bowl` must lie in [0, 255], got {self.bowl!r}")
 
     def _propose(self, image: NDArray[np.uint8]) -> tuple[Ints, Ints]:

@@ -53,9 +53,7 @@ class WatershedSegmenter(CandidateSegmenter):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         for name in ("smoothing", "rounds"):
-            value = getattr(self, name)
-            if not (isinstance(value, int) and 1 <= value <= 64):
-                raise ValueError(f"`{name}` must be an integer in 1..64, got {value!r}")
+            self._check_whole(name, 1, 64)
 
     def _propose(self, image: NDArray[np.uint8]) -> tuple[Ints, Ints]:
         self._check_parameters()

@@ -119,7 +119,7 @@ def check_fit_reports_progress_in_range(subject: Subject) -> None:
 
 
 def check_is_quiet(subject: Subject) -> None:
-    """Neither ``fit`` nor ``predict`` prints."""
+    """Neither ``fit`` nor ``predict`` prints to stdout."""
     printed = subject.fit.printed.strip()
     require(not printed, f"fit and predict must not print, got {printed[:80]!r}")
 

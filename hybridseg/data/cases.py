@@ -16,6 +16,8 @@ from ..images import shown
 Progress = Callable[[int, int, str], None]
 """``progress(done, total, text)``."""
 
+LESION_FREE_CLASS = "normal"
+CLASSES = ("benign", "malignant", LESION_FREE_CLASS)
 GROUPS_ALONE = "each case is its own group"
 
 

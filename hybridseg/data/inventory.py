@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ..images import ImageError, Pixels, read_pixels, shown
-from .cases import GROUPS_ALONE, Case, DataError, Dataset, Progress
+from .cases import GROUPS_ALONE, LESION_FREE_CLASS, Case, DataError, Dataset, Progress
 from .files import FileCase
-from .readers import LESION_FREE_CLASS, Scan, load_dataset, scan_folder
+from .readers import Scan, load_dataset, scan_folder
 
 
 @dataclass

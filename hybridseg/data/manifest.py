@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from ..images import shown
-from .cases import GROUPS_ALONE, DataError, Dataset, natural_key
+from .cases import CLASSES, GROUPS_ALONE, DataError, Dataset, natural_key
 from .files import FileCase
 
 MANIFEST_COLUMNS = ("image", "mask", "group", "label", "case_id")
@@ -40,7 +40,9 @@ def read_manifest(path: str | os.PathLike[str]) -> Dataset:
         masks = [_inside(path.parent, part.strip(), where) for part in row["mask"].split(";") if part.strip()]
         case_id = row.get("case_id") or str(PurePosixPath(row["image"].replace("\\", "/")).with_suffix(""))
         group = row.get("group") or case_id
-        cases.append(FileCase(case_id, group, row.get("label", ""), image, tuple(masks)))
+        label = row.get("label", "")
+        label = label.casefold() if label.casefold() in CLASSES else label  # as a folder's name
+        cases.append(FileCase(case_id, group, label, image, tuple(masks)))
     cases.sort(key=lambda case: natural_key(case.case_id))
     if not cases:
         raise DataError(f"{shown(path)}: lists no case")
@@ -87,10 +89,12 @@ def parse_rows(
         if missing:
             raise DataError(f"{name}: has no column `{missing[0]}`, expected {', '.join(required)}")
         wanted = [column for column in known if column in columns]
-        rows = [
-            (reader.line_num, {key: (row[key] or "").strip() for key in wanted})
-            for row in itertools.islice(reader, MAX_ROWS)
-        ]
+        rows = []
+        for row in itertools.islice(reader, MAX_ROWS):
+            if None in row or None in row.values():  # what a cut file or an unquoted comma leaves
+                more = "more" if None in row else "fewer"
+                raise DataError(f"{name} line {reader.line_num}: has {more} fields than the {len(columns)} columns")
+            rows.append((reader.line_num, {key: row[key].strip() for key in wanted}))
         if next(reader, None) is not None:
             raise DataError(f"{name}: has more than {MAX_ROWS} rows")
         return rows

@@ -3,8 +3,9 @@
 - Below the folder, a file belongs to the case of the same name, or of that name less what marks a mask: `_mask`,
   `_seg`, `_pred`, `_prediction`, `_output`, `_0000` and the like at its end (a number may follow), `mask_`, `pred_`,
   `seg_` and the like at its start. Class folders count where names repeat.
-- Where a case has marked files and a bare one, the bare one is taken for the image. Marked files that differ in a
-  number (`_mask`, `_mask_1`) are joined by OR; other doubles are refused.
+  Marks go one at a time: `img_0000_pred` is case `img_0000` where there is one, else `img`.
+- Where a case has marked files and a bare one, the bare one is taken for the image. Marked files of one folder that
+  differ in a number (`_mask`, `_mask_1`) are joined by OR; other doubles are refused.
 - Folders called like `IMAGE_FOLDERS` and files that aren't images are passed over.
 """
 
@@ -24,12 +25,12 @@ from numpy.typing import NDArray
 from ..images import MAX_LABEL, SUFFIXES, ImageError, read_bytes, read_pixels, shown
 from .cases import Case, DataError, Dataset, natural_key
 from .files import FileCase
-from .readers import _IMAGE_START, IMAGE_FOLDERS, MASK_FOLDERS, _unmarked, _walk, load_dataset
+from .readers import _CHANNEL, _IMAGE_START, IMAGE_FOLDERS, MASK_FOLDERS, _unmarked, _walk, load_dataset
 
 GREY_SHARE = 0.05
 """A file of which more than this share of pixels is neither dark nor bright is a picture, not a mask."""
 
-_END = re.compile(r"[_-](?:pred|prediction|predicted|out|output|result|0000)(?:_?[0-9]{1,2})?$", re.IGNORECASE)
+_END = re.compile(r"[_-](?:(?:pred|prediction|predicted|out|output|result)(?:_?[0-9]{1,2})?|0000)$", re.IGNORECASE)
 _START = re.compile(r"^(?:pred|prediction|predicted|out|output|result)[_-]", re.IGNORECASE)
 _NUMBER = re.compile(r"_?[0-9]{1,2}$")
 
@@ -88,8 +89,12 @@ def load_truth(source: str | os.PathLike[str]) -> Dataset:
         if not files or not all(_is_mask(path, root) for path in files):
             raise
     masks: dict[str, list[Path]] = defaultdict(list)
+    channels = all(path.stem.endswith(_CHANNEL) for path in files)  # else _0000 is a number like others
     for path in files:
-        masks["/".join((*path.relative_to(root).parts[:-1], _stem(path.stem)))].append(path)
+        name = next((n for n in _shorter(path.stem) if n.endswith(_CHANNEL) and not channels), _stem(path.stem))
+        masks["/".join((*path.relative_to(root).parts[:-1], name))].append(path)
+    for name, paths in masks.items():
+        _check_doubles(root, name, [(path, path.stem.replace(name.rpartition("/")[2], "*", 1)) for path in paths])
     cases = tuple(MaskCase(name, name, "", tuple(masks[name])) for name in sorted(masks, key=natural_key))
     return Dataset(root.resolve().name, cases, source=os.path.abspath(root))
 
@@ -135,9 +140,7 @@ def match_predictions(dataset: Dataset, folder: str | os.PathLike[str]) -> Match
         candidates = found.get(case.case_id, [])
         chosen = [each for each in candidates if each[1]] or candidates
         extra += [path for path, _ in candidates if path not in {each[0] for each in chosen}]
-        if len({_NUMBER.sub("", mark) for _, mark in chosen}) > 1 or (len(chosen) > 1 and not chosen[0][1]):
-            both = " and ".join(shown(path.relative_to(root)) for path, _ in chosen[:2])
-            raise DataError(f"{shown(root)}: {both} are both called like case `{shown(case.case_id)}`")
+        _check_doubles(root, case.case_id, chosen)
         if chosen:
             files[case.case_id] = tuple(path for path, _ in chosen)
     if not files:
@@ -146,6 +149,15 @@ def match_predictions(dataset: Dataset, folder: str | os.PathLike[str]) -> Match
         raise DataError(f"{shown(root)}: no file is called like a case; cases: {ours}..., files: {theirs}...")
     missing = tuple(case.case_id for case in dataset if case.case_id not in files)
     return Matches(files, missing, tuple(sorted(extra, key=lambda path: natural_key(str(path)))))
+
+
+def _check_doubles(root: Path, case_id: str, chosen: list[tuple[Path, str]]) -> None:
+    """Raise `DataError` unless one case's files, with their marks, differ in a mark's number alone."""
+    marks = [mark for _, mark in chosen]
+    apart = len(set(marks)) == len(marks) and len({path.parent for path, _ in chosen}) <= 1
+    if not apart or len({_NUMBER.sub("", mark) for mark in marks}) > 1 or (len(marks) > 1 and not marks[0]):
+        both = " and ".join(shown(path.relative_to(root)) for path, _ in chosen[:2])
+        raise DataError(f"{shown(root)}: {both} are both called like case `{shown(case_id)}`")
 
 
 def read_prediction(paths: tuple[Path, ...], case_id: str, shape: tuple[int, int]) -> NDArray[np.bool_]:
@@ -184,13 +196,23 @@ def read_plain_mask(path: Path) -> NDArray[np.bool_]:
         raise ImageError(f"{shown(path)}: {error}") from error
 
 
+def _shorter(name: str) -> Iterator[str]:
+    """Yield a file's name, and what is left of it as one mark of a mask after the other is taken off."""
+    yield name
+    while True:
+        before = name
+        for less in (_unmarked, lambda text: _END.sub("", text), lambda text: _START.sub("", text)):
+            if (shorter := less(name)) != name:
+                name = shorter
+                yield name
+        if name == before:
+            return
+
+
 def _stem(name: str) -> str:
     """Return a file's name less every mark of a mask."""
-    while True:
-        less = _START.sub("", _END.sub("", _unmarked(name)))
-        if less == name:
-            return name
-        name = less
+    *_, name = _shorter(name)
+    return name
 
 
 def _keys(case: Case) -> Iterator[str]:
@@ -218,7 +240,7 @@ def _case_of(path: Path, folders: tuple[str, ...], names: dict[str, str]) -> tup
     stem = path.stem
     place = [folder for folder in folders if folder.lower() not in MASK_FOLDERS]
     in_mask_folder = len(place) < len(folders)
-    for name in (stem, _stem(stem)):
+    for name in _shorter(stem):
         for key in ("/".join((*place, name)), name):
             if key.casefold() in names:
                 mark = stem.replace(name, "*", 1) if name != stem else ""

@@ -24,15 +24,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..images import SUFFIXES, shown
-from .cases import GROUPS_ALONE, DataError, Dataset, natural_key
+from .cases import CLASSES, GROUPS_ALONE, LESION_FREE_CLASS, DataError, Dataset, natural_key
 from .files import FileCase
 from .manifest import read_manifest
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "original", "imagestr", "imagests")
 MASK_FOLDERS = ("masks", "mask", "labels", "label", "labelstr", "labelsts", "gt", "ground_truth", "annotations")
-LESION_FREE_CLASS = "normal"
 
-_CLASSES = ("benign", "malignant", LESION_FREE_CLASS)
 _PARTS = ("train", "training", "val", "valid", "validation", "test", "testing")
 _MARKS = "masks?|seg|segmentation|tumou?r|lesion|gt|labels?"
 _MASK_END = re.compile(rf"[_-](?:{_MARKS})(?:_?[0-9]+)?$", re.IGNORECASE)
@@ -245,7 +243,7 @@ def _owner(
 
 def _label(folders: tuple[str, ...], root: Path, several: bool) -> str:
     name = folders[-1] if folders else root.resolve().name
-    if name.casefold() in _CLASSES:
+    if name.casefold() in CLASSES:
         return name.casefold()
     return name if folders and several and name.lower() not in _PARTS else ""
 

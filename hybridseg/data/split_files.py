@@ -86,7 +86,7 @@ def read_split(path: str | os.PathLike[str], dataset: Dataset, *, skip_unknown: 
     ----------
     path : str or path
         A CSV that `write_split` wrote, nnU-Net's ``splits_final.json``, a ``train.txt`` beside a ``val.txt``
-        or ``test.txt`` (one name a line), or the folder of one of these. With all three text files, fold 0
+        or ``test.txt`` (one name a line), or the folder of one of the latter two. With all three text files, fold 0
         learns from train and is scored on val, fold 1 learns from both and is scored on test.
     dataset : Dataset
         A name is a case's id or its image's path or file name, with or without ending; case, blanks and
@@ -166,10 +166,20 @@ def _matched(split: Split, dataset: Dataset, name: str, skip_unknown: bool) -> S
             f"{name}: {len(unknown)} of {len(split.case_ids)} names aren't in dataset {dataset.name}, "
             f"for example `{shown(unknown[0], 300)}`"
         )
+    meant: dict[str, str] = {}
+    for listed in split.case_ids:
+        case_id = finder.find(listed)
+        if case_id is not None and meant.setdefault(case_id, listed) != listed:
+            both = f"`{shown(meant[case_id], 300)}` and `{shown(listed, 300)}`"
+            raise DataError(f"{name}: {both} are both case `{shown(case_id, 300)}`")
     folds = tuple(Fold(finder.find_all(fold.train), finder.find_all(fold.test)) for fold in split.folds)
     for number, fold in enumerate(folds):
         if not fold.test:
             raise DataError(f"{name}: fold {number} tests no case")
+        for part in (fold.train, fold.test):
+            case_id, count = Counter(part).most_common(1)[0] if part else ("", 1)
+            if count > 1:
+                raise DataError(f"{name}: fold {number} names case `{shown(case_id, 300)}` {count} times")
     groups = {case.case_id: case.group for case in dataset}
     if split.groups_from:
         named = ((finder.find(name), group) for name, group in split.groups.items())

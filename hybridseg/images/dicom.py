@@ -217,7 +217,7 @@ def _windowed(dataset: Any, stored: NDArray[Any]) -> NDArray[np.float64] | None:
             steep = np.exp(np.clip(-4 * (values - centre) / width, -700, 700))
             return np.asarray(1 / (1 + steep))
         raise ImageError(f"has a window of a kind that isn't known ({function[:40]})")
-    if "VOILUTSequence" in dataset:
+    if dataset.get("VOILUTSequence"):
         values = np.asarray(apply_voi(np.asarray(apply_modality_lut(stored, dataset)).astype(np.int32), dataset))
         white = 2 ** int(dataset.VOILUTSequence[0].LUTDescriptor[2]) - 1
         return np.asarray(np.clip(values.astype(np.float64) / white, 0, 1))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .counts import check_pair
+from .counts import check_pair, check_spacing
 
 HD95_DEFINITION = "larger of the two directed 95th percentiles of boundary distances"
 """What HD95 means here unless ``joined`` is asked for."""
@@ -78,8 +78,7 @@ def boundary(
     check_pair(mask_true, mask_pred)
     if not tolerance >= 0:
         raise ValueError(f"`tolerance` must be at least 0, got {tolerance}")
-    if spacing_mm is not None and not (len(spacing_mm) == 2 and min(spacing_mm) > 0):
-        raise ValueError(f"`spacing_mm` must be two positive numbers (row, column), got {spacing_mm}")
+    check_spacing(spacing_mm)
     outline_true, outline_pred = boundary_pixels(mask_true), boundary_pixels(mask_pred)
     if not len(outline_true) or not len(outline_pred):
         both = len(outline_true) == len(outline_pred)
@@ -95,7 +94,8 @@ def boundary(
         hd95 = _percentile95(np.concatenate([from_true, from_pred]))
     else:
         hd95 = max(_percentile95(from_true), _percentile95(from_pred))
-    near = np.count_nonzero(from_true <= tolerance) + np.count_nonzero(from_pred <= tolerance)
+    reach = tolerance * (1 + 1e-9)  # a distance in mm may differ in its last digits with the place in the picture
+    near = np.count_nonzero(from_true <= reach) + np.count_nonzero(from_pred <= reach)
     return BoundaryScores(hd95, int(near) / (len(from_true) + len(from_pred)))
 
 

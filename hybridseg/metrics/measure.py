@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..validation import check_mask
+from .counts import check_spacing
 
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=np.bool_)
 
@@ -56,8 +57,7 @@ def measure_lesions(mask: NDArray[np.bool_], spacing_mm: tuple[float, float] | N
     from scipy import ndimage
 
     mask = check_mask(mask)
-    if spacing_mm is not None and not (len(spacing_mm) == 2 and min(spacing_mm) > 0):
-        raise ValueError(f"`spacing_mm` must be two positive numbers (row, column), got {spacing_mm}")
+    check_spacing(spacing_mm)
     labels, _ = ndimage.label(mask, structure=_EIGHT_NEIGHBOURS)
     lesions = []
     for number, place in enumerate(ndimage.find_objects(labels), 1):

@@ -40,7 +40,9 @@ def paired_difference(
         doi 10.2202/1544-6115.1585).
     seed : int
     """
-    differences = np.asarray(values_a, np.float64) - np.asarray(values_b, np.float64)
+    if flips < 1:
+        raise ValueError(f"`flips` must be at least 1, got {flips}")
+    differences = _differences(values_a, values_b)
     difference = image_mean(differences, groups, draws=draws, level=level, seed=seed)
     index, count = group_indices(groups)
     sums = np.bincount(index, differences, count)
@@ -61,10 +63,19 @@ def wilcoxon(values_a: ArrayLike, values_b: ArrayLike, groups: Sequence[Hashable
 
     from .summary import group_means
 
-    differences = group_means(np.asarray(values_a, np.float64) - np.asarray(values_b, np.float64), groups)
+    differences = group_means(_differences(values_a, values_b), groups)
+    if not len(differences) or not np.isfinite(differences).all():
+        raise ValueError("there must be at least one case, and values must be finite")
     if not differences.any():
         return 1.0
     return float(stats.wilcoxon(differences).pvalue)
+
+
+def _differences(values_a: ArrayLike, values_b: ArrayLike) -> NDArray[np.float64]:
+    first, second = np.asarray(values_a, np.float64), np.asarray(values_b, np.float64)
+    if first.shape != second.shape:
+        raise ValueError(f"`values_a` and `values_b` must be of one shape, got {first.shape} and {second.shape}")
+    return first - second
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -102,6 +113,8 @@ def rank_stability(
     index, count = group_indices(groups)
     if table.ndim != 2 or table.shape[1] != len(index):
         raise ValueError(f"`values` must be of shape (methods, {len(index)}), got {table.shape}")
+    if not table.size or not np.isfinite(table).all():
+        raise ValueError("`values` must hold at least one method and case, and be finite")
     weights = group_weights(count, draws, seed)
     sums = np.stack([np.bincount(index, row, count) for row in table])
     order = np.argsort(-(weights @ sums.T), axis=1, kind="stable")

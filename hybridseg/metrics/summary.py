@@ -38,6 +38,8 @@ def group_indices(groups: Sequence[Hashable]) -> tuple[NDArray[np.intp], int]:
 @functools.lru_cache(maxsize=4)  # a table asks for the same draws again and again; making them takes longest
 def group_weights(n_groups: int, draws: int, seed: int) -> NDArray[np.float64]:
     """Return how often each group is drawn in each bootstrap sample: (draws, G), rows adding up to G, read-only."""
+    if draws < 1:
+        raise ValueError(f"`draws` must be at least 1, got {draws}")
     rng = np.random.default_rng(seed)
     weights = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=draws).astype(np.float64)
     weights.setflags(write=False)
