@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from hybridseg.bench import RunError, make_plan, read_run, run_plan, summarize
+from hybridseg.bench.plan import create_method
 from hybridseg.bench.records import RunFolder, read_cell
 from hybridseg.bench.tables import render
 from hybridseg.cli import main
@@ -119,6 +120,18 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 def bench(*arguments: object):
     return CliRunner().invoke(main, ["bench", "--data", DATA, "--no-cost", *map(str, arguments)], prog_name="hybridseg")
+
+
+def test_one_method_written_in_two_ways_is_refused(tmp_path: Path) -> None:
+    result = bench("-m", "otsu", "-m", "otsu[]", "--folds", 3, "-o", tmp_path / "run")
+    assert result.exit_code == 2 and "are one method with the same parameters" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_seed_that_the_spec_sets_stays_whatever_the_blanks() -> None:
+    for spec, seed in (("random-forest[random_state=5]", 5), ("random-forest[ random_state = 5 ]", 5),
+                       ("random-forest[n_trees=9]", 3)):
+        assert create_method("hybridseg.cli._models:create", spec, 3, as_given=False).random_state == seed
 
 
 def test_table_is_recomputable_from_the_rows(methods: Path, tmp_path: Path) -> None:

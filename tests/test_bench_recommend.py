@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,9 @@ def test_what_a_run_folder_names_is_not_run(tmp_path: Path, monkeypatch: pytest.
     assert found is not None
     lines = get_lines(replace(found, method="evil.py:Evil"), tmp_path / "run")
     assert lines[1] == "hybridseg export evil.py:Evil -o Evil.onnx"
+    assert not Path("ran").exists()
+    for line in get_lines(replace(found, method="x$(touch ran)"), tmp_path / "run"):
+        subprocess.run(["sh", "-c", f"hybridseg() {{ :; }}; {line}"], check=True)
     assert not Path("ran").exists()
 
 

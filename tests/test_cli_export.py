@@ -85,6 +85,14 @@ def test_a_smaller_file_is_not_measured_on_what_the_model_has_seen(model: str) -
     assert "on 3 validation images" in other.output
 
 
+def test_scenes_that_fit_finds_do_not_hide_what_it_has_seen(model: str) -> None:
+    card = json.loads(Path("own.hybridseg.json").read_text())
+    card["data"]["content_sha256"] = "of the same images in other groups"
+    Path("own.hybridseg.json").write_text(json.dumps(card))
+    result = run("export", model, "-o", "x.onnx", "--weights", "fp16", "--validation", DATA)
+    assert result.exit_code == 2 and "the model was fitted on" in result.output
+
+
 def test_too_few_scenes_to_measure_on_are_named(model: str) -> None:
     result = run("export", model, "-o", "x.onnx", "--weights", "fp16", "--data", "phantoms[n=3,seed=9]")
     assert result.exit_code == 2

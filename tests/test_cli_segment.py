@@ -16,7 +16,7 @@ from PIL import Image
 
 from hybridseg.cli import main
 from hybridseg.cli.segment import plan_jobs
-from hybridseg.images import read_image, read_mask, write_image
+from hybridseg.images import read_image, read_mask, write_image, write_mask
 
 METHODS = '''
 import numpy as np
@@ -152,6 +152,26 @@ def test_existing_masks_are_skipped_or_replaced_when_told_so(tmp_path: Path, dar
     assert mask.read_bytes() == b"old"
     assert segment("-m", dark, tmp_path / "a.png", "--existing", "overwrite").exit_code == 0
     assert np.array_equal(read_mask(mask), image < 50)
+
+
+def test_a_mask_that_is_there_is_kept_and_drawn_when_an_overlay_is_asked_for_later(
+    tmp_path: Path, dark: str, image: np.ndarray
+) -> None:
+    write_image(tmp_path / "a.png", image)
+    write_mask(tmp_path / "a_mask.png", np.eye(*image.shape, dtype=bool))  # somebody's own
+    before = (tmp_path / "a_mask.png").read_bytes()
+    result = segment("-m", dark, tmp_path / "a.png", "--existing", "skip", "--overlay")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "a_mask.png").read_bytes() == before
+    assert (tmp_path / "a_overlay.png").is_file() and f"lesion {100 / 60:.1f} %" in result.stdout
+
+
+def test_a_method_that_exits_is_an_error_and_not_the_end(tmp_path: Path, image: np.ndarray) -> None:
+    leaving = METHODS.replace("return (image < 50).astype(np.float32)", "raise SystemExit(0)")
+    (tmp_path / "leaves.py").write_text(leaving)
+    write_image(tmp_path / "a.png", image)
+    result = segment("-m", f"{tmp_path / 'leaves.py'}:Dark", tmp_path / "a.png")
+    assert result.exit_code == 1 and "a.png: 0" in result.stderr
 
 
 def test_an_image_named_twice_is_done_once(tmp_path: Path, image: np.ndarray) -> None:

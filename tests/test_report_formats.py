@@ -146,5 +146,13 @@ def test_formats_by_name_and_by_ending(run: Path, tmp_path: Path) -> None:
         assert (tmp_path / f"r.{ending}").read_text("utf-8").startswith(starts[form])
         if form != "html":
             assert command(run, "--format", form).stdout.startswith(starts[form])
+    for arguments, message in (
+        (("-o", tmp_path / "r.html"), "r.html exists; give --overwrite"),
+        (("-o", run / "run.json"), "run.json exists; give --overwrite"),
+        (("-o", tmp_path / "r.pdf"), "`-o` must end in one of .html"),
+    ):
+        refused = command(run, *arguments)
+        assert refused.exit_code == 2 and message in refused.stderr
+    assert command(run, "-o", tmp_path / "r.html", "--overwrite").exit_code == 0
     with pytest.raises(ValueError, match=r"`form` must be one of .*, got `pdf`"):
         render_report(make_report(run), "pdf")

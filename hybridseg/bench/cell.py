@@ -81,7 +81,7 @@ def predict_case(
         mask_pred = model.predict(given)
         predict_ms = (time.perf_counter() - start) * 1e3
         mask_pred = check_mask(mask_pred, mask_true.shape, "the mask of predict")
-    except Exception as error:  # whatever a method does wrong is its result, with the reason
+    except (Exception, SystemExit) as error:  # whatever a method does wrong is its result, with the reason
         return failure(cell, case, mask_true, reason(error))
     if keep is not None:
         keep(case.case_id, mask_pred)
@@ -188,14 +188,17 @@ def _fitted_model(
     seconds, unsaved = None, ""
     if not cell.method.as_given and learns(model):
         if file.fit is not None and path.is_file():
-            return type(model).load(path), ""
+            try:
+                return type(model).load(path), ""
+            except (Exception, SystemExit) as error:
+                return None, f"load: {reason(error)}"
         say("reading")
         cases = plan.dataset.select(cell.train)
         for case in cases:  # what can't be read ends the run, not the method; what fits into memory isn't timed
             reader.read(case)
         try:
             seconds = _fit(model, cases, reader, say)
-        except Exception as error:  # as in predict_case
+        except (Exception, SystemExit) as error:  # as in predict_case
             file.append(FitRecord(None, {}, error=f"fit: {reason(error)}"))
             return None, f"fit: {reason(error)}"
         unsaved = _save(model, path)

@@ -7,6 +7,7 @@ import hashlib
 import importlib
 import inspect
 import json
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -171,6 +172,10 @@ def make_plan(
     data_hash = dataset.content_hash()
     split_hash = _hash([[fold.train, fold.test] for fold in split.folds])
     methods = tuple(_describe(factory, spec, seed, spec in as_given) for spec in specs)
+    first: dict[str, str] = {}
+    for method in methods:
+        if first.setdefault(method.key, method.spec) != method.spec:
+            raise PlanError(f"`{first[method.key]}` and `{method.spec}` are one method with the same parameters")
     cells = tuple(
         Cell(
             method,
@@ -188,7 +193,8 @@ def make_plan(
 def create_method(factory: str, spec: str, seed: int, *, as_given: bool) -> Segmenter:
     """Return a fresh segmenter for ``spec``, its ``random_state`` set to ``seed`` unless the spec sets it."""
     model: Segmenter = resolve(factory)(spec)
-    if not as_given and "random_state" in model.get_params(deep=False) and "random_state=" not in spec:
+    told = re.search(r"[\[,]\s*random_state\s*=", spec)
+    if not as_given and not told and "random_state" in model.get_params(deep=False):
         model.set_params(random_state=seed)
     return model
 

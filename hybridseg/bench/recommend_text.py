@@ -19,7 +19,10 @@ def render_recommendation(found: Recommendation, budget: Budget, lines: Sequence
             said.append(f"Nearest: {found.nearest.method}, {'; '.join(_misses(found.nearest, budget, unit))}.")
     else:
         said.append(f"Take {found.chosen.method} ({_asked(budget, unit)}).")
-        if found.price is None:
+        if found.price is None and found.best is not None and found.best.method != found.chosen.method:
+            said.append(f"What the budget costs can't be told: {found.best.method}, the most accurate of all, "
+                        "and it have no lesion image in common.")
+        elif found.price is None:
             said.append("It is the most accurate of all: the budget costs nothing.")
         else:
             price = found.price

@@ -82,6 +82,7 @@ def origin(spec: str, model: Segmenter) -> dict[str, str]:
     entries = {
         "training_data": f"{data['name']}, {data.get('images', '?')} images" if "name" in data else unknown,
         "training_data_sha256": data.get("content_sha256", unknown),
+        **({"training_contents_sha256": data["contents_alone_sha256"]} if "contents_alone_sha256" in data else {}),
         "split": split.get("name", unknown),
         "split_sha256": split.get("sha256", unknown),
         "license": card.get("license", "unknown"),

@@ -178,7 +178,7 @@ def segment_file(model: Segmenter, work: Work, number: int, job: Job) -> Done:
             if work.measuring:
                 number_of_frame = None if index is None else index + 1
                 done.rows += _measure.rows_of(one.image, number_of_frame, one.mask, mask, facts.spacing_mm)
-    except Exception as error:  # one bad file, whatever is bad about it, doesn't stop the others
+    except (Exception, SystemExit) as error:  # one bad file, whatever is bad about it, doesn't stop the others
         message = " ".join(str(error).split()) or type(error).__name__
         done.error = message if name in message else f"{name}: {message}"
     return done
@@ -201,19 +201,23 @@ def _segment_frame(
 ) -> NDArray[np.bool_]:
     """Write what is wanted of one frame and return its mask; ``frame`` counts from 0, None for the only one."""
     from .. import __version__
-    from ..images import decode_image, overlay, shown, write_image, write_mask
+    from ..images import decode_image, overlay, read_mask, shown, write_image, write_mask
+
+    def is_wanted(target: Path | None) -> bool:
+        return target is not None and not (work.existing == "skip" and os.path.exists(target))
 
     image = decode_image(data, shown(job.image), frame)
-    mask = model.predict(image)
+    mask = model.predict(image) if is_wanted(job.mask) else read_mask(job.mask)
     job.mask.parent.mkdir(parents=True, exist_ok=True)
-    if job.seg is not None:
+    if job.seg is not None and is_wanted(job.seg):
         from ..images.dicom_seg import write_segmentation
 
         write_segmentation(
             job.seg, data, mask, frame=frame or 0, method=work.spec, version=__version__, keep_patient=work.keep_patient
         )
-    if job.overlay is not None:
+    if job.overlay is not None and is_wanted(job.overlay):
         write_image(job.overlay, overlay(image, mask))
-    write_mask(job.mask, mask)
+    if is_wanted(job.mask):
+        write_mask(job.mask, mask)
     done.lines.append(f"{shown(job.image)}: lesion {100 * mask.mean():.1f} % -> {shown(job.mask)}")
     return mask

@@ -33,6 +33,7 @@ def write_card(path: Path, model: Segmenter, dataset: Dataset, lesion_images: in
         "data": {
             "name": dataset.name,
             "content_sha256": dataset.content_hash(),
+            "contents_alone_sha256": dataset.contents_hash(),
             "images": len(dataset),
             "lesion_images": lesion_images,
             "groups": len(set(dataset.groups)),
@@ -50,6 +51,13 @@ def write_card(path: Path, model: Segmenter, dataset: Dataset, lesion_images: in
 def curve_files(stem: Path) -> list[Path]:
     """Return STEM.history.csv and STEM.history.png."""
     return [stem.with_name(f"{stem.name}.history.{ending}") for ending in ("csv", "png")]
+
+
+def is_history(history: Any) -> bool:
+    """Whether what a method keeps as its history can be drawn: an epoch a row, with its loss and validation F1."""
+    return bool(history) and isinstance(history, list) and all(
+        isinstance(row, dict) and {"loss", "validation_f1"} <= set(row) for row in history
+    )
 
 
 def write_curves(stem: Path, history: History) -> list[Path]:

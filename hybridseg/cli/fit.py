@@ -51,7 +51,7 @@ def fit(
     from ..data import CaseReader, load_dataset
     from ..images import shown
     from ..validation import remove_parts
-    from ._training_record import curve_files, write_card, write_curves
+    from ._training_record import curve_files, is_history, write_card, write_curves
 
     if output.suffix == ".onnx":
         raise ValueError(f"{shown(output)}: `fit` saves a model, not ONNX; give a name in .hybridseg, then `export` it")
@@ -80,7 +80,7 @@ def fit(
     model.save(output)
     write_card(card, model, dataset, lesion_images, time.monotonic() - start)
     history = getattr(model, "history_", None)
-    if history:
+    if history is not None and is_history(history):
         write_curves(output, history)
     if own_checkpoint:  # last: whatever fails before this can be had again without training
         shutil.rmtree(checkpoint, ignore_errors=True)

@@ -60,18 +60,19 @@ def get_lines(chosen: Candidate, run: Path) -> list[str]:
     target = f"{name}.onnx"
     if chosen.is_onnx or chosen.as_given:
         return _lines_for_file(chosen, target)
-    anew = f"hybridseg fit {shlex.quote(spec)} --data DIR -o {name}.hybridseg && hybridseg export {name}.hybridseg"
+    model, onnx = shlex.quote(f"{name}.hybridseg"), shlex.quote(target)  # a run folder may hold any name
+    anew = f"hybridseg fit {shlex.quote(spec)} --data DIR -o {model} && hybridseg export {model} -o {onnx}"
     if chosen.model:
         return [
             shlex.join(["hybridseg", "export", str(run / chosen.model), "-o", target]),
             "# that model was fitted without its test fold; fitted on all cases:",
-            f"{anew} -o {target}",
+            anew,
         ]
     export = shlex.join(["hybridseg", "export", spec, "-o", target])
     if registry.is_file_spec(spec):  # a run folder may come from anybody: what it names isn't run to look at it
-        return ["# if it needs no fitting:", export, "# else, fitted on all cases:", f"{anew} -o {target}"]
+        return ["# if it needs no fitting:", export, "# else, fitted on all cases:", anew]
     if _has_to_learn(spec):
-        return ["# the run keeps no fitted model of it; fitted on all cases:", f"{anew} -o {target}"]
+        return ["# the run keeps no fitted model of it; fitted on all cases:", anew]
     return [export]
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from ._targets import check_target, overwrite_option
+
 _BY_SUFFIX = {".html": "html", ".htm": "html", ".md": "md", ".csv": "csv", ".tex": "latex", ".json": "json"}
 
 
@@ -17,11 +19,14 @@ _BY_SUFFIX = {".html": "html", ".htm": "html", ".md": "md", ".csv": "csv", ".tex
 )  # fmt: skip
 @click.option(
     "--format", "form", type=click.Choice(["html", "md", "csv", "latex", "json"]),
-    help="[default: by the ending of FILE, else html]",
+    help="[default: by the ending of FILE; html without one]",
 )  # fmt: skip
 @click.option("--data", metavar="DIR", help="The run's data set, if it moved: without it there are no pictures.")
+@overwrite_option
 @click.option("--no-pictures", is_flag=True, help="Leave the cases out: nothing of the images goes into the file.")
-def report(*, run: Path, output: Path | None, form: str | None, data: str | None, no_pictures: bool) -> None:
+def report(
+    *, run: Path, output: Path | None, form: str | None, data: str | None, overwrite: bool, no_pictures: bool
+) -> None:
     """Write a run folder as one page: who leads and how surely, cost, cases to look at, how it was made.
 
     The page is one file that needs no network. It shows images of the data set: mind whom you give it to.
@@ -29,7 +34,11 @@ def report(*, run: Path, output: Path | None, form: str | None, data: str | None
     from ..bench.report import make_report, render_report
     from ..validation import write_atomically
 
-    chosen = form or (_BY_SUFFIX.get(output.suffix.lower(), "html") if output else "html")
+    if output is not None:
+        check_target(output, overwrite)
+        if form is None and output.suffix.lower() not in _BY_SUFFIX:
+            raise click.UsageError(f"`-o` must end in one of {', '.join(_BY_SUFFIX)}, or give --format; got {output}")
+    chosen = form or (_BY_SUFFIX[output.suffix.lower()] if output else "html")
     document = make_report(run, data=data, pictures=not no_pictures)
     text = render_report(document, chosen)
     if output is None and chosen != "html":

@@ -157,3 +157,7 @@ class Dataset(Sequence[Case]):
             text = "\0".join((case.case_id, case.group, case.label, case.content_hash(), ""))
             digest.update(text.encode(errors="surrogatepass"))  # a file's name needn't be UTF-8
         return digest.hexdigest()
+
+    def contents_hash(self) -> str:
+        """Return a SHA-256 (hex) over the cases' contents alone, whatever their names, groups, labels and order."""
+        return hashlib.sha256("".join(sorted(case.content_hash() for case in self.cases)).encode()).hexdigest()

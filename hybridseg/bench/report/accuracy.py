@@ -45,14 +45,17 @@ def _in_short(facts: Facts) -> str:
     text = f"{first.method} has the highest mean IoU: {number(first.iou, low=first.iou_low, high=first.iou_high).text}."
     beaten: list[str] = []
     level: list[str] = []
+    behind: list[str] = []
     for each in facts.summary.comparisons:
         if first.method in (each.first, each.second):
             other = each.second if each.first == first.method else each.first
-            (beaten if each.better == first.method else level).append(other)
+            {first.method: beaten, other: behind}.get(each.better, level).append(other)
     if beaten:
         text += f" It is better than {_listed(beaten)}."
     if level:
         text += f" No detectable difference from {_listed(level)}."
+    if behind:
+        text += f" On the images that both have it is worse than {_listed(behind)}."
     return text
 
 
