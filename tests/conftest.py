@@ -74,3 +74,19 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     Path("mine.py").write_text(METHOD)
     return tmp_path
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run folder of two methods and four cases, typed by hand."""
+    from _reports import write_small_run
+
+    return write_small_run(tmp_path / "run")
+
+
+@pytest.fixture
+def pictured(tmp_path: Path) -> Path:
+    """A run folder with masks, beside its data; every name is hostile."""
+    from _reports import write_pictured_run
+
+    return write_pictured_run(tmp_path)

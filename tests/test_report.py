@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from _reports import cells, command, row, section, words, write_pictured_run, write_run, write_small_run
+from _reports import cells, command, row, section, words, write_run
 
 from hybridseg.bench import RunError
 from hybridseg.bench.records import RunFolder, write_json
@@ -22,16 +22,6 @@ from hybridseg.bench.report.overlays import choose
 from hybridseg.data import DataError
 from hybridseg.images import write_image, write_mask
 from hybridseg.metrics import Estimate
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
-    return write_small_run(tmp_path / "run")
-
-
-@pytest.fixture
-def pictured(tmp_path: Path) -> Path:
-    return write_pictured_run(tmp_path)
 
 
 def test_numbers_by_hand(run: Path) -> None:

@@ -14,22 +14,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from _reports import HOSTILE, NAMES, command, write_pictured_run, write_small_run
+from _reports import HOSTILE, NAMES, command
 from _runtimes import missing
 
 from hybridseg.bench.report import FORMATS, make_report, render_report
 from hybridseg.bench.report.document import DISCLAIMER
 from hybridseg.bench.report.latex import escape
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
-    return write_small_run(tmp_path / "run")
-
-
-@pytest.fixture
-def pictured(tmp_path: Path) -> Path:
-    return write_pictured_run(tmp_path)
 
 
 class Reader(HTMLParser):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from _reports import HOSTILE, command, row, section, words, write_pictured_run, write_small_run
+from _reports import HOSTILE, command, row, section, words
 from click.testing import CliRunner
 
 from hybridseg.bench import make_plan, read_run, run_plan
@@ -21,16 +21,6 @@ from hybridseg.bench.score import score_masks
 from hybridseg.cli import main
 from hybridseg.data import grouped_folds, load_dataset
 from hybridseg.images import write_mask
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
-    return write_small_run(tmp_path / "run")
-
-
-@pytest.fixture
-def pictured(tmp_path: Path) -> Path:
-    return write_pictured_run(tmp_path)
 
 
 def test_outline_of_a_square_by_hand() -> None:
