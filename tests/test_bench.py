@@ -128,6 +128,15 @@ def test_one_method_written_in_two_ways_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+def test_a_run_folder_among_the_data_is_refused(tmp_path: Path) -> None:
+    write_folder(load_dataset("phantoms[n=6]"), tmp_path / "data")
+    for output in (tmp_path / "data" / "run", tmp_path / "data"):
+        arguments = ["bench", "--data", str(tmp_path / "data"), "-m", "otsu", "--no-cost", "-o", str(output)]
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 2 and "lies in the folder of the data" in result.stderr
+    assert not (tmp_path / "data" / "run").exists()
+
+
 def test_a_seed_that_the_spec_sets_stays_whatever_the_blanks() -> None:
     for spec, seed in (("random-forest[random_state=5]", 5), ("random-forest[ random_state = 5 ]", 5),
                        ("random-forest[n_trees=9]", 3)):

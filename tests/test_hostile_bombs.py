@@ -45,6 +45,15 @@ def test_model_bombs_are_refused(here: Path, member: str, monkeypatch: pytest.Mo
         read_model_file(here / "m.hybridseg")
 
 
+def test_what_could_not_be_read_again_is_not_written(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(modelfile, "MAX_MODEL_BYTES", 4000)
+    with pytest.raises(ValueError, match=r"what the method has learned takes 8\d+ bytes"):
+        modelfile.write_model_file("m.hybridseg", "m:C", {}, {"weights_": np.zeros(1000)})
+    assert not Path("m.hybridseg").exists()
+    modelfile.write_model_file("m.hybridseg", "m:C", {}, {"weights_": np.zeros(400)})
+    assert read_model_file("m.hybridseg")[1]["weights_"].shape == (400,)
+
+
 @pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 @pytest.mark.parametrize("bomb", ["model.json", "weights_.npy"])
 def test_a_member_that_lies_about_its_size_is_not_unpacked(here: Path, bomb: str, kind: int) -> None:

@@ -277,8 +277,10 @@ def _how_to(description: dict[str, Any], run: str | os.PathLike[str]) -> str:
     command: list[str] = next((each for each in commands if each[1:2] == ["bench"]), [])
     if not command:
         return f"run `hybridseg bench` with -o {run} again, without --no-cost"
-    parts = [part for part in command if part != "--no-cost"]
-    for flag in ("-o", "--output"):
-        if flag in parts[:-1]:
-            parts[parts.index(flag) + 1] = str(run)  # the folder may have moved
-    return f"run: {shlex.join(parts)}"
+    parts, rest = [], iter(command)
+    for part in rest:  # a shard measures no cost, and the folder may have moved
+        if part in ("-o", "--output", "--shard"):
+            next(rest, None)
+        elif part != "--no-cost" and not part.startswith(("--output=", "--shard=")):
+            parts.append(part)
+    return f"run: {shlex.join([*parts, '-o', str(run)])}"
