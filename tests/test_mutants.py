@@ -57,8 +57,9 @@ MUTANTS = [
      "hd95 = max(from_true.max(), from_pred.max())"),  # plain Hausdorff
     (BOUNDARY, "hd95 = max(_percentile95(from_true), _percentile95(from_pred))", "hd95 = _percentile95(from_true)"),
     (BOUNDARY, "place = 0.95 *", "place = 0.90 *"),
-    (BOUNDARY, "from_true <= tolerance", "from_true < tolerance"),
-    (BOUNDARY, "np.count_nonzero(from_true <= tolerance) + ", "2 * "),
+    (BOUNDARY, "tolerance * (1 + 1e-9)", "tolerance * (1 - 1e-9)"),
+    (BOUNDARY, "from_true <= reach", "from_true < reach"),
+    (BOUNDARY, "np.count_nonzero(from_true <= reach) + ", "2 * "),
     (BOUNDARY, "np.array(spacing_mm if", "np.array(spacing_mm[::-1] if"),
     (BOUNDARY, "1.0 if both else 0.0", "0.0 if both else 1.0"),
     (BOUNDARY, "0.0 if both else missing", "0.0"),
