@@ -43,9 +43,9 @@ def folder(tmp_path: Path) -> Path:
         first = next(iter(load_dataset(f"phantoms[n=1,seed={seed}]")))
         for part, rows in (("1", slice(None)), ("2", slice(30, None))):
             for kind, write, pixels in (("images", write_image, first.image), ("masks", write_mask, first.mask)):
-                (tmp_path / kind).mkdir(exist_ok=True)
-                write(tmp_path / kind / f"{name}{part}.png", np.ascontiguousarray(pixels[rows]))
-    return tmp_path
+                (tmp_path / "data" / kind).mkdir(parents=True, exist_ok=True)
+                write(tmp_path / "data" / kind / f"{name}{part}.png", np.ascontiguousarray(pixels[rows]))
+    return tmp_path / "data"
 
 
 def bench(folder: Path, *more: object) -> Result:
