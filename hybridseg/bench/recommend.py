@@ -85,8 +85,8 @@ class Recommendation:
     best : Candidate
         The most accurate of all with a cost, whatever it costs.
     price : Difference or None
-        ``best`` minus ``chosen`` on the same images; None where they are one. Here and below p-values are corrected
-        for all pairs of the run's methods, as its report's are.
+        ``best`` minus ``chosen`` on the same images; None where they are one, or share none. Here and below p-values
+        are corrected for all pairs of the run's methods, as its report's are.
     front : tuple of Candidate
         Those that no other beats in accuracy and in what the budget limits, by rising accuracy.
     cheaper, better : Candidate or None

@@ -19,11 +19,11 @@ def render_recommendation(found: Recommendation, budget: Budget, lines: Sequence
             said.append(f"Nearest: {found.nearest.method}, {'; '.join(_misses(found.nearest, budget, unit))}.")
     else:
         said.append(f"Take {found.chosen.method} ({_asked(budget, unit)}).")
-        if found.price is None and found.best is not None and found.best.method != found.chosen.method:
+        if found.best.method == found.chosen.method:
+            said.append("It is the most accurate of all: the budget costs nothing.")
+        elif found.price is None:
             said.append(f"What the budget costs can't be told: {found.best.method}, the most accurate of all, "
                         "and it have no lesion image in common.")
-        elif found.price is None:
-            said.append("It is the most accurate of all: the budget costs nothing.")
         else:
             price = found.price
             interval = f"[{price.low:+.3f}, {price.high:+.3f}], {p_text(price.p_value)}"

@@ -203,8 +203,8 @@ def _segment_frame(
     from .. import __version__
     from ..images import decode_image, overlay, read_mask, shown, write_image, write_mask
 
-    def is_wanted(target: Path | None) -> bool:
-        return target is not None and not (work.existing == "skip" and os.path.exists(target))
+    def is_wanted(target: Path) -> bool:
+        return work.existing != "skip" or not os.path.exists(target)
 
     image = decode_image(data, shown(job.image), frame)
     mask = model.predict(image) if is_wanted(job.mask) else read_mask(job.mask)

@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ..validation import write_atomically
 
@@ -53,7 +53,7 @@ def curve_files(stem: Path) -> list[Path]:
     return [stem.with_name(f"{stem.name}.history.{ending}") for ending in ("csv", "png")]
 
 
-def is_history(history: Any) -> bool:
+def is_history(history: Any) -> TypeGuard[History]:
     """Whether what a method keeps as its history can be drawn: an epoch a row, with its loss and validation F1."""
     return bool(history) and isinstance(history, list) and all(
         isinstance(row, dict) and {"loss", "validation_f1"} <= set(row) for row in history

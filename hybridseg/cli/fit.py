@@ -80,7 +80,7 @@ def fit(
     model.save(output)
     write_card(card, model, dataset, lesion_images, time.monotonic() - start)
     history = getattr(model, "history_", None)
-    if history is not None and is_history(history):
+    if is_history(history):
         write_curves(output, history)
     if own_checkpoint:  # last: whatever fails before this can be had again without training
         shutil.rmtree(checkpoint, ignore_errors=True)

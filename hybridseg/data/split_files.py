@@ -160,15 +160,15 @@ def _read_list(folder: Path, names: Sequence[str]) -> tuple[str, ...] | None:
 def _matched(split: Split, dataset: Dataset, name: str, skip_unknown: bool) -> Split:
     """Return the split in the dataset's case ids, with its groups and labels."""
     finder = _Finder(dataset)
-    unknown = [case_id for case_id in split.case_ids if finder.find(case_id) is None]
+    found = {listed: finder.find(listed) for listed in split.case_ids}
+    unknown = [listed for listed, case_id in found.items() if case_id is None]
     if unknown and not skip_unknown:
         raise DataError(
             f"{name}: {len(unknown)} of {len(split.case_ids)} names aren't in dataset {dataset.name}, "
             f"for example `{shown(unknown[0], 300)}`"
         )
     meant: dict[str, str] = {}
-    for listed in split.case_ids:
-        case_id = finder.find(listed)
+    for listed, case_id in found.items():
         if case_id is not None and meant.setdefault(case_id, listed) != listed:
             both = f"`{shown(meant[case_id], 300)}` and `{shown(listed, 300)}`"
             raise DataError(f"{name}: {both} are both case `{shown(case_id, 300)}`")
