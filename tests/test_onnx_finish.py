@@ -17,7 +17,7 @@ from onnx import TensorProto, checker, helper
 from hybridseg.onnx import assemble
 from hybridseg.onnx.batch import const
 from hybridseg.onnx.finish import finish, graphs, simplify
-from hybridseg.onnx.quantise import store_smaller
+from hybridseg.onnx.storing import store_smaller
 
 TABLE = np.linspace(0, 1, 256, dtype=np.float32)
 

@@ -22,7 +22,7 @@ from hybridseg import OperatingPoint, Segmenter, Tags, create
 from hybridseg.cli import main
 from hybridseg.data.phantoms import phantom
 from hybridseg.onnx import Compression, CompressionError, OnnxSegmenter, Preprocessing, export_smaller, wrap_network
-from hybridseg.onnx.quantise import store_smaller
+from hybridseg.onnx.storing import store_smaller
 from hybridseg.unet.working import to_native, to_working
 
 SIZE = 32

@@ -25,7 +25,7 @@ import onnx
 
 from hybridseg.onnx import ParityError, export_smaller
 from hybridseg.onnx.network import mean_network
-from hybridseg.onnx.quantise import store_smaller
+from hybridseg.onnx.storing import store_smaller
 from hybridseg.unet import training
 
 TINY = {"encoder": "none", "size": 32, "width": 4, "epochs": 3, "batch_size": 4, "flip_averaging": False}
