@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import importlib
 import importlib.util
 import os
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..postprocess import OperatingPoint
+from ..quiet import no_stderr
 from ..segmenter import Progress, Segmenter, Tags
 from .working import BLANK_RANGE, is_blank, to_native, to_working
 
@@ -377,9 +379,11 @@ def hold_out(
 
 
 def _require_keras() -> None:
-    """Refuse early where training can't work, and have TensorFlow say less at its start."""
+    """Refuse early where training can't work, and have TensorFlow say nothing of its build when it is imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     for module in ("keras", backend):
         if importlib.util.find_spec(module) is None:
             raise ModuleNotFoundError(f"training the U-Net needs {module}, which is not installed; run: {TRAIN_LINE}")
+    with no_stderr():  # some of it comes whatever TF_CPP_MIN_LOG_LEVEL is
+        importlib.import_module("keras")
