@@ -245,8 +245,9 @@ def test_run_without_cost_says_what_to_run(tmp_path: Path) -> None:
         path.unlink()
     result = run(root, "--max-ms", 20)
     assert (result.exit_code, result.stdout) == (2, "")
+    methods = " ".join(f"-m {spec}" for spec in METHODS)  # those of the run, not those of its first command
     assert result.stderr == (
-        f"hybridseg: {root}: no method's time and size were measured; run: hybridseg bench -m 'a b' -o {root}\n"
+        f"hybridseg: {root}: no method's time and size were measured; run: hybridseg bench {methods} -o {root}\n"
     )
 
 

@@ -278,9 +278,11 @@ def _how_to(description: dict[str, Any], run: str | os.PathLike[str]) -> str:
     if not command:
         return f"run `hybridseg bench` with -o {run} again, without --no-cost"
     parts, rest = [], iter(command)
-    for part in rest:  # a shard measures no cost, and the folder may have moved
-        if part in ("-o", "--output", "--shard"):
+    for part in rest:  # a shard measures no cost, a merged run has other runs' methods, and the folder may have moved
+        if part in ("-o", "--output", "--shard", "-m", "--method"):
             next(rest, None)
-        elif part != "--no-cost" and not part.startswith(("--output=", "--shard=")):
+        elif part != "--no-cost" and not part.startswith(("--output=", "--shard=", "--method=")):
             parts.append(part)
+    for method in description["methods"]:
+        parts += ["-m", method["spec"]] if method["class"] != "masks" else []
     return f"run: {shlex.join([*parts, '-o', str(run)])}"
