@@ -21,20 +21,30 @@ from onnx import TensorProto, helper, numpy_helper
 from hybridseg import OperatingPoint, Segmenter, Tags, create
 from hybridseg.cli import main
 from hybridseg.data.phantoms import phantom
-from hybridseg.onnx import Compression, CompressionError, OnnxSegmenter, Preprocessing, export_smaller, wrap_network
-from hybridseg.onnx.storing import store_smaller
+from hybridseg.onnx import (
+    Compression,
+    CompressionError,
+    OnnxSegmenter,
+    Preprocessing,
+    describe,
+    export_smaller,
+    wrap_network,
+)
+from hybridseg.onnx.storing import quantise, store_smaller
 from hybridseg.unet.working import to_native, to_working
 
 SIZE = 32
 
 
-def network(scale: float = 1.0) -> bytes:
+def network(scale: float = 1.0, first: float = 1.0) -> bytes:
     """Darkness through 64 channels that all say the same, plus noise: enough weights to save, and a mask to lose.
 
-    ``scale`` times the second layer's weights, divided out by the third's.
+    ``scale`` times the second layer's weights, divided out by the third's; ``first`` times the first one of each
+    output channel.
     """
     rng = np.random.default_rng(0)
     middle = np.full((64, 64, 3, 3), 1 / 576) + rng.normal(0, 1e-5, (64, 64, 3, 3))
+    middle[:, 0, 0, 0] *= first
     tensors = {
         "w1": np.full((64, 1, 1, 1), -1 / 255),
         "b1": np.ones(64),
@@ -69,12 +79,13 @@ class Dark(Segmenter):
     tags = Tags(max_differing_pixels=1e-4, max_probability_difference=1e-3)
     operating_point = OperatingPoint(threshold=0.72)
 
-    def __init__(self, *, scale: float = 1.0) -> None:
+    def __init__(self, *, scale: float = 1.0, first: float = 1.0) -> None:
         self.scale = scale
+        self.first = first
 
     @property
     def network_(self) -> Any:
-        return vars(self).get("own", np.frombuffer(network(self.scale), np.uint8))
+        return vars(self).get("own", np.frombuffer(network(self.scale, self.first), np.uint8))
 
     @network_.setter
     def network_(self, data: Any) -> None:
@@ -139,23 +150,59 @@ def test_kernels_in_8_bits_are_computed_in_single_precision(cases: dict[str, Any
     np.testing.assert_allclose(whole, eight, atol=1e-4)
 
 
-def test_each_output_channel_has_its_own_scale_in_8_bits() -> None:
+def test_kernels_in_4_bits_lose_too_much_unless_they_were_trained_so(cases: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(CompressionError, match=r"F1 falls by more than 0\.005"):
+        export_smaller(Dark(first=20), tmp_path / "four.onnx", "int4-stored", **cases)
+    assert not list(tmp_path.iterdir())
+    four = Dark()
+    inner = onnx.load_from_string(four.network_.tobytes())
+    (middle,) = (tensor for tensor in inner.graph.initializer if tensor.name == "w2")
+    codes = np.random.default_rng(0).integers(1, 8, (64, 64, 3, 3))
+    middle.CopyFrom(numpy_helper.from_array((codes / 4 / 576).astype(np.float32), "w2"))
+    four.network_ = np.frombuffer(inner.SerializeToString(), np.uint8)
+    masks = [four.predict(image) for image in cases["images"]]
+    found = export_smaller(four, tmp_path / "four.onnx", "int4-stored", images=cases["images"], masks=masks)
+    assert found.bytes_before - found.bytes_after > 64 * 64 * 9 * 3.45  # of four bytes, half a byte stays
+    assert (found.differing_share, found.f1_after) == (0, 1)
+    large = [t for t in tensors(onnx.load(tmp_path / "four.onnx").graph) if np.prod(t.dims) >= 64 * 64 * 9 / 2]
+    assert [(t.data_type, list(t.dims)) for t in large] == [(TensorProto.UINT8, [64 * 64 * 9 // 2])]
+    four.to_onnx(tmp_path / "whole.onnx")
+    whole, stored = (describe(tmp_path / name).parameters for name in ("whole.onnx", "four.onnx"))
+    assert whole < stored <= whole + 64 + 1  # a scale for each output channel, and what centres the codes
+
+
+@pytest.mark.parametrize(("bits", "stored"), [(8, TensorProto.INT8), (4, TensorProto.UINT8)])
+def test_each_output_channel_has_its_own_scale(bits: Any, stored: int) -> None:
     rng = np.random.default_rng(0)
-    kernel = rng.normal(size=(3, 32, 8, 8)).astype(np.float32) * np.float32([1e-6, 1, 0]).reshape(3, 1, 1, 1)
-    image = rng.normal(size=(1, 32, 8, 8)).astype(np.float32)
+    kernel = rng.normal(size=(3, 35, 8, 7)).astype(np.float32) * np.float32([1e-6, 1, 0]).reshape(3, 1, 1, 1)
+    depthwise = rng.normal(size=(35, 1, 16, 15)).astype(np.float32)
+    image = rng.normal(size=(1, 35, 23, 21)).astype(np.float32)
     ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-            for name, shape in (("x", [1, 32, 8, 8]), ("y", [1, 3, 1, 1]))]
-    graph = helper.make_graph([helper.make_node("Conv", ["x", "k"], ["y"])], "conv", ends[:1], ends[1:],
-                              [numpy_helper.from_array(kernel, "k")])
+            for name, shape in (("x", [1, 35, 23, 21]), ("d", [1, 35, 8, 7]), ("y", [1, 3, 1, 1]))]
+    nodes = [helper.make_node("Conv", ["x", "k1"], ["d"], group=35), helper.make_node("Conv", ["d", "k"], ["y"])]
+    graph = helper.make_graph(nodes, "conv", ends[:1], ends[1:],
+                              [numpy_helper.from_array(kernel, "k"), numpy_helper.from_array(depthwise, "k1")])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
-    store_smaller(model.graph, kernels_in_8_bits=True)
-    assert [t.data_type for t in model.graph.initializer if t.name == "k_small"] == [TensorProto.INT8]
+    store_smaller(model.graph, bits)
+    large = [(t.data_type, int(np.prod(t.dims))) for t in model.graph.initializer if np.prod(t.dims) >= 256]
+    assert sorted(large) == sorted([(TensorProto.INT8, depthwise.size), (stored, kernel.size * bits // 8)])
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    (found,) = session.run(None, {"x": image})
-    expected = (kernel * image).sum(axis=(1, 2, 3))
-    bound = 0.5 / 127 * np.abs(kernel).max(axis=(1, 2, 3)) * np.abs(image).sum()  # half a step of each weight
+    between, found = session.run(["d", "y"], {"x": image})
+    expected = (kernel * between).sum(axis=(1, 2, 3))
+    # Half a step of each weight.
+    bound = 0.5 / (2 ** (bits - 1) - 1) * np.abs(kernel).max(axis=(1, 2, 3)) * np.abs(between).sum()
     assert (np.abs(found[0, :, 0, 0] - expected) <= bound).all()
     assert found[0, 0, 0, 0] != expected[0]
+
+
+def test_codes_of_a_quantised_kernel_are_found_again() -> None:
+    kernel = np.random.default_rng(0).normal(size=(50, 40, 3, 3)).astype(np.float32)
+    for bits, largest in ((8, 127), (4, 7)):
+        codes, scale = quantise(kernel, bits)
+        assert (np.abs(codes).max(axis=(1, 2, 3)) == largest).all()
+        again, same = quantise(codes * scale, bits)
+        np.testing.assert_array_equal(again, codes)
+        np.testing.assert_allclose(same, scale, rtol=1e-6)
 
 
 def test_a_file_of_ours_is_made_smaller_too(cases: dict[str, Any], tmp_path: Path) -> None:
@@ -222,7 +269,7 @@ def test_what_has_no_network_is_refused(cases: dict[str, Any], tmp_path: Path) -
         (["--int8"], "give --data DIR"),
         (["--int8", "--weights", "fp16", "--data", "phantoms"], "--int8 and --weights fp16 exclude each other"),
         (["--int8", "--weights", "int8-stored", "--data", "phantoms"], "weights int8-stored exclude each other"),
-        (["--max-mb", "2"], "--validation and --max-mb are for --weights fp16 or int8-stored and --int8"),
+        (["--max-mb", "2"], "--validation and --max-mb are for --int8 and --weights other than fp32"),
         (["--weights", "fp16", "--data", "phantoms[n=8]"], "the file isn't smaller"),
     ],
 )

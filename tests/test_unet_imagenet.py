@@ -148,7 +148,7 @@ def test_short_encoder_gets_the_same_weights_as_the_whole_one() -> None:
     imagenet.load_lite0(whole)
     imagenet.load_lite0(short)
     encoder = [layer for layer in short.layers if layer.name.startswith("encoder_") and layer.weights]
-    assert len(encoder) == 66  # the stem's two, and two, four or six of each of the 11 blocks
+    assert len(encoder) == 78  # the stem's two, and four or six of each of the 13 blocks
     for layer in encoder:
         for got, expected in zip(layer.get_weights(), whole.get_layer(layer.name).get_weights(), strict=True):
             np.testing.assert_array_equal(got, expected)

@@ -23,9 +23,9 @@ pytest.importorskip("keras")
 pytest.importorskip("tensorflow")
 import onnx
 
-from hybridseg.onnx import ParityError, export_smaller
+from hybridseg.onnx import OnnxSegmenter, ParityError, export_smaller
 from hybridseg.onnx.network import mean_network
-from hybridseg.onnx.storing import store_smaller
+from hybridseg.onnx.storing import quantise, store_smaller
 from hybridseg.unet import training
 
 TINY = {"encoder": "none", "size": 32, "width": 4, "epochs": 3, "batch_size": 4, "flip_averaging": False}
@@ -180,7 +180,7 @@ def test_killed_training_ends_with_the_same_model(fitted, cases, tmp_path: Path)
     process.wait()
     assert not saved.exists(), "the kill came too late to show anything"
     assert (folder / training.CHECKPOINT).exists()
-    subprocess.run(command, check=True, capture_output=True)
+    assert subprocess.run(command, check=True, capture_output=True).stderr == b""
     resumed = UNetSegmenter.load(saved)
     assert len(resumed.history_) == 3
     np.testing.assert_array_equal(resumed.predict_proba(cases[0][1]), fitted.predict_proba(cases[0][1]))
@@ -250,6 +250,41 @@ def test_a_model_saved_with_halved_weights_still_loads_and_exports(fitted, cases
     loaded = UNetSegmenter.load(tmp_path / "old.hybridseg")
     assert loaded.to_onnx(tmp_path / "old.onnx").passed
     np.testing.assert_allclose(loaded.predict_proba(cases[0][0]), fitted.predict_proba(cases[0][0]), atol=0.01)
+
+
+def test_a_four_bit_convolution_acts_as_the_file_will_and_still_learns() -> None:
+    import keras
+
+    from hybridseg.unet.fourbit import FourBitConv2D
+
+    rng = np.random.default_rng(0)
+    kernel = rng.normal(size=(3, 3, 5, 4)).astype(np.float32)
+    kernel[..., 2] = 0
+    impulse = np.eye(45, dtype=np.float32).reshape(45, 3, 3, 5)
+    layer = FourBitConv2D(4, 3, use_bias=False)
+    layer.build(impulse.shape)
+    layer.set_weights([kernel])
+    codes, scale = quantise(kernel.transpose(3, 2, 0, 1), 4)
+    acting = np.asarray(layer(impulse)).reshape(3, 3, 5, 4)
+    np.testing.assert_allclose(acting.transpose(3, 2, 0, 1), codes * scale, rtol=1e-6)
+    model = keras.Sequential([keras.Input((3, 3, 5)), layer])
+    model.compile(optimizer=keras.optimizers.SGD(1e-3), loss="mse")
+    model.train_on_batch(impulse, np.ones((45, 1, 1, 4), np.float32))
+    (learned,) = layer.get_weights()
+    # The slope of the mean square at the rounded kernel, as if it weren't rounded.
+    np.testing.assert_allclose(learned, kernel - 1e-3 * 2 * (acting - 1) / acting.size, rtol=1e-4, atol=1e-7)
+
+
+def test_the_short_encoder_is_stored_in_four_bits_without_loss(cases, tmp_path: Path) -> None:
+    images, masks = (part[:10] for part in cases)
+    short = {**TINY, "encoder": "efficientnet-lite0-short", "pretrained": False, "epochs": 1}
+    model = UNetSegmenter(**short).fit(images, masks)
+    found = export_smaller(model, tmp_path / "four.onnx", "int4-stored", images=images[:4], masks=masks[:4])
+    assert found.bytes_after < 1_000_000 < 5 * found.bytes_after < found.bytes_before
+    four, whole = OnnxSegmenter.load(tmp_path / "four.onnx"), model
+    for image in images[:4]:
+        # Kernels of the depthwise convolutions are rounded to 8 bits, small tensors to half precision.
+        np.testing.assert_allclose(four.predict_proba(image), whole.predict_proba(image), atol=5e-3)
 
 
 def test_a_conversion_that_changes_the_network_is_refused() -> None:

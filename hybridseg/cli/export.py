@@ -27,9 +27,10 @@ FOLDS = 5
 )  # fmt: skip
 @overwrite_option
 @click.option(
-    "--weights", type=click.Choice(["fp32", "fp16", "int8-stored"]), default="fp32", show_default=True,
+    "--weights", type=click.Choice(["fp32", "fp16", "int8-stored", "int4-stored"]), default="fp32", show_default=True,
     help="fp16: weights stored in half precision; int8-stored: kernels of convolutions in 8 bits, what else is large "
-    "in half precision. Both are computed in single precision, and need --data or --validation.",
+    "in half precision; int4-stored: kernels in 4 bits, for networks trained so. All are computed in single precision, "
+    "and need --data or --validation.",
 )  # fmt: skip
 @click.option("--int8", is_flag=True, help="8-bit convolutions, calibrated on training images. Needs --data.")
 @click.option(
@@ -71,7 +72,7 @@ def export(
         needed = "--data DIR" if int8 else "--data DIR or --validation DIR"
         raise click.UsageError(f"a smaller file is measured before it is kept: give {needed}")
     if not smaller and (data is not None or validation is not None or max_mb is not None):
-        raise click.UsageError("--data, --validation and --max-mb are for --weights fp16 or int8-stored and --int8")
+        raise click.UsageError("--data, --validation and --max-mb are for --int8 and --weights other than fp32")
     model = _models.create_trained(method)
     entries = _models.origin(method, model)
     if not smaller:

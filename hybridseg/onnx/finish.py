@@ -68,13 +68,20 @@ def graphs(graph: Any) -> Iterator[Any]:
     """Yield a graph and those inside its nodes."""
     yield graph
     for node in graph.node:
-        for attribute in node.attribute:
-            for body in [attribute.g] if attribute.HasField("g") else attribute.graphs:
-                yield from graphs(body)
+        for body in bodies(node):
+            yield from graphs(body)
+
+
+def bodies(node: Any) -> list[Any]:
+    """Return the graphs inside a node: the body of a Loop, the branches of an If."""
+    found = []
+    for attribute in node.attribute:
+        found += [attribute.g] if attribute.HasField("g") else list(attribute.graphs)
+    return found
 
 
 def _move_weights_out(graph: Any) -> None:
-    """Move large tensors in half precision or 8 bits from the bodies of loops to the outermost graph.
+    """Move large tensors in half precision or fewer bits from the bodies of loops to the outermost graph.
 
     onnxruntime copies a body several times while it loads. Single-precision ones stay: those of a convolution are
     rearranged for speed only where they stand in the graph that uses them, as casts of smaller ones do.
@@ -98,8 +105,8 @@ def _move_weights_out(graph: Any) -> None:
 def _moves(tensor: Any, bearers_of_its_name: int) -> bool:
     from onnx import TensorProto
 
-    large = tensor.data_type in (TensorProto.FLOAT16, TensorProto.INT8) and int(np.prod(tensor.dims)) >= LARGE
-    return large and bearers_of_its_name == 1
+    small_numbers = tensor.data_type in (TensorProto.FLOAT16, TensorProto.INT8, TensorProto.UINT8)
+    return small_numbers and int(np.prod(tensor.dims)) >= LARGE and bearers_of_its_name == 1
 
 
 def _number_values(graph: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..segmenter import ModelFormatError
+from .finish import bodies, graphs
 from .segmenter import EXPORT_LINE, MAX_REASON, PREFIX
 
 
@@ -118,20 +119,9 @@ def _type(node: Any) -> str:
     return f"{'float32' if name == 'float' else name} [{', '.join(sides)}]"
 
 
-def _bodies(node: Any) -> list[Any]:
-    """Return the graphs inside a node: the body of a Loop, the branches of an If."""
-    found = []
-    for attribute in node.attribute:
-        found += [attribute.g] if attribute.HasField("g") else list(attribute.graphs)
-    return found
-
-
 def _operators(graph: Any) -> Counter[str]:
-    counts = Counter(f"{node.domain}.{node.op_type}" if node.domain else node.op_type for node in graph.node)
-    for node in graph.node:
-        for body in _bodies(node):
-            counts += _operators(body)
-    return counts
+    nodes = (node for each in graphs(graph) for node in each.node)
+    return Counter(f"{node.domain}.{node.op_type}" if node.domain else node.op_type for node in nodes)
 
 
 def _parameters(graph: Any) -> int:
@@ -139,16 +129,20 @@ def _parameters(graph: Any) -> int:
 
     kinds = onnx.TensorProto
     of_weights = {kinds.FLOAT, kinds.FLOAT16, kinds.DOUBLE, kinds.INT8}
-    tensors = list(graph.initializer)
+    tensors = [tensor for each in graphs(graph) for tensor in each.initializer]
+    packed: set[str] = set()  # bytes of two numbers
     total = 0
-    for node in graph.node:
+    for node in (node for each in graphs(graph) for node in each.node):
+        packed.update(node.input[:1] if node.op_type == "BitShift" else ())
         for attribute in node.attribute:
             if node.op_type == "Constant" and attribute.HasField("t"):
                 tensors.append(attribute.t)
             if node.op_type.startswith("TreeEnsemble"):
                 total += len(attribute.floats)
-        total += sum(map(_parameters, _bodies(node)))
-    return total + sum(int(np.prod(tensor.dims)) for tensor in tensors if tensor.data_type in of_weights)
+    for tensor in tensors:
+        in_one = 2 if tensor.name in packed else int(tensor.data_type in of_weights)
+        total += in_one * int(np.prod(tensor.dims))
+    return total
 
 
 def _multiply_adds(graph: Any, outer: dict[str, list[int]]) -> int:
@@ -180,5 +174,5 @@ def _multiply_adds(graph: Any, outer: dict[str, list[int]]) -> int:
         times = 1
         if node.op_type == "Loop" and node.input[0] in constants:
             times = int(numpy_helper.to_array(constants[node.input[0]]).reshape(-1)[0])
-        total += times * sum(_multiply_adds(body, shapes) for body in _bodies(node))
+        total += times * sum(_multiply_adds(body, shapes) for body in bodies(node))
     return total

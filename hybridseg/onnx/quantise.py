@@ -19,7 +19,8 @@ from ..segmenter import Segmenter
 from ..validation import check_writable, write_atomically
 from .storing import store_smaller
 
-Weights = Literal["fp16", "int8", "int8-stored"]
+Weights = Literal["fp16", "int8", "int8-stored", "int4-stored"]
+KERNEL_BITS: dict[str, Literal[16, 8, 4]] = {"fp16": 16, "int8-stored": 8, "int4-stored": 4}
 MAX_F1_LOSS = 0.005
 MIN_GAIN = 0.1
 """Share by which a file must be smaller, or faster: less is noise."""
@@ -38,7 +39,7 @@ class Compression:
 
     Attributes
     ----------
-    weights : {"fp16", "int8", "int8-stored"}
+    weights : {"fp16", "int8", "int8-stored", "int4-stored"}
     images : int
         Validation images that all of this was measured on.
     bytes_before, bytes_after : int
@@ -104,9 +105,10 @@ def export_smaller(
         For ``int8`` one that keeps its network as ONNX bytes in ``network_`` and says in ``_network_input(image)``
         what the network is given.
     path : str or path-like
-    weights : {"fp16", "int8", "int8-stored"}
+    weights : {"fp16", "int8", "int8-stored", "int4-stored"}
         ``fp16`` stores weights in half precision and computes in single; ``int8-stored`` stores the kernels of
-        convolutions in 8 bits, with a scale per output channel, and computes in single. ``int8`` quantises
+        convolutions in 8 bits, with a scale per output channel, and computes in single; ``int4-stored`` stores those
+        of all but depthwise convolutions in 4 bits, which a network has to be trained for. ``int8`` quantises
         convolutions: weights per channel, activations over the ranges that they take on ``calibration``.
     images, masks : sequences of ndarray of shape (H, W), uint8 and bool
         Validation cases: none that the method learned from, none that it will be tested on.
@@ -138,7 +140,7 @@ def export_smaller(
             model = _quantised(segmenter, calibration)._to_onnx()
         else:
             model = build_graph(segmenter)
-            store_smaller(model.graph, kernels_in_8_bits=weights == "int8-stored")
+            store_smaller(model.graph, KERNEL_BITS[weights])
         finish(model)
         describe_method(model, segmenter, metadata or {})
         onnx.save(model, small)

@@ -3,64 +3,110 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .finish import graphs
 
 SMALLEST_HALVED = 256  # elements; smaller tensors (biases) stay single: they cost nothing and steer everything
 SMALLEST_QUANTISED = 4096  # elements; smaller kernels are halved: in 8 bits they would only slow the start
+LARGEST_CODE = {8: 127, 4: 7}
+"""By bits: codes are as far below zero as above it."""
+
+Arrays = Mapping[str, NDArray[np.float32]]
 
 
-def store_smaller(
-    graph: Any, kernels_in_8_bits: bool = False, outer: Mapping[str, bool] = MappingProxyType({})
-) -> None:
+def store_smaller(graph: Any, kernel_bits: Literal[16, 8, 4] = 16, outer: Arrays = MappingProxyType({})) -> None:
     """Store large float32 tensors of an `onnx.GraphProto` as float16 and widen them where they are used, in place.
 
-    With ``kernels_in_8_bits`` those of convolutions become int8 instead, with a scale for each output channel.
-    Initializers and constants, those in the bodies of loops too. ``outer`` names tensors of graphs around this one that
-    are stored smaller already, and whether in 8 bits.
+    With 8 or 4 ``kernel_bits``, kernels of convolutions become integers instead, with a scale for each output channel;
+    with 4, those of depthwise convolutions, which are few, become 8-bit ones. Initializers and constants, those in the
+    bodies of loops too. ``outer`` are tensors of graphs around this one that only it uses.
     """
     from onnx import TensorProto, helper, numpy_helper
 
     def large(tensor: Any) -> bool:
         return tensor.data_type == TensorProto.FLOAT and int(np.prod(tensor.dims)) >= SMALLEST_HALVED
 
+    def store(name: str, values: Any) -> str:
+        graph.initializer.append(numpy_helper.from_array(values, name))
+        return name
+
+    tensors = dict(outer)
+    for tensor in [tensor for tensor in graph.initializer if large(tensor)]:
+        tensors[tensor.name] = numpy_helper.to_array(tensor)
+        graph.initializer.remove(tensor)
     for node in list(graph.node):
         if node.op_type == "Constant" and node.attribute[0].name == "value" and large(node.attribute[0].t):
-            tensor = graph.initializer.add()
-            tensor.CopyFrom(node.attribute[0].t)
-            tensor.name = node.output[0]
+            tensors[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
             graph.node.remove(node)
     kernels = {node.input[1] for each in graphs(graph) for node in each.node if node.op_type == "Conv"}
-    small = dict(outer)
-    for tensor in [tensor for tensor in graph.initializer if large(tensor)]:
-        name, values = tensor.name, numpy_helper.to_array(tensor)
-        small[name] = kernels_in_8_bits and name in kernels and values.size >= SMALLEST_QUANTISED
-        if small[name]:
-            largest = np.abs(values).max(axis=tuple(range(1, values.ndim)), keepdims=True)
-            scale = np.where(largest > 0, largest / 127, 1).astype(np.float32)
-            graph.initializer.append(numpy_helper.from_array(scale, f"{name}_scale"))
-            values = np.rint(values / scale).astype(np.int8)
-        else:
-            values = values.astype(np.float16)
-        tensor.CopyFrom(numpy_helper.from_array(values, f"{name}_small"))
     # In the graph that uses it: onnxruntime rearranges weights for speed where it finds their values beside the node.
-    used = {name: None for node in graph.node for name in node.input if name in small}
+    used = {name: tensors.pop(name) for node in graph.node for name in node.input if name in tensors}
     for node in graph.node:
         for attribute in node.attribute:
             if attribute.HasField("g"):
-                unused = {name: eight for name, eight in small.items() if name not in used}
-                store_smaller(attribute.g, kernels_in_8_bits, unused)
-    widened = []
-    for name in used:
-        wide = f"{name}_wide" if small[name] else name
-        widened.append(helper.make_node("Cast", [f"{name}_small"], [wide], to=TensorProto.FLOAT))
-        if small[name]:  # not DequantizeLinear, which onnxruntime would compute anew for each image
-            widened.append(helper.make_node("Mul", [wide, f"{name}_scale"], [name]))
+                store_smaller(attribute.g, kernel_bits, tensors)
+    widened: list[Any] = []
+    packed: dict[str, NDArray[np.uint8]] = {}
+    for name, values in used.items():
+        if kernel_bits == 16 or name not in kernels or values.size < SMALLEST_QUANTISED:
+            half = store(f"{name}_small", values.astype(np.float16))
+            widened.append(helper.make_node("Cast", [half], [name], to=TensorProto.FLOAT))
+            continue
+        bits = 8 if values.shape[1] == 1 else kernel_bits
+        codes, scale = quantise(values, bits)
+        # Not DequantizeLinear, which onnxruntime would compute anew for each image.
+        wide, scaled = f"{name}_wide", store(f"{name}_scale", scale)
+        if bits == 4:
+            packed[name] = (codes + 8).astype(np.uint8)
+        else:
+            eight = store(f"{name}_small", codes)
+            widened.append(helper.make_node("Cast", [eight], [wide], to=TensorProto.FLOAT))
+        widened.append(helper.make_node("Mul", [wide, scaled], [name]))
+    if packed:
+        widened[:0] = _unpacked(packed, store)
     nodes = [copy.deepcopy(node) for node in (*widened, *graph.node)]
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+def quantise(kernel: NDArray[np.float32], bits: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Return a kernel's codes, of its shape (out, ...), and scales (out, 1, ...): their product is about the kernel.
+
+    It is the kernel, to rounding, if that was such a product before: each channel's largest code is the largest of all.
+    """
+    largest = np.abs(kernel).max(axis=tuple(range(1, kernel.ndim)), keepdims=True)
+    scale = np.where(largest > 0, largest / LARGEST_CODE[bits], 1).astype(np.float32)
+    return np.rint(kernel / scale).astype(np.int8), scale
+
+
+def _unpacked(kernels: Mapping[str, NDArray[np.uint8]], store: Callable[[str, Any], str]) -> Sequence[Any]:
+    """Store codes of 4 bits, two in a byte, and return the nodes that make of them ``NAME_wide`` for each kernel."""
+    from onnx import TensorProto, helper
+
+    codes = np.concatenate([values.ravel() for values in kernels.values()])
+    sizes = [values.size for values in kernels.values()]
+    parts = [f"{name}_flat" for name in kernels]
+    if len(codes) % 2:
+        codes, sizes, parts = np.append(codes, np.uint8(8)), [*sizes, 1], [*parts, f"{parts[0]}_rest"]
+    high, low = np.split(codes, 2)
+    first = parts[0]
+    packed = store(f"{first}_packed", high << 4 | low)
+    four, fifteen = store(f"{first}_4", np.uint8(4)), store(f"{first}_15", np.uint8(15))
+    nodes = [
+        helper.make_node("BitShift", [packed, four], [f"{first}_high"], direction="RIGHT"),
+        helper.make_node("BitwiseAnd", [packed, fifteen], [f"{first}_low"]),
+        helper.make_node("Concat", [f"{first}_high", f"{first}_low"], [f"{first}_codes"], axis=0),
+        helper.make_node("Cast", [f"{first}_codes"], [f"{first}_wide"], to=TensorProto.FLOAT),
+        helper.make_node("Sub", [f"{first}_wide", store(f"{first}_8", np.float32(8))], [f"{first}_signed"]),
+        helper.make_node("Split", [f"{first}_signed", store(f"{first}_sizes", np.array(sizes))], parts, axis=0),
+    ]
+    for name, values in kernels.items():
+        shape = store(f"{name}_shape", np.array(values.shape))
+        nodes.append(helper.make_node("Reshape", [f"{name}_flat", shape], [f"{name}_wide"]))
+    return nodes
