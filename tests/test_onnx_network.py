@@ -19,6 +19,7 @@ from hybridseg import OperatingPoint
 from hybridseg.onnx import Preprocessing, wrap_network
 from hybridseg.onnx.network import _with_full_rank_scalars
 from hybridseg.postprocess import apply_operating_point
+from hybridseg.unet.working import DARK_GREY, DARK_ONE_IN, find_scan
 
 SIZE = 16
 
@@ -83,6 +84,26 @@ def test_the_graph_equals_the_steps(
     np.testing.assert_array_equal(
         mask[0, :, :, 0].astype(bool), apply_operating_point(probability[0, :, :, 0], point)
     )
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_graph_finds_the_scan_that_the_unet_finds(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    image = np.zeros(rng.integers(1, 40, 2), np.uint8)
+    for _ in range(rng.integers(0, 4)):
+        (top, bottom), (left, right) = (np.sort(rng.integers(0, side + 1, 2)) for side in image.shape)
+        image[top:bottom, left:right] = rng.choice([DARK_GREY, DARK_GREY + 1, 200])
+    shown = find_scan(image)
+    expected = np.zeros(image.shape, np.float32)
+    plain, cutting = (
+        session(wrap_network(tiny_network(), SIZE, Preprocessing(dark=dark), OperatingPoint()))
+        for dark in (None, (DARK_GREY, DARK_ONE_IN))
+    )
+    inside = np.ascontiguousarray(image[shown])[np.newaxis, :, :, np.newaxis]
+    expected[shown] = plain.run(["probability"], {"image": inside})[0][0, :, :, 0]
+    (found,) = cutting.run(["probability"], {"image": image[np.newaxis, :, :, np.newaxis]})
+    np.testing.assert_array_equal(found[0, :, :, 0], expected)
+    assert expected[shown].min() > 0
 
 
 def test_flipping_makes_the_result_symmetric() -> None:

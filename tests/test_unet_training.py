@@ -17,7 +17,7 @@ from hybridseg import NotFittedError, OperatingPoint
 from hybridseg.data.phantoms import phantom
 from hybridseg.registry import create
 from hybridseg.unet.segmenter import UNetSegmenter
-from hybridseg.unet.working import BLANK_RANGE
+from hybridseg.unet.working import BLANK_RANGE, DARK_GREY
 
 pytest.importorskip("keras")
 pytest.importorskip("tensorflow")
@@ -114,6 +114,33 @@ def test_a_picture_that_shows_nothing_has_no_lesion(fitted) -> None:
     assert not model.predict_proba(dark).any()
     dark[0] = BLANK_RANGE
     assert model.predict(dark).any()
+
+
+def test_what_is_around_the_scan_changes_nothing_in_it(fitted, cases, tmp_path: Path) -> None:
+    assert fitted.to_onnx(tmp_path / "model.onnx").passed
+    exported = OnnxSegmenter.load(tmp_path / "model.onnx")
+    image = cases[0][0]
+    framed = np.pad(image, ((30, 0), (11, 70)), constant_values=DARK_GREY)
+    framed[:25, 20:60] = framed[35:70, -15:] = 200  # captions
+    for model, tolerance in ((fitted, 0), (exported, 1e-5)):
+        probability = model.predict_proba(framed)
+        np.testing.assert_allclose(probability[30:, 11:-70], fitted.predict_proba(image), atol=tolerance)
+        probability[30:, 11:-70] = 0
+        assert not probability.any()
+    dark = np.zeros((50, 60), np.uint8)
+    dark[:, 7] = 255  # no scan, so all of it is looked at
+    np.testing.assert_allclose(exported.predict_proba(dark), fitted.predict_proba(dark), atol=1e-5)
+    assert fitted.predict_proba(dark)[:, 40:].any()
+
+
+def test_what_is_around_the_scan_is_not_learned_from(cases, tmp_path: Path) -> None:
+    from hybridseg.unet.segmenter import _working_size
+
+    images, masks = (part[:3] for part in cases)
+    bare = _working_size(images, masks, 32, None)
+    framed = _working_size([np.pad(image, 20) for image in images], [np.pad(mask, 20) for mask in masks], 32, None)
+    np.testing.assert_array_equal(framed.images, bare.images)
+    np.testing.assert_array_equal(framed.masks, bare.masks)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 torn"])

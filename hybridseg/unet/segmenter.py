@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..postprocess import OperatingPoint
 from ..quiet import no_stderr
 from ..segmenter import Progress, Segmenter, Tags
-from .working import BLANK_RANGE, is_blank, to_native, to_working
+from .working import BLANK_RANGE, DARK_GREY, DARK_ONE_IN, find_scan, is_blank, to_native, to_working
 
 MAX_HELD_OUT = 500
 WHOLE = {"size": 32, "width": 1, "epochs": 1, "batch_size": 1, "patience": 1, "random_state": 0, "threads": 1}
@@ -42,10 +42,11 @@ TRAIN_LINE = 'pip install "hybridseg[train]"'
 class UNetSegmenter(Segmenter):
     """U-Net with a pretrained or plain encoder; trained with Keras, run with onnxruntime.
 
-    The image is stretched to a square working size, the network gives a probability there, and that is stretched
-    back. An image of fewer than 32 grey levels from its darkest to its brightest pixel shows nothing: its probability
-    is 0. After O. Ronneberger et al., U-Net (MICCAI 2015, doi 10.1007/978-3-319-24574-4_28); encoder after M. Tan and
-    Q. Le, EfficientNet (ICML 2019, arXiv:1905.11946), Lite0 variant. A fitted one needs no TensorFlow.
+    What the scan fills of the image, as `working.find_scan` finds it, is stretched to a square working size, the
+    network gives a probability there, and that is stretched back; around it the probability is 0. An image of fewer
+    than 32 grey levels from its darkest to its brightest pixel shows nothing: its probability is 0. After O.
+    Ronneberger et al., U-Net (MICCAI 2015, doi 10.1007/978-3-319-24574-4_28); encoder after M. Tan and Q. Le,
+    EfficientNet (ICML 2019, arXiv:1905.11946), Lite0 variant. A fitted one needs no TensorFlow.
 
     Parameters
     ----------
@@ -258,7 +259,7 @@ class UNetSegmenter(Segmenter):
 
     def _network_input(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return what the network is given: float32 (1, size, size, 1), grey levels."""
-        return to_working(image, self.size)[None, :, :, None]
+        return to_working(image[find_scan(image)], self.size)[None, :, :, None]
 
     def _predict_proba(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         if is_blank(image):
@@ -270,7 +271,10 @@ class UNetSegmenter(Segmenter):
         probability = output[0, :, :, 0]
         if self.flip_averaging:
             probability = (probability + output[1, :, ::-1, 0]) * np.float32(0.5)
-        return to_native(probability, (image.shape[0], image.shape[1]))
+        native = np.zeros(image.shape, np.float32)
+        shown = native[find_scan(image)]
+        shown[:] = to_native(probability, (shown.shape[0], shown.shape[1]))
+        return native
 
     def _session(self) -> Any:
         """One onnxruntime session per object, made when first used and after network or threads changed."""
@@ -311,7 +315,7 @@ class UNetSegmenter(Segmenter):
         return wrap_network(
             onnx.load_from_string(self.network_.tobytes()),
             self.size,
-            Preprocessing(mean=0.0, std=1.0, flip=self.flip_averaging),
+            Preprocessing(mean=0.0, std=1.0, flip=self.flip_averaging, dark=(DARK_GREY, DARK_ONE_IN)),
             self.current_operating_point,
             blank_range=BLANK_RANGE,
         )
@@ -332,8 +336,10 @@ def _working_size(
             np.lib.format.open_memmap(folder / name, "w+", np.uint8, shape) for name in WORKING_FILES
         )
     for k in range(len(images)):
-        small_images[k] = np.rint(to_working(images[k], size))
-        small_masks[k] = np.rint(255 * to_working(masks[k], size))
+        image = images[k]
+        shown = find_scan(image)
+        small_images[k] = np.rint(to_working(image[shown], size))
+        small_masks[k] = np.rint(255 * to_working(masks[k][shown], size))
     return TrainingData(small_images, small_masks, np.arange(len(images)))
 
 
