@@ -22,7 +22,7 @@ for part in fold0 fold1 fold2 fold3 fold4 all; do
     done
     python "$here/train_unet.py" --data "$data" $fold -o "$runs/tiny" \
         --teacher "$runs/seed-0/$part.onnx" --teacher "$runs/seed-1/$part.onnx" \
-        --set "unet[encoder=efficientnet-lite0-short,size=256,flip_averaging=False,epochs=24,patience=24,teacher_share=0.7]"
+        --set "unet[encoder=efficientnet-lite0-short,size=256,flip_averaging=False,epochs=32,patience=32,teacher_share=0.7]"
 done
 python "$here/cross_fit.py" --data "$data" "$runs/seed-0" "$runs/seed-1" -o "$runs/unet" --ship
 python "$here/cross_fit.py" --data "$data" "$runs/tiny" -o "$runs/unet-tiny" --ship
