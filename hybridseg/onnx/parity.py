@@ -121,8 +121,8 @@ class ParityReport:
 def parity_images() -> Iterator[tuple[str, NDArray[np.uint8]]]:
     """Yield (name, image) for every image that an export is compared on.
 
-    Odd sizes, constants, single pixels, pure noise, and speckle with dark lesions: what breaks a resize, a
-    histogram or a component search, and what the method is made for. Always the same images.
+    Odd sizes, constants, single pixels, pure noise, and speckle with dark lesions, once in a black frame: what breaks a
+    resize, a histogram or a component search, and what the method is made for. Always the same images.
     """
     rng = np.random.default_rng(0)
     for value in (0, 128, 255):
@@ -136,6 +136,7 @@ def parity_images() -> Iterator[tuple[str, NDArray[np.uint8]]]:
         for lesions in (0, 1, 3):
             yield f"speckle-{lesions}-{height}x{width}", speckle(number, height, width, lesions)
     yield "speckle-2-1000x1500", speckle(9, 1000, 1500, 2)
+    yield "framed-271x347", np.pad(speckle(2, 211, 257, 1), ((40, 20), (30, 60)))
 
 
 def speckle(seed: int, height: int, width: int, lesions: int) -> NDArray[np.uint8]:
