@@ -111,8 +111,9 @@ def main(data: str, methods: tuple[str, ...], output: Path) -> None:
             if name:
                 model = hybridseg.load(Path(folder, f"fold{k}.hybridseg"))
             else:
-                images, masks = zip(*(case.read() for case in dataset.select(fold.train)), strict=True)
-                model = hybridseg.create(method).fit(images, masks)
+                part = dataset.select(fold.train)
+                images, masks = zip(*(case.read() for case in part), strict=True)
+                model = hybridseg.create(method).fit(images, masks, groups=part.groups)
             for case in dataset.select(fold.test):
                 pixels = case.read()
                 for alteration, change in ALTERATIONS.items():
