@@ -207,8 +207,9 @@ def markdown(card: dict) -> str:
         "One public data set from one hospital and two scanner types, women between 25 and 75; frames chosen by its "
         "authors. Lesions can be missed, and normal tissue outlined. Where two masses are in the picture, one may be "
         "outlined only. A black frame and captions around the scan are left out where something dark parts them from "
-        "it; cut off whatever else is around it, and don't turn the picture: what that costs is measured in "
-        "`benchmarks/results/robustness.md`. A picture without a scan gets no mask if it is of nearly one grey, but "
+        "it, and so is what is all but black across the scan, or the smaller of two panels. Cut off whatever else is "
+        "around it, and don't turn the picture: what that costs is measured in `benchmarks/results/robustness.md`. "
+        "A picture without a scan gets no mask if it is of nearly one grey, but "
         "dark noise or a caption on black may be outlined. Say so wherever its masks are shown.", "",
     ]
     return "\n".join(lines)

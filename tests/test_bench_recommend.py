@@ -34,7 +34,7 @@ def write_run(root: Path, methods: dict[str, tuple[int, float, float]] = METHODS
         for spec, (tp, *_) in methods.items()
     }
     costs = {spec: {"warm_ms_median": ms, "saved_bytes": int(mb * 1e6)} for spec, (_, ms, mb) in methods.items()}
-    command = ["hybridseg", "bench", "--no-cost", "--shard", "1/2", "-m", "a b", "--output=run"]
+    command = ["hybridseg", "bench", "--no-cost", "--shard", "1/2", "-m", "a b", "-mc", "--method=d", "--output=run"]
     sessions = [{"cpu": "Chip A", "command": command}]
     return write_rows(
         root, rows, costs=costs, name=lambda number, spec: spec.replace(":", "-"),

@@ -17,15 +17,14 @@ HEAVY = (
     "tensorflow", "keras", "sklearn", "skimage", "scipy", "onnxruntime", "onnx", "spox", "matplotlib", "cv2", "numpy"
 )  # fmt: skip
 
-# Room -> rooms that it may import. `validation`, `modelfile`, `quiet`, `workers` and `cluster` are tools of everybody.
-TOOLS = {"validation", "modelfile", "quiet", "workers", "cluster"}
+# Room -> rooms that it may import. `validation`, `modelfile`, `workers` and `cluster` are tools of everybody.
+TOOLS = {"validation", "modelfile", "workers", "cluster"}
 MAY = {
     "images": set(),
     "metrics": set(),
     "postprocess": set(),
     "validation": set(),
     "modelfile": {"postprocess"},
-    "quiet": set(),
     "workers": set(),
     "cluster": {"workers"},
     # A mask is a thresholded probability, so the contract knows post-processing; `to_onnx` asks the onnx room when

@@ -195,6 +195,23 @@ def test_each_output_channel_has_its_own_scale(bits: Any, stored: int) -> None:
     assert found[0, 0, 0, 0] != expected[0]
 
 
+@pytest.mark.parametrize("bits", [16, 8, 4])
+def test_what_a_branch_returns_as_it_is_stays_its_output(bits: Any) -> None:
+    rng = np.random.default_rng(0)
+    values = [rng.normal(size=300).astype(np.float32) for _ in range(2)]
+    output = helper.make_tensor_value_info("v", TensorProto.FLOAT, [300])
+    constants = [helper.make_node("Constant", [], ["v"], value=numpy_helper.from_array(each)) for each in values]
+    branches = [helper.make_graph([each], "branch", [], [output]) for each in constants]
+    node = helper.make_node("If", ["yes"], ["y"], then_branch=branches[0], else_branch=branches[1])
+    ends = helper.make_tensor_value_info("yes", TensorProto.BOOL, []), helper.make_tensor_value_info("y", 1, [300])
+    graph = helper.make_graph([node], "if", ends[:1], ends[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    store_smaller(model.graph, bits)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    for yes, expected in zip((True, False), values, strict=True):
+        np.testing.assert_allclose(session.run(None, {"yes": np.array(yes)})[0], expected, rtol=1e-3, atol=1e-3)
+
+
 def test_codes_of_a_quantised_kernel_are_found_again() -> None:
     kernel = np.random.default_rng(0).normal(size=(50, 40, 3, 3)).astype(np.float32)
     for bits, largest in ((8, 127), (4, 7)):

@@ -281,7 +281,7 @@ def _how_to(description: dict[str, Any], run: str | os.PathLike[str]) -> str:
     for part in rest:  # a shard measures no cost, a merged run has other runs' methods, and the folder may have moved
         if part in ("-o", "--output", "--shard", "-m", "--method"):
             next(rest, None)
-        elif part != "--no-cost" and not part.startswith(("--output=", "--shard=", "--method=")):
+        elif part != "--no-cost" and not part.startswith(("--output=", "--shard=", "--method=", "-o", "-m")):
             parts.append(part)
     for method in description["methods"]:
         parts += ["-m", method["spec"]] if method["class"] != "masks" else []

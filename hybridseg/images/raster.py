@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
 import threading
 import zlib
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +16,6 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngImageFile
 
-from ..quiet import no_stderr
 from ..validation import MAX_PIXELS
 from .pixels import ImageError, Pixels, quiet
 
@@ -22,6 +23,7 @@ FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 MAX_FRAMES = 10_000
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # else what it logs of damaged files goes to stderr
+_STDERR = threading.Lock()
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MINIMUM_IS_WHITE = 0
 _UNSIGNED = 1
@@ -53,8 +55,7 @@ def decode(data: bytes, frame: int | None) -> Pixels:
     if picture.format == "TIFF":
         declared = _orientation(picture)  # Pillow turns TIFF itself, in load
         by_libtiff = any(tile[0] == "libtiff" for tile in picture.tile)
-        # libtiff prints, beside the error that Pillow raises.
-        with quiet(), no_stderr() if by_libtiff else contextlib.nullcontext():
+        with quiet(), _no_stderr() if by_libtiff else contextlib.nullcontext():
             picture.load()
     else:  # the others have warned by now
         picture.load()
@@ -132,6 +133,25 @@ def _open(data: bytes) -> Any:
 def _check_size(picture: Any) -> None:
     width, height = picture.size
     check_size(height, width)
+
+
+@contextlib.contextmanager
+def _no_stderr() -> Iterator[None]:
+    """Throw away what C code prints: libtiff does, beside the error that Pillow raises."""
+    with _STDERR:
+        try:
+            kept = os.dup(2)
+        except OSError:  # this process has no stderr
+            yield
+            return
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nowhere)
 
 
 def _frames(picture: Any) -> int:

@@ -10,12 +10,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .finish import graphs
+from .finish import bodies, graphs
 
 SMALLEST_HALVED = 256  # elements; smaller tensors (biases) stay single: they cost nothing and steer everything
 SMALLEST_QUANTISED = 4096  # elements; smaller kernels are halved: in 8 bits they would only slow the start
 LARGEST_CODE = {8: 127, 4: 7}
 """By bits: codes are as far below zero as above it."""
+SMALLEST_KEPT = 1e-30
+"""A channel whose largest weight isn't larger is 0: its scale would leave the range of float32."""
 
 Arrays = Mapping[str, NDArray[np.float32]]
 
@@ -25,7 +27,7 @@ def store_smaller(graph: Any, kernel_bits: Literal[16, 8, 4] = 16, outer: Arrays
 
     With 8 or 4 ``kernel_bits``, kernels of convolutions become integers instead, with a scale for each output channel;
     with 4, those of depthwise convolutions, which are few, become 8-bit ones. Initializers and constants, those in the
-    bodies of loops too. ``outer`` are tensors of graphs around this one that only it uses.
+    bodies of loops too. ``outer`` are tensors of graphs around this one, which don't use them themselves.
     """
     from onnx import TensorProto, helper, numpy_helper
 
@@ -46,11 +48,11 @@ def store_smaller(graph: Any, kernel_bits: Literal[16, 8, 4] = 16, outer: Arrays
             graph.node.remove(node)
     kernels = {node.input[1] for each in graphs(graph) for node in each.node if node.op_type == "Conv"}
     # In the graph that uses it: onnxruntime rearranges weights for speed where it finds their values beside the node.
-    used = {name: tensors.pop(name) for node in graph.node for name in node.input if name in tensors}
+    names = [name for node in graph.node for name in node.input] + [value.name for value in graph.output]
+    used = {name: tensors.pop(name) for name in names if name in tensors}
     for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                store_smaller(attribute.g, kernel_bits, tensors)
+        for body in bodies(node):
+            store_smaller(body, kernel_bits, tensors)
     widened: list[Any] = []
     packed: dict[str, NDArray[np.uint8]] = {}
     for name, values in used.items():
@@ -81,7 +83,7 @@ def quantise(kernel: NDArray[np.float32], bits: int) -> tuple[NDArray[np.int8], 
     It is the kernel, to rounding, if that was such a product before: each channel's largest code is the largest of all.
     """
     largest = np.abs(kernel).max(axis=tuple(range(1, kernel.ndim)), keepdims=True)
-    scale = np.where(largest > 0, largest / LARGEST_CODE[bits], 1).astype(np.float32)
+    scale = np.where(largest > SMALLEST_KEPT, largest / LARGEST_CODE[bits], 1).astype(np.float32)
     return np.rint(kernel / scale).astype(np.int8), scale
 
 

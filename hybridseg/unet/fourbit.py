@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from ..onnx.storing import LARGEST_CODE
+from ..onnx.storing import LARGEST_CODE, SMALLEST_KEPT
 
 
 class FourBitConv2D(keras.layers.Conv2D):  # type: ignore[misc]
@@ -21,6 +21,6 @@ class FourBitConv2D(keras.layers.Conv2D):  # type: ignore[misc]
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
         """Convolve with the rounded kernel (rows, columns, in, out)."""
         largest = ops.max(ops.abs(kernel), axis=(0, 1, 2), keepdims=True)
-        scale = ops.where(largest > 0, largest / LARGEST_CODE[4], 1.0)
+        scale = ops.where(largest > SMALLEST_KEPT, largest / LARGEST_CODE[4], 1.0)
         rounded = ops.round(kernel / scale) * scale
         return super().convolution_op(inputs, kernel + ops.stop_gradient(rounded - kernel))

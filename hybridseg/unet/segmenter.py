@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import importlib
 import importlib.util
 import os
 from collections.abc import Callable, Sequence
@@ -17,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..postprocess import OperatingPoint
-from ..quiet import no_stderr
 from ..segmenter import Progress, Segmenter, Tags
 from .working import BLANK_RANGE, DARK_GREY, DARK_ONE_IN, find_scan, is_blank, to_native, to_working
 
@@ -259,21 +257,25 @@ class UNetSegmenter(Segmenter):
 
     def _network_input(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return what the network is given: float32 (1, size, size, 1), grey levels."""
-        return to_working(image[find_scan(image)], self.size)[None, :, :, None]
+        return self._stretched(image[find_scan(image)])
+
+    def _stretched(self, scan: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return to_working(scan, self.size)[None, :, :, None]
 
     def _predict_proba(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        native = np.zeros(image.shape, np.float32)
         if is_blank(image):
-            return np.zeros(image.shape, np.float32)
-        working = self._network_input(image)
+            return native
+        scan = find_scan(image)
+        working = self._stretched(image[scan])
         if self.flip_averaging:
             working = np.concatenate([working, working[:, :, ::-1]])
         (output,) = self._session().run(["probability"], {"image": working})
         probability = output[0, :, :, 0]
         if self.flip_averaging:
             probability = (probability + output[1, :, ::-1, 0]) * np.float32(0.5)
-        native = np.zeros(image.shape, np.float32)
-        shown = native[find_scan(image)]
-        shown[:] = to_native(probability, (shown.shape[0], shown.shape[1]))
+        height, width = native[scan].shape
+        native[scan] = to_native(probability, (height, width))
         return native
 
     def _session(self) -> Any:
@@ -386,11 +388,9 @@ def hold_out(
 
 
 def _require_keras() -> None:
-    """Refuse early where training can't work, and have TensorFlow say nothing of its build when it is imported."""
+    """Refuse early where training can't work, and have TensorFlow say less at its start."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     for module in ("keras", backend):
         if importlib.util.find_spec(module) is None:
             raise ModuleNotFoundError(f"training the U-Net needs {module}, which is not installed; run: {TRAIN_LINE}")
-    with no_stderr():  # some of it comes whatever TF_CPP_MIN_LOG_LEVEL is
-        importlib.import_module("keras")

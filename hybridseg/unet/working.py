@@ -11,7 +11,7 @@ from PIL import Image
 
 BLANK_RANGE = 32
 """Grey levels between the darkest and the brightest pixel below which an image shows nothing."""
-DARK_GREY, DARK_ONE_IN = 8, 50
+DARK_GREY, DARK_ONE_IN = 4, 50
 """In a dark row or column at most one pixel in so many is brighter than this."""
 
 
@@ -23,9 +23,9 @@ def to_working(image: NDArray[np.uint8] | NDArray[np.bool_], size: int) -> NDArr
 def find_scan(image: NDArray[np.uint8]) -> tuple[slice, slice]:
     """Return the rows and the columns of an image (H, W) that the scan fills: what is around it is left out.
 
-    A column or row is dark where at most every fiftieth of its pixels is brighter than 8. Dark ones at the edge are
-    left out, and so is what lies beyond a dark one, as captions do, unless less than half of the rest were left then;
-    nothing is, where less than an eighth were left. First the columns are found so, then the rows in them.
+    A column or row is dark where at most every fiftieth of its pixels is brighter than 4. Dark ones at the edge are
+    left out. What lies beyond a dark one, as captions do, is left out too if at least half of the rest remains. If less
+    than an eighth of the side would remain, nothing is left out. First the columns are found so, then the rows in them.
     """
     found = [slice(0, side) for side in image.shape]
     for axis in (1, 0):
