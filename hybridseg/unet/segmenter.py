@@ -49,9 +49,9 @@ class UNetSegmenter(Segmenter):
     Parameters
     ----------
     encoder : {"efficientnet-lite0", "efficientnet-lite0-short", "none"}
-        ``efficientnet-lite0-short`` has two fifths of the parameters and is trained for kernels of 4 bits: it loses
-        nothing by ``export --weights int4-stored``. ``none`` is a plain U-Net, ``width`` filters wide at its first
-        level.
+        ``efficientnet-lite0-short`` has two fifths of the parameters and is trained for kernels of 4 bits: ``export
+        --weights int4-stored`` costs it next to nothing. ``none`` is a plain U-Net, ``width`` filters wide at its
+        first level.
     size : int
         Side of the working square in pixels; a multiple of 32.
     width : int
