@@ -17,6 +17,7 @@ _LAZY = {
     "available": "registry",
     "create": "registry",
     "load": "registry",
+    "find_scan": "images",
     "read_image": "images",
     "read_mask": "images",
     "Case": "data",
@@ -40,6 +41,7 @@ __all__ = [
     "check_segmenter",
     "clone",
     "create",
+    "find_scan",
     "load",
     "load_dataset",
     "parametrize_with_checks",
@@ -50,7 +52,7 @@ __all__ = [
 if TYPE_CHECKING:
     from .checks import check_segmenter, parametrize_with_checks
     from .data import Case, Dataset, load_dataset
-    from .images import read_image, read_mask
+    from .images import find_scan, read_image, read_mask
     from .onnx import OnnxSegmenter
     from .postprocess import OperatingPoint
     from .registry import available, create, load

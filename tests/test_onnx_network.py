@@ -16,10 +16,10 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from hybridseg import OperatingPoint
+from hybridseg.images.scan import DARK_GREY, find_scan
 from hybridseg.onnx import Preprocessing, wrap_network
 from hybridseg.onnx.network import _with_full_rank_scalars
 from hybridseg.postprocess import apply_operating_point
-from hybridseg.unet.working import DARK_GREY, DARK_ONE_IN, find_scan
 
 SIZE = 16
 
@@ -96,8 +96,8 @@ def test_the_graph_finds_the_scan_that_the_unet_finds(seed: int) -> None:
     shown = find_scan(image)
     expected = np.zeros(image.shape, np.float32)
     plain, cutting = (
-        session(wrap_network(tiny_network(), SIZE, Preprocessing(dark=dark), OperatingPoint()))
-        for dark in (None, (DARK_GREY, DARK_ONE_IN))
+        session(wrap_network(tiny_network(), SIZE, Preprocessing(scan=scan), OperatingPoint()))
+        for scan in (False, True)
     )
     inside = np.ascontiguousarray(image[shown])[np.newaxis, :, :, np.newaxis]
     expected[shown] = plain.run(["probability"], {"image": inside})[0][0, :, :, 0]

@@ -15,9 +15,10 @@ import pytest
 
 from hybridseg import NotFittedError, OperatingPoint
 from hybridseg.data.phantoms import phantom
+from hybridseg.images.scan import DARK_GREY
 from hybridseg.registry import create
 from hybridseg.unet.segmenter import UNetSegmenter
-from hybridseg.unet.working import BLANK_RANGE, DARK_GREY
+from hybridseg.unet.working import BLANK_RANGE
 
 pytest.importorskip("keras")
 pytest.importorskip("tensorflow")

@@ -36,6 +36,7 @@ from .reading import (
     read_mask,
     read_pixels,
 )
+from .scan import find_scan
 from .writing import write_image, write_mask
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "decode",
     "decode_image",
     "find_facts",
+    "find_scan",
     "overlay",
     "read_bytes",
     "read_facts",

@@ -15,6 +15,7 @@ from spox import Var
 from ..postprocess import OperatingPoint
 from .batch import assemble, const
 from .resize import flip_columns, resize
+from .scan import find_scan, put_back
 from .threshold import apply_operating_point
 
 
@@ -28,16 +29,14 @@ class Preprocessing:
         The network sees ``(grey - mean) / std``, in float32; a tuple has one number for each of its channels.
     flip : bool
         Average the probability with that of the mirrored image, mirrored back.
-    dark : (int, int), optional
-        A grey level and a number n: a row or column is dark where at most every n-th of its pixels is brighter. What
-        `hybridseg.unet.working.find_scan` leaves out with these two is left out before the resize and has probability
-        0.
+    scan : bool
+        What `hybridseg.images.find_scan` leaves out is left out before the resize and has probability 0.
     """
 
     mean: float | tuple[float, ...] = 127.0
     std: float | tuple[float, ...] = 128.0
     flip: bool = False
-    dark: tuple[int, int] | None = None
+    scan: bool = False
 
 
 def wrap_network(
@@ -86,8 +85,8 @@ def wrap_network(
     def single(image: Var) -> tuple[Var, Var]:
         pixels = op.cast(image, to=np.float32)
         shown = pixels
-        if preprocessing.dark is not None:
-            starts, ends = _find_scan(pixels, *preprocessing.dark)
+        if preprocessing.scan:
+            starts, ends = find_scan(image)
             shown = op.slice(pixels, starts, ends)
         small = resize(shown, const([height, width]))
         grey = op.expand(op.unsqueeze(small, const([2])), const([height, width, channels]))
@@ -97,8 +96,8 @@ def wrap_network(
         probability = _with_mirror_image(run, view) if preprocessing.flip else run(view)
         full = resize(op.squeeze(probability, const([2])), op.shape(shown))
         clipped = op.clip(full, const(0.0, np.float32), const(1.0, np.float32))
-        if preprocessing.dark is not None:
-            clipped = op.pad(clipped, op.concat([starts, op.sub(op.shape(image), ends)], axis=0))
+        if preprocessing.scan:
+            clipped = put_back(clipped, image, starts, ends)
         if blank_range:
             levels = op.sub(op.reduce_max(pixels, keepdims=0), op.reduce_min(pixels, keepdims=0))
             enough = op.greater_or_equal(levels, const(blank_range, np.float32))
@@ -106,35 +105,6 @@ def wrap_network(
         return apply_operating_point(clipped, operating_point), clipped
 
     return assemble(single)
-
-
-def _find_scan(pixels: Var, grey: int, one_in: int) -> tuple[Var, Var]:
-    """Return first and last-plus-one (row, column) of what `Preprocessing.dark` keeps, int64 [2] each."""
-    bright = op.cast(op.greater(pixels, const(grey, np.float32)), to=np.float32)
-
-    def kept(shown: Var, axis: int) -> tuple[Var, Var]:
-        count = op.mul(op.reduce_sum(shown, const([1 - axis]), keepdims=0), const(one_in, np.float32))
-        across = op.cast(op.gather(op.shape(shown), const(1 - axis)), to=np.float32)
-        return _around_the_middle(op.cast(op.greater(count, across), to=np.int32))
-
-    left, right = kept(bright, 1)
-    top, bottom = kept(op.slice(bright, left, right, const([1])), 0)
-    return op.concat([top, left], axis=0), op.concat([bottom, right], axis=0)
-
-
-def _around_the_middle(lit: Var) -> tuple[Var, Var]:
-    """Return first and last-plus-one of an int32 [side] of 0 and 1 that are left, int64 [1] each."""
-    one, two, side = const([1]), const([2]), op.shape(lit)
-    first, last = op.arg_max(lit), op.add(op.arg_max(lit, select_last_index=1), one)
-    numbers = op.range(const(0), op.squeeze(side), const(1))
-    dark = op.equal(lit, const(0, np.int32))
-    left = op.less(numbers, op.div(op.add(first, last), two))
-    before = op.reduce_max(op.where(op.and_(dark, left), op.add(numbers, one), const([0])), keepdims=1)
-    after = op.reduce_min(op.where(op.and_(dark, op.not_(left)), numbers, side), keepdims=1)
-    half = op.less_or_equal(op.sub(last, first), op.mul(op.sub(after, before), two))
-    first, last = op.where(half, before, first), op.where(half, after, last)
-    enough = op.less_or_equal(side, op.mul(op.sub(last, first), const([8])))
-    return op.where(enough, first, const([0])), op.where(enough, last, side)
 
 
 def _with_mirror_image(run: Any, view: Var) -> Var:

@@ -10,6 +10,7 @@ from .filters import box_mean, convolve, gaussian, median3
 from .morphology import closing, dilate, erode, opening, windows
 from .network import Preprocessing, wrap_network
 from .resize import flip_columns, resize
+from .scan import find_scan, put_back
 from .threshold import apply_operating_point, bounding_box, histogram, otsu_threshold, smallest_area
 from .trees import Trees, round_down, sum_of_trees
 
@@ -27,6 +28,7 @@ __all__ = [
     "dilate",
     "erode",
     "fill_holes",
+    "find_scan",
     "flip_columns",
     "gaussian",
     "histogram",
@@ -36,6 +38,7 @@ __all__ = [
     "numbered",
     "opening",
     "otsu_threshold",
+    "put_back",
     "resize",
     "round_down",
     "sides",

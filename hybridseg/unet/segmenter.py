@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..images import find_scan
 from ..postprocess import OperatingPoint
 from ..segmenter import Progress, Segmenter, Tags
-from .working import BLANK_RANGE, DARK_GREY, DARK_ONE_IN, find_scan, is_blank, to_native, to_working
+from .working import BLANK_RANGE, is_blank, to_native, to_working
 
 MAX_HELD_OUT = 500
 WHOLE = {"size": 32, "width": 1, "epochs": 1, "batch_size": 1, "patience": 1, "random_state": 0, "threads": 1}
@@ -40,7 +41,7 @@ TRAIN_LINE = 'pip install "hybridseg[train]"'
 class UNetSegmenter(Segmenter):
     """U-Net with a pretrained or plain encoder; trained with Keras, run with onnxruntime.
 
-    What the scan fills of the image, as `working.find_scan` finds it, is stretched to a square working size, the
+    What the scan fills of the image, as `hybridseg.images.find_scan` finds it, is stretched to a square working size, the
     network gives a probability there, and that is stretched back; around it the probability is 0. An image of fewer
     than 32 grey levels from its darkest to its brightest pixel shows nothing: its probability is 0. After O.
     Ronneberger et al., U-Net (MICCAI 2015, doi 10.1007/978-3-319-24574-4_28); encoder after M. Tan and Q. Le,
@@ -317,7 +318,7 @@ class UNetSegmenter(Segmenter):
         return wrap_network(
             onnx.load_from_string(self.network_.tobytes()),
             self.size,
-            Preprocessing(mean=0.0, std=1.0, flip=self.flip_averaging, dark=(DARK_GREY, DARK_ONE_IN)),
+            Preprocessing(mean=0.0, std=1.0, flip=self.flip_averaging, scan=True),
             self.current_operating_point,
             blank_range=BLANK_RANGE,
         )

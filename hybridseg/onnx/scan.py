@@ -1,0 +1,44 @@
+"""Finding the scan inside the graph: the twin of `hybridseg.images.find_scan`."""
+
+from __future__ import annotations
+
+import numpy as np
+import spox.opset.ai.onnx.v18 as op
+from spox import Var
+
+from ..images.scan import DARK_GREY, DARK_ONE_IN
+from .batch import const
+
+
+def find_scan(image: Var) -> tuple[Var, Var]:
+    """Return first row and column of the scan in a uint8 [H, W] and the ones past its last: int64 [2] each."""
+    bright = op.cast(op.greater(image, const(DARK_GREY, np.uint8)), to=np.float32)
+    left, right = _kept(bright, 1)
+    top, bottom = _kept(op.slice(bright, left, right, const([1])), 0)
+    return op.concat([top, left], axis=0), op.concat([bottom, right], axis=0)
+
+
+def put_back(inside: Var, image: Var, starts: Var, ends: Var) -> Var:
+    """Return float32 [H, W], the size of ``image``: ``inside`` where the scan is, 0 around it."""
+    return op.pad(inside, op.concat([starts, op.sub(op.shape(image), ends)], axis=0))
+
+
+def _kept(shown: Var, axis: int) -> tuple[Var, Var]:
+    count = op.mul(op.reduce_sum(shown, const([1 - axis]), keepdims=0), const(DARK_ONE_IN, np.float32))
+    across = op.cast(op.gather(op.shape(shown), const(1 - axis)), to=np.float32)
+    return _around_the_middle(op.cast(op.greater(count, across), to=np.int32))
+
+
+def _around_the_middle(lit: Var) -> tuple[Var, Var]:
+    """Return first and last-plus-one of an int32 [side] of 0 and 1 that are left, int64 [1] each."""
+    one, two, side = const([1]), const([2]), op.shape(lit)
+    first, last = op.arg_max(lit), op.add(op.arg_max(lit, select_last_index=1), one)
+    numbers = op.range(const(0), op.squeeze(side), const(1))
+    dark = op.equal(lit, const(0, np.int32))
+    left = op.less(numbers, op.div(op.add(first, last), two))
+    before = op.reduce_max(op.where(op.and_(dark, left), op.add(numbers, one), const([0])), keepdims=1)
+    after = op.reduce_min(op.where(op.and_(dark, op.not_(left)), numbers, side), keepdims=1)
+    half = op.less_or_equal(op.sub(last, first), op.mul(op.sub(after, before), two))
+    first, last = op.where(half, before, first), op.where(half, after, last)
+    enough = op.less_or_equal(side, op.mul(op.sub(last, first), const([8])))
+    return op.where(enough, first, const([0])), op.where(enough, last, side)

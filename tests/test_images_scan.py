@@ -1,0 +1,41 @@
+"""Where in a picture the scan is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hybridseg.images.scan import DARK_GREY, find_scan
+
+
+def test_dark_rows_and_columns_at_the_edge_are_no_part_of_the_scan() -> None:
+    scan = np.full((40, 100), 60, np.uint8)
+    framed = np.pad(scan, ((7, 3), (0, 11)), constant_values=DARK_GREY)
+    assert find_scan(framed) == (slice(7, 47), slice(0, 100))
+    framed[2, :2] = framed[:1, 105] = 255  # two of 111 pixels in a row, one of 50 in a column: a speck in the dark
+    assert find_scan(framed) == (slice(7, 47), slice(0, 100))
+    framed[6, :3] = 255
+    assert find_scan(framed) == (slice(6, 47), slice(0, 100))
+    assert find_scan(scan[:1, :1]) == (slice(0, 1), slice(0, 1))
+
+
+def test_what_lies_beyond_a_dark_row_or_column_is_no_part_of_the_scan_unless_it_is_half_of_all() -> None:
+    picture = np.zeros((100, 200), np.uint8)
+    picture[20:80, 60:180] = 90  # the scan
+    picture[5:15, 70:150] = picture[90:95, 100:180] = 255  # captions above and below it
+    picture[0:70, 2:30] = 255  # and beside it
+    assert find_scan(picture) == (slice(20, 80), slice(60, 180))
+    assert find_scan(picture[::-1, ::-1]) == (slice(20, 80), slice(20, 140))
+    picture[45:55] = 0  # two halves: both stay, and the captions with them
+    assert find_scan(picture) == (slice(5, 95), slice(60, 180))
+    picture[55:] = 0  # most of what there is
+    assert find_scan(picture) == (slice(20, 45), slice(60, 180))
+
+
+@pytest.mark.parametrize("bright", [np.s_[:0], np.s_[5, 5], np.s_[:, 5], np.s_[5]])
+def test_a_picture_without_a_scan_is_kept_whole(bright: Any) -> None:
+    dark = np.zeros((70, 80), np.uint8)
+    dark[bright] = 255
+    assert find_scan(dark) == (slice(0, 70), slice(0, 80))
