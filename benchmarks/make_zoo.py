@@ -206,7 +206,7 @@ def markdown(card: dict) -> str:
         "", "## Limits", "",
         "One public data set from one hospital and two scanner types, women between 25 and 75; frames chosen by its "
         "authors. Lesions can be missed, and normal tissue outlined. Where two masses are in the picture, one may be "
-        "outlined only. A black frame and captions around the scan are left out where something dark parts them from "
+        "outlined only. A black frame and captions around the scan are left out where a dark gap parts them from "
         "it, and so is what is all but black across the scan, or the smaller of two panels. Cut off whatever else is "
         "around it, and don't turn the picture: what that costs is measured in `benchmarks/results/robustness.md`. "
         "A picture without a scan gets no mask if it is of nearly one grey, but "

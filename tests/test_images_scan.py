@@ -39,3 +39,11 @@ def test_a_picture_without_a_scan_is_kept_whole(bright: Any) -> None:
     dark = np.zeros((70, 80), np.uint8)
     dark[bright] = 255
     assert find_scan(dark) == (slice(0, 70), slice(0, 80))
+
+
+def test_a_line_is_no_gap() -> None:
+    picture = np.full((192, 256), 90, np.uint8)
+    picture[:, 40:43] = picture[150:152] = 0  # 3 of 256 columns, 2 of 192 rows
+    assert find_scan(picture) == (slice(0, 192), slice(0, 256))
+    picture[:, 43] = picture[152] = 0
+    assert find_scan(picture) == (slice(0, 150), slice(44, 256))

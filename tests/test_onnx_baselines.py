@@ -17,14 +17,25 @@ from hybridseg_baselines.onnx_features import features as features_in_graph
 from hybridseg_baselines.otsu import OtsuSegmenter
 from hybridseg_baselines.watershed import WatershedSegmenter
 
-from hybridseg import Segmenter
+from hybridseg import Segmenter, clone
 from hybridseg.data.phantoms import phantom
 from hybridseg.onnx import OnnxSegmenter
 
+FRAME = ((30, 5), (11, 70))
+METHODS = pytest.mark.parametrize(
+    "segmenter",
+    [
+        OtsuSegmenter(),
+        WatershedSegmenter(),
+        RandomForestSegmenter(n_trees=5, max_depth=6, samples_per_image=60),
+    ],
+    ids=repr,
+)
 
-def train(segmenter: Segmenter) -> Segmenter:
+
+def train(segmenter: Segmenter, frame: tuple[tuple[int, int], ...] = ((0, 0), (0, 0))) -> Segmenter:
     images, masks, _ = zip(*(phantom(seed, shape=(120, 140)) for seed in range(6)), strict=True)
-    return segmenter.fit(images, masks)
+    return segmenter.fit([np.pad(image, frame) for image in images], [np.pad(mask, frame) for mask in masks])
 
 
 @pytest.mark.parametrize(
@@ -49,15 +60,7 @@ def test_parameters_reach_the_file(segmenter: Segmenter) -> None:
         np.testing.assert_array_equal(mask[0, :, :, 0], segmenter.predict(image))
 
 
-@pytest.mark.parametrize(
-    "segmenter",
-    [
-        OtsuSegmenter(),
-        WatershedSegmenter(),
-        RandomForestSegmenter(n_trees=5, max_depth=6, samples_per_image=60),
-    ],
-    ids=repr,
-)
+@METHODS
 def test_a_fitted_method_and_its_file_agree_bit_for_bit(segmenter: Segmenter, tmp_path: Path) -> None:
     train(segmenter)
     report = segmenter.to_onnx(tmp_path / "x.onnx")
@@ -67,6 +70,19 @@ def test_a_fitted_method_and_its_file_agree_bit_for_bit(segmenter: Segmenter, tm
     assert exported.current_operating_point == segmenter.current_operating_point
     image, _, _ = phantom(20, shape=(201, 233))
     np.testing.assert_array_equal(exported.predict(image), segmenter.predict(image))
+
+
+@METHODS
+def test_what_is_around_the_scan_changes_nothing(segmenter: Segmenter, tmp_path: Path) -> None:
+    image, _, _ = phantom(20, shape=(201, 233))
+    expected = np.pad(train(segmenter).predict_proba(image), FRAME)
+    framed = np.pad(image, FRAME)
+    framed[:20, 30:90] = framed[40:80, -25:] = 200  # captions
+    framed_ones = train(clone(segmenter), FRAME)
+    framed_ones.to_onnx(tmp_path / "x.onnx")
+    for each in (segmenter, framed_ones, OnnxSegmenter.load(tmp_path / "x.onnx")):
+        np.testing.assert_array_equal(each.predict_proba(framed), expected)
+    assert expected.any()
 
 
 def test_the_forests_features_are_the_same_integers() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridseg import OperatingPoint, Segmenter
+from hybridseg import OperatingPoint, Segmenter, find_scan
 
 from .grid import FINE, Ints, from_grid, to_grid
 
@@ -174,9 +174,9 @@ def is_number(value: Any) -> bool:
 class CandidateSegmenter(Segmenter):
     """A method that proposes regions on a grid; a score chooses among them.
 
-    A subclass writes `_propose`. ``fit`` learns a ridge regression of a region's IoU on a quadratic of its
-    features, then the sharpness of the vote and the threshold. Without ``fit`` the score is set by hand: clear edge,
-    oval, off the border.
+    A subclass writes `_propose`, which sees what the scan fills of an image (`hybridseg.find_scan`); around it the
+    probability is 0. ``fit`` learns a ridge regression of a region's IoU on a quadratic of its features, then the
+    sharpness of the vote and the threshold. Without ``fit`` the score is set by hand: clear edge, oval, off the border.
 
     A candidate whose predicted IoU is lower than the best one's by the sharpness has 1/e of its say; the parameter of
     that name, if it isn't None, stands in for the choice of ``fit``.
@@ -239,17 +239,20 @@ class CandidateSegmenter(Segmenter):
         return np.where(features[:, RISE] > 0, score, 0.0)
 
     def _predict_proba(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        candidates = self._candidates(image)
+        scan, probability = find_scan(image), np.zeros(image.shape, np.float32)
+        candidates = self._candidates(image[scan])
         cells = vote(candidates, self._score(candidates.features), self.current_sharpness)
-        return from_grid(cells.astype(np.float32) / np.float32(4096), image.shape)
+        probability[scan] = from_grid(cells.astype(np.float32) / np.float32(4096), probability[scan].shape)
+        return probability
 
     def _fit(self, images: Any, masks: Any, *, groups: Any, validation: Any, progress: Any) -> None:
         del groups, validation
         proposed: list[Candidates] = []
         truths: list[NDArray[np.bool_]] = []
         for image, mask in zip(images, masks, strict=True):
-            proposed.append(self._candidates(image))
-            truths.append(to_grid(mask, self.grid, scale=1) >= 1)
+            scan = find_scan(image)
+            proposed.append(self._candidates(image[scan]))
+            truths.append(to_grid(mask[scan], self.grid, scale=1) >= 1)
             progress(len(proposed), len(images), "candidates")
         self._learn(proposed, truths)
 

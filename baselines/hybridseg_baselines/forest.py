@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridseg import Tags
+from hybridseg import Tags, find_scan
 
 from .candidates import Candidates, CandidateSegmenter, describe, is_number
 from .features import COUNT, features
@@ -98,14 +98,18 @@ class RandomForestSegmenter(CandidateSegmenter):
     def _fit(self, images: Any, masks: Any, *, groups: Any, validation: Any, progress: Any) -> None:
         del validation
         self._check_parameters()
-        truths = [to_grid(mask, self.grid, scale=1) >= 1 for mask in masks]
-        if not any(truth.any() for truth in truths):
-            raise ValueError("`masks` must hold a lesion that fills a cell of the 64 x 76 grid, got none")
         steps = 2 * len(images) + self.n_trees
         cells = np.empty((len(images), COUNT, self.grid[0] * self.grid[1]), np.int16)
-        for k, image in enumerate(images):
-            cells[k] = features(image, self.grid)
+        greys: list[Ints] = []
+        truths: list[NDArray[np.bool_]] = []
+        for k, (image, mask) in enumerate(zip(images, masks, strict=True)):
+            scan = find_scan(image)
+            cells[k] = features(image[scan], self.grid)
+            greys.append(smooth(image[scan], self.grid))
+            truths.append(to_grid(mask[scan], self.grid, scale=1) >= 1)
             progress(k + 1, steps, "features")
+        if not any(truth.any() for truth in truths):
+            raise ValueError("`masks` must hold a lesion that fills a cell of the 64 x 76 grid, got none")
         scene = np.unique([str(g) for g in groups], return_inverse=True)[1] if groups else np.arange(len(images))
         in_bag = draw_bags(int(scene.max()) + 1, self.n_trees, self.random_state)[:, scene]
         grown = []
@@ -114,11 +118,11 @@ class RandomForestSegmenter(CandidateSegmenter):
             progress(len(images) + k + 1, steps, "trees")
         trees = join(grown)
         proposed = []
-        for k, image in enumerate(images):
+        for k, grey in enumerate(greys):
             unseen = np.flatnonzero(~in_bag[:, k])
             # With few trees every one may have seen the scene; then all of them speak.
             probability = predict_cells(trees, cells[k], unseen if len(unseen) else None)
-            proposed.append(self._cut(smooth(image, self.grid), probability))
+            proposed.append(self._cut(grey, probability))
             progress(len(images) + self.n_trees + k + 1, steps, "candidates")
         for name, array in trees._asdict().items():
             setattr(self, f"tree_{name}_", array)

@@ -11,6 +11,7 @@ from spox import Var
 
 from hybridseg.onnx.batch import assemble, const
 from hybridseg.onnx.components import Components, label, numbered
+from hybridseg.onnx.scan import find_scan, put_back
 from hybridseg.onnx.threshold import apply_operating_point
 
 from .candidates import CENTRE, FEATURES, LARGEST, RISE, SMALLEST, SPREAD, WEIGHTS
@@ -27,17 +28,19 @@ def model(segmenter: Any, propose: Propose) -> Any:
     ----------
     segmenter : CandidateSegmenter
     propose : callable
-        The twin of ``segmenter._propose``: takes the uint8 image [H, W], returns the grey grid image, int64
+        The twin of ``segmenter._propose``: takes the uint8 scan [H, W], returns the grey grid image, int64
         [h, w], and layers [L, h, w]: bool masks, whose 4-connected components are the regions, or int64
         numbers of regions, 0 for none.
     """
     grid = segmenter.grid
 
     def single(image: Var) -> tuple[Var, Var]:
-        grey, layers = propose(image)
+        starts, ends = find_scan(image)
+        scan = op.slice(image, starts, ends)
+        grey, layers = propose(scan)
         cells = votes(grey, layers, segmenter)
         share = op.div(op.cast(cells, to=np.float32), const(4096, np.float32))
-        probability = from_grid(share, grid, image)
+        probability = put_back(from_grid(share, grid, scan), image, starts, ends)
         return apply_operating_point(probability, segmenter.current_operating_point), probability
 
     return assemble(single)

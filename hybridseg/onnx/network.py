@@ -30,7 +30,7 @@ class Preprocessing:
     flip : bool
         Average the probability with that of the mirrored image, mirrored back.
     scan : bool
-        What `hybridseg.images.find_scan` leaves out is left out before the resize and has probability 0.
+        What `hybridseg.find_scan` leaves out is left out before the resize and has probability 0.
     """
 
     mean: float | tuple[float, ...] = 127.0

@@ -1,4 +1,4 @@
-"""Finding the scan inside the graph: the twin of `hybridseg.images.find_scan`."""
+"""Finding the scan inside the graph: the twin of `hybridseg.find_scan`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import spox.opset.ai.onnx.v18 as op
 from spox import Var
 
-from ..images.scan import DARK_GREY, DARK_ONE_IN
+from ..images.scan import DARK_GREY, DARK_ONE_IN, GAP_ONE_IN
 from .batch import const
 
 
@@ -31,13 +31,18 @@ def _kept(shown: Var, axis: int) -> tuple[Var, Var]:
 
 def _around_the_middle(lit: Var) -> tuple[Var, Var]:
     """Return first and last-plus-one of an int32 [side] of 0 and 1 that are left, int64 [1] each."""
-    one, two, side = const([1]), const([2]), op.shape(lit)
-    first, last = op.arg_max(lit), op.add(op.arg_max(lit, select_last_index=1), one)
-    numbers = op.range(const(0), op.squeeze(side), const(1))
-    dark = op.equal(lit, const(0, np.int32))
-    left = op.less(numbers, op.div(op.add(first, last), two))
-    before = op.reduce_max(op.where(op.and_(dark, left), op.add(numbers, one), const([0])), keepdims=1)
-    after = op.reduce_min(op.where(op.and_(dark, op.not_(left)), numbers, side), keepdims=1)
+    zero, two, side = const([0]), const([2]), op.shape(lit)
+    first, last = op.arg_max(lit), op.add(op.arg_max(lit, select_last_index=1), const([1]))
+    middle = op.div(op.add(first, last), two)
+    width = op.max([op.div(side, const([GAP_ONE_IN])), const([1])])
+    sums = op.pad(op.cumsum(lit, const(0)), const([1, 0]))
+    starts = op.range(const(0), op.squeeze(op.shape(sums)), const(1))
+    ends = op.add(starts, width)
+    fits = op.less_or_equal(ends, side)
+    gap = op.and_(fits, op.equal(op.gather(sums, op.min([ends, side])), sums))
+    before = op.reduce_max(op.where(op.and_(gap, op.less_or_equal(ends, middle)), ends, zero), keepdims=1)
+    after = op.reduce_min(op.where(op.and_(gap, op.greater_or_equal(starts, middle)), starts, side), keepdims=1)
+    before, after = op.max([before, first]), op.min([after, last])
     half = op.less_or_equal(op.sub(last, first), op.mul(op.sub(after, before), two))
     first, last = op.where(half, before, first), op.where(half, after, last)
     enough = op.less_or_equal(side, op.mul(op.sub(last, first), const([8])))

@@ -41,7 +41,7 @@ TRAIN_LINE = 'pip install "hybridseg[train]"'
 class UNetSegmenter(Segmenter):
     """U-Net with a pretrained or plain encoder; trained with Keras, run with onnxruntime.
 
-    What the scan fills of the image, as `hybridseg.images.find_scan` finds it, is stretched to a square working size, the
+    What the scan fills of the image, as `hybridseg.find_scan` finds it, is stretched to a square working size, the
     network gives a probability there, and that is stretched back; around it the probability is 0. An image of fewer
     than 32 grey levels from its darkest to its brightest pixel shows nothing: its probability is 0. After O.
     Ronneberger et al., U-Net (MICCAI 2015, doi 10.1007/978-3-319-24574-4_28); encoder after M. Tan and Q. Le,
