@@ -100,7 +100,8 @@ def test_a_blank_frame_has_no_lesion(name: str, grey: int, shape: tuple[int, int
     model = hybridseg.load(ZOO / f"{name}.onnx")
     blank = np.full(shape, grey, np.uint8)
     blank[0, 0] += 31
-    assert not model.predict_proba(blank).any()
+    for picture in (blank, np.pad(blank, 20)):
+        assert not model.predict_proba(picture).any()
     assert not model.predict(blank).any()
 
 

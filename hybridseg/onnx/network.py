@@ -62,7 +62,7 @@ def wrap_network(
     preprocessing : Preprocessing
     operating_point : OperatingPoint
     blank_range : int
-        An image of fewer grey levels from its darkest to its brightest pixel has probability 0.
+        An image, or a scan in it, of fewer grey levels from its darkest to its brightest pixel has probability 0.
 
     Returns
     -------
@@ -83,11 +83,11 @@ def wrap_network(
         return op.squeeze(network(**{input_name: batch})[output_name], const([0]))
 
     def single(image: Var) -> tuple[Var, Var]:
-        pixels = op.cast(image, to=np.float32)
-        shown = pixels
+        shown = image
         if preprocessing.scan:
             starts, ends = find_scan(image)
-            shown = op.slice(pixels, starts, ends)
+            shown = op.slice(image, starts, ends)
+        shown = op.cast(shown, to=np.float32)
         small = resize(shown, const([height, width]))
         grey = op.expand(op.unsqueeze(small, const([2])), const([height, width, channels]))
         steps = (preprocessing.mean, preprocessing.std)
@@ -96,12 +96,12 @@ def wrap_network(
         probability = _with_mirror_image(run, view) if preprocessing.flip else run(view)
         full = resize(op.squeeze(probability, const([2])), op.shape(shown))
         clipped = op.clip(full, const(0.0, np.float32), const(1.0, np.float32))
-        if preprocessing.scan:
-            clipped = put_back(clipped, image, starts, ends)
         if blank_range:
-            levels = op.sub(op.reduce_max(pixels, keepdims=0), op.reduce_min(pixels, keepdims=0))
+            levels = op.sub(op.reduce_max(shown, keepdims=0), op.reduce_min(shown, keepdims=0))
             enough = op.greater_or_equal(levels, const(blank_range, np.float32))
             clipped = op.mul(clipped, op.cast(enough, to=np.float32))
+        if preprocessing.scan:
+            clipped = put_back(clipped, image, starts, ends)
         return apply_operating_point(clipped, operating_point), clipped
 
     return assemble(single)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,13 +32,13 @@ def choose_operating_point(
 ) -> OperatingPoint:
     """Return the operating point that suits cases whose truth is known.
 
-    The outline comes first, from the lesion cases alone: the threshold, and whether only the largest region (by its sum
-    of probability) stays, with the best mean F1. Neighbouring thresholds within half a standard error of the best are
-    averaged: with few cases the best one alone is chance. The presence decision follows: smallest area and presence
-    threshold with the smallest weighted sum of the share of lesions lost, `MAX_LOST` at most, and of the share of
-    lesion-free cases with a mask, `MAX_OUTLINED` at most where that is possible. The gentlest area wins among equals;
-    presence thresholds that are as good as the best one are averaged: the middle of a plateau is furthest from where
-    either error begins.
+    The outline comes first, from the lesion cases alone, by their mean F1. Only the largest region (by its sum of
+    probability) stays, unless all are better by more than half a standard error. Thresholds within half a standard
+    error of the best are averaged. With few cases the best choice alone is chance. The presence decision follows:
+    smallest area and presence threshold with the smallest weighted sum of the share of lesions lost, `MAX_LOST` at
+    most, and of the share of lesion-free cases with a mask, `MAX_OUTLINED` at most where that is possible. The gentlest
+    area wins among equals; presence thresholds that are as good as the best one are averaged: the middle of a plateau
+    is furthest from where either error begins.
     """
     lesions = np.array([truth.any() for truth in truths], bool)
     threshold, largest_only = _best_outline(
@@ -82,8 +83,13 @@ def _best_outline(
         for largest in (False, True)
     ])  # (largest only, threshold, case)
     means = scores.mean(axis=2)
-    largest = int(means.max(axis=1).argmax())
-    best = int(means[largest].argmax())
-    spread = (scores[largest] - scores[largest, best]).std(axis=1) / np.sqrt(len(truths))
-    near = means[largest] >= means[largest, best] - 0.5 * spread
+    best = means.argmax(axis=1)
+    gained = scores[0, best[0]] - scores[1, best[1]]
+    largest = int(gained.mean() <= 0.5 * _standard_error(gained))
+    lost = scores[largest, best[largest]] - scores[largest]
+    near = lost.mean(axis=1) <= 0.5 * _standard_error(lost)
     return round(float(np.mean(np.array(THRESHOLDS)[near])), 3), bool(largest)
+
+
+def _standard_error(differences: NDArray[np.float64]) -> Any:
+    return differences.std(axis=-1) / np.sqrt(differences.shape[-1])

@@ -42,7 +42,7 @@ class UNetSegmenter(Segmenter):
     """U-Net with a pretrained or plain encoder; trained with Keras, run with onnxruntime.
 
     What the scan fills of the image, as `hybridseg.find_scan` finds it, is stretched to a square working size, the
-    network gives a probability there, and that is stretched back; around it the probability is 0. An image of fewer
+    network gives a probability there, and that is stretched back; around it the probability is 0. A scan of fewer
     than 32 grey levels from its darkest to its brightest pixel shows nothing: its probability is 0. After O.
     Ronneberger et al., U-Net (MICCAI 2015, doi 10.1007/978-3-319-24574-4_28); encoder after M. Tan and Q. Le,
     EfficientNet (ICML 2019, arXiv:1905.11946), Lite0 variant. A fitted one needs no TensorFlow.
@@ -265,9 +265,9 @@ class UNetSegmenter(Segmenter):
 
     def _predict_proba(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         native = np.zeros(image.shape, np.float32)
-        if is_blank(image):
-            return native
         scan = find_scan(image)
+        if is_blank(image[scan]):
+            return native
         working = self._stretched(image[scan])
         if self.flip_averaging:
             working = np.concatenate([working, working[:, :, ::-1]])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 BLANK_RANGE = 32
-"""Grey levels between the darkest and the brightest pixel below which an image shows nothing."""
+"""Grey levels between the darkest and the brightest pixel below which a scan shows nothing."""
 
 
 def to_working(image: NDArray[np.uint8] | NDArray[np.bool_], size: int) -> NDArray[np.float32]:
@@ -18,9 +18,9 @@ def to_working(image: NDArray[np.uint8] | NDArray[np.bool_], size: int) -> NDArr
     return resize(image.astype(np.float32), (size, size))
 
 
-def is_blank(image: NDArray[np.uint8]) -> bool:
-    """Whether an image (H, W) shows nothing, such as an empty frame: networks outline the dark in it."""
-    return int(image.max()) - int(image.min()) < BLANK_RANGE
+def is_blank(scan: NDArray[np.uint8]) -> bool:
+    """Whether a scan (H, W) shows nothing, as empty frames do: networks outline the dark in it."""
+    return int(scan.max()) - int(scan.min()) < BLANK_RANGE
 
 
 def to_native(probability: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
