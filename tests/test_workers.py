@@ -201,6 +201,13 @@ def test_merged_shards_are_the_run(methods: Path, tmp_path: Path) -> None:
     assert masks[0] == masks[1] != []
 
 
+def test_shards_share_the_slow_method(methods: Path, tmp_path: Path) -> None:
+    specs = ("-m", f"{methods}:Slow", "-m", "otsu", "--folds", 2)
+    for k in (1, 2):
+        assert invoke(*BENCH, *specs, "-o", tmp_path / str(k), "--shard", f"{k}/2").exit_code == 0
+        assert {row["method"] for row in rows(tmp_path / str(k))} == {f"{methods}:Slow", "otsu"}
+
+
 def test_other_methods_on_the_same_data_are_joined(methods: Path, tmp_path: Path) -> None:
     for name, spec in (("a", "otsu"), ("b", f"{methods}:Slow")):
         assert invoke(*BENCH, "-m", spec, "--folds", 2, "-o", tmp_path / name).exit_code == 0

@@ -81,13 +81,13 @@ def run_plan(
     _check_plan(folder, plan)
     reader = CaseReader()
     if not cluster:
-        _read_all(plan, [cell for cell in shard_of(plan.cells, shard) if _is_left(folder, cell)], reader, progress)
+        _read_all(plan, [cell for cell in _shard(plan, shard) if _is_left(folder, cell)], reader, progress)
     for path in (folder.root, folder.root / "cells", folder.root / "models", folder.root / "costs"):
         path.mkdir(parents=True, exist_ok=True)
     with folder.locked():
         _check_plan(folder, plan)
         folder.remove_parts()
-        mine = shard_of(plan.cells, shard)
+        mine = _shard(plan, shard)
         left = [cell for cell in mine if _is_left(folder, cell)]
         description = read_description(folder) if folder.description.exists() else describe_plan(plan)
         if left:
@@ -124,6 +124,13 @@ def run_plan(
         records = read_run(folder.root)[1]
         write_atomically(folder.root / "cases.csv", records_csv(records).encode())
     return records
+
+
+def _shard(plan: Plan, shard: tuple[int, int] | None) -> list[Cell]:
+    """Return a shard's cells. Each fold starts one method later: else as many shards as methods would have one each."""
+    cells, methods = plan.cells, len(plan.methods)
+    staggered = [cells[i - i % methods + (i + i // methods) % methods] for i in range(len(cells))]
+    return shard_of(staggered if shard else cells, shard)
 
 
 def _is_left(folder: RunFolder, cell: Cell) -> bool:
