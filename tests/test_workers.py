@@ -177,6 +177,15 @@ def test_shards_of_segment_make_the_whole(methods: Path, images: Path, tmp_path:
     assert [line.split(":")[0] for line in resumed.stdout.splitlines()] == [str(images / "4.png")]
 
 
+def test_each_shard_of_segment_has_a_table_of_its_own(methods: Path, images: Path, tmp_path: Path) -> None:
+    command = ("segment", images, "-m", f"{methods}:Slow", "-o", tmp_path / "out", "--measure", tmp_path / "sizes.csv")
+    for k in (1, 2, 2):
+        assert invoke(*command, "--existing", "skip", "--shard", f"{k}/2").exit_code == 0
+    measured = [(tmp_path / f"sizes_{k}_of_2.csv").read_text().splitlines()[1:] for k in (1, 2)]
+    assert ["".join(sorted({Path(row.split(",")[0]).stem for row in part})) for part in measured] == ["0246", "135"]
+    assert not (tmp_path / "sizes.csv").exists()
+
+
 # ---- bench, merge -------------------------------------------------------------------------------
 BENCH = ("bench", "--data", "phantoms[n=10]", "--no-cost")
 
