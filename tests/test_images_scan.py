@@ -47,3 +47,26 @@ def test_a_line_is_no_gap() -> None:
     assert find_scan(picture) == (slice(0, 192), slice(0, 256))
     picture[:, 43] = picture[152] = 0
     assert find_scan(picture) == (slice(0, 150), slice(44, 256))
+
+
+def test_a_caption_below_may_be_wider_than_the_scan() -> None:
+    picture = np.zeros((400, 600), np.uint8)
+    picture[50:300, 200:400] = 90
+    picture[330:350, 20:580] = 255
+    assert find_scan(picture) == (slice(50, 300), slice(200, 400))
+
+
+def test_of_two_panels_the_larger_one_is_looked_at_if_it_is_half_of_all() -> None:
+    picture = np.zeros((100, 672), np.uint8)
+    picture[:, :335] = picture[:, 359:] = 90
+    assert find_scan(picture) == (slice(0, 100), slice(0, 672))
+    picture[:, 335] = 90  # half of all, with the gap
+    assert find_scan(picture) == (slice(0, 100), slice(0, 336))
+
+
+def test_less_than_an_eighth_of_a_side_is_no_scan() -> None:
+    picture = np.zeros((80, 100), np.uint8)
+    picture[20:29] = 90
+    assert find_scan(picture) == (slice(0, 80), slice(0, 100))
+    picture[29] = 90
+    assert find_scan(picture) == (slice(20, 30), slice(0, 100))

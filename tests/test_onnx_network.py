@@ -16,7 +16,6 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from hybridseg import OperatingPoint
-from hybridseg.images.scan import DARK_GREY, find_scan
 from hybridseg.onnx import Preprocessing, wrap_network
 from hybridseg.onnx.network import _with_full_rank_scalars
 from hybridseg.postprocess import apply_operating_point
@@ -86,24 +85,26 @@ def test_the_graph_equals_the_steps(
     )
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_the_graph_finds_the_scan_that_the_unet_finds(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    image = np.zeros(rng.integers(1, (40, 300)[seed % 2], 2), np.uint8)
-    for _ in range(rng.integers(0, 4)):
-        (top, bottom), (left, right) = (np.sort(rng.integers(0, side + 1, 2)) for side in image.shape)
-        image[top:bottom, left:right] = rng.choice([DARK_GREY, DARK_GREY + 1, 200])
-    shown = find_scan(image)
-    expected = np.zeros(image.shape, np.float32)
-    plain, cutting = (
-        session(wrap_network(tiny_network(), SIZE, Preprocessing(scan=scan), OperatingPoint()))
-        for scan in (False, True)
-    )
-    inside = np.ascontiguousarray(image[shown])[np.newaxis, :, :, np.newaxis]
-    expected[shown] = plain.run(["probability"], {"image": inside})[0][0, :, :, 0]
+def test_what_is_around_the_scan_is_left_out() -> None:
+    inside = np.random.default_rng(0).integers(5, 256, (20, 30), dtype=np.uint8)
+    image = np.pad(inside, ((3, 9), (0, 8)))
+    wrapped = [wrap_network(tiny_network(), SIZE, Preprocessing(scan=scan), OperatingPoint()) for scan in (False, True)]
+    plain, cutting = map(session, wrapped)
+    (expected,) = plain.run(["probability"], {"image": inside[np.newaxis, :, :, np.newaxis]})
     (found,) = cutting.run(["probability"], {"image": image[np.newaxis, :, :, np.newaxis]})
-    np.testing.assert_array_equal(found[0, :, :, 0], expected)
-    assert expected[shown].min() > 0
+    np.testing.assert_array_equal(found[0, :, :, 0], np.pad(expected[0, :, :, 0], ((3, 9), (0, 8))))
+
+
+@pytest.mark.parametrize("grey", [0, 128])
+def test_a_scan_of_nearly_one_grey_has_probability_0(grey: int) -> None:
+    blank = np.full((20, 30), grey, np.uint8)
+    blank[0, 0] += 31
+    wrapped = session(wrap_network(tiny_network(), SIZE, Preprocessing(scan=True), OperatingPoint(), blank_range=32))
+    for image in (blank, np.pad(blank, 5)):
+        (found,) = wrapped.run(["probability"], {"image": image[np.newaxis, :, :, np.newaxis]})
+        assert not found.any()
+    blank[0, 0] += 1
+    assert wrapped.run(["probability"], {"image": blank[np.newaxis, :, :, np.newaxis]})[0].any()
 
 
 def test_flipping_makes_the_result_symmetric() -> None:

@@ -16,14 +16,18 @@ def find_scan(image: NDArray[np.uint8]) -> tuple[slice, slice]:
 
     A column or row is dark where at most every fiftieth of its pixels is brighter than 4. Dark ones at the edge are
     left out. What lies beyond a gap, as captions do, is left out too if at least half of the rest remains; a gap is a
-    64th of the side, dark. If less than an eighth of the side would remain, nothing is left out. First the columns are
-    found so, then the rows in them.
+    64th of the side, dark. If less than an eighth of the side would remain, nothing is left out. The columns are found
+    so, then the rows in them, then the columns of these rows: a caption below the scan may be wider than it.
     """
-    found = [slice(0, side) for side in image.shape]
-    for axis in (1, 0):
-        shown = image[:, found[1]] > DARK_GREY
-        found[axis] = _around_the_middle(DARK_ONE_IN * shown.sum(axis=1 - axis) > shown.shape[1 - axis])
-    return found[0], found[1]
+    columns = _lit(image, 1)
+    rows = _lit(image[:, columns], 0)
+    inner = _lit(image[rows, columns], 1)
+    return rows, slice(columns.start + inner.start, columns.start + inner.stop)
+
+
+def _lit(image: NDArray[np.uint8], axis: int) -> slice:
+    bright = (image > DARK_GREY).sum(axis=1 - axis)
+    return _around_the_middle(DARK_ONE_IN * bright > image.shape[1 - axis])
 
 
 def _around_the_middle(lit: NDArray[np.bool_]) -> slice:
@@ -31,8 +35,8 @@ def _around_the_middle(lit: NDArray[np.bool_]) -> slice:
     middle, width = (first + last) // 2, max(1, len(lit) // GAP_ONE_IN)
     sums = np.pad(np.cumsum(lit), (1, 0))
     gaps = np.flatnonzero(sums[width:] == sums[:-width])  # where each starts
-    before = max(first, int((gaps[gaps + width <= middle] + width).max(initial=0)))
-    after = min(last, int(gaps[gaps >= middle].min(initial=last)))
+    before = max(first, int((gaps[gaps < middle] + width).max(initial=0)))
+    after = min(last, int(gaps[gaps + width > middle].min(initial=last)))
     if 2 * (after - before) >= last - first:
         first, last = before, after
     return slice(first, last) if 8 * (last - first) >= len(lit) else slice(0, len(lit))

@@ -13,9 +13,11 @@ from .batch import const
 def find_scan(image: Var) -> tuple[Var, Var]:
     """Return first row and column of the scan in a uint8 [H, W] and the ones past its last: int64 [2] each."""
     bright = op.cast(op.greater(image, const(DARK_GREY, np.uint8)), to=np.float32)
-    left, right = _kept(bright, 1)
-    top, bottom = _kept(op.slice(bright, left, right, const([1])), 0)
-    return op.concat([top, left], axis=0), op.concat([bottom, right], axis=0)
+    left, right = _lit(bright, 1)
+    bright = op.slice(bright, left, right, const([1]))
+    top, bottom = _lit(bright, 0)
+    inner, outer = _lit(op.slice(bright, top, bottom, const([0])), 1)
+    return op.concat([top, op.add(left, inner)], axis=0), op.concat([bottom, op.add(left, outer)], axis=0)
 
 
 def put_back(inside: Var, image: Var, starts: Var, ends: Var) -> Var:
@@ -23,7 +25,7 @@ def put_back(inside: Var, image: Var, starts: Var, ends: Var) -> Var:
     return op.pad(inside, op.concat([starts, op.sub(op.shape(image), ends)], axis=0))
 
 
-def _kept(shown: Var, axis: int) -> tuple[Var, Var]:
+def _lit(shown: Var, axis: int) -> tuple[Var, Var]:
     count = op.mul(op.reduce_sum(shown, const([1 - axis]), keepdims=0), const(DARK_ONE_IN, np.float32))
     across = op.cast(op.gather(op.shape(shown), const(1 - axis)), to=np.float32)
     return _around_the_middle(op.cast(op.greater(count, across), to=np.int32))
@@ -40,8 +42,8 @@ def _around_the_middle(lit: Var) -> tuple[Var, Var]:
     ends = op.add(starts, width)
     fits = op.less_or_equal(ends, side)
     gap = op.and_(fits, op.equal(op.gather(sums, op.min([ends, side])), sums))
-    before = op.reduce_max(op.where(op.and_(gap, op.less_or_equal(ends, middle)), ends, zero), keepdims=1)
-    after = op.reduce_min(op.where(op.and_(gap, op.greater_or_equal(starts, middle)), starts, side), keepdims=1)
+    before = op.reduce_max(op.where(op.and_(gap, op.less(starts, middle)), ends, zero), keepdims=1)
+    after = op.reduce_min(op.where(op.and_(gap, op.greater(ends, middle)), starts, side), keepdims=1)
     before, after = op.max([before, first]), op.min([after, last])
     half = op.less_or_equal(op.sub(last, first), op.mul(op.sub(after, before), two))
     first, last = op.where(half, before, first), op.where(half, after, last)
