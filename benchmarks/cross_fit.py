@@ -45,8 +45,9 @@ def main(folders: tuple[Path, ...], data: str, output: Path, ship: bool) -> None
         if all((folder / f"fold{k}.hybridseg").exists() for folder in folders):
             parts[k], models[k] = dataset.select(fold.test), load(folders, f"fold{k}")
             maps[k] = predict(models[k], parts[k])
-    if len(parts) < 2:
-        raise click.UsageError(f"models of at least two folds are needed, found {len(parts)}")
+    needed = len(busi_split().folds) if ship else 2
+    if len(parts) < needed:
+        raise click.UsageError(f"models of at least {needed} folds are needed, found {len(parts)}")
     for k, part in parts.items():
         point = choose([each for j, each in maps.items() if j != k])
         save(models[k], point, output / f"fold{k}.hybridseg")

@@ -12,6 +12,8 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,12 +42,14 @@ def frame(image: np.ndarray, mask: np.ndarray) -> Altered:
 def screen(image: np.ndarray, mask: np.ndarray) -> Altered:
     """Return both framed, with captions and a grey bar in the frame, as on a scanner's screen."""
     framed, mask = frame(image, mask)
+    width, step = max(image.shape) // 5, max(image.shape) // 40
     picture = Image.fromarray(framed)
     draw = ImageDraw.Draw(picture)
     for line, text in enumerate(CAPTIONS):
-        draw.text((6, 20 + 18 * line), text, fill=200, font_size=14)
-    draw.text((picture.width // 2 - 70, picture.height - 22), "2019-03-04 12:33:07", fill=180, font_size=14)
-    draw.rectangle((picture.width - 30, 40, picture.width - 20, 200), fill=128)
+        draw.text((step // 2, (2 + line) * 4 * step // 3), text, fill=200, font_size=step)
+    below = picture.width // 2 - 5 * step, picture.height - 2 * step
+    draw.text(below, "2019-03-04 12:33:07", fill=180, font_size=step)
+    draw.rectangle((picture.width - width // 4, 3 * step, picture.width - width // 6, 14 * step), fill=128)
     return np.asarray(picture), mask
 
 
@@ -105,7 +109,7 @@ def main(data: str, methods: tuple[str, ...], output: Path) -> None:
     dataset = load_dataset(data)
     counts: dict[str, dict[str, dict[str, Counts]]] = {}
     for method in methods:
-        name, _, folder = method.rpartition("=")
+        name, folder = method.split("=", 1) if re.match(r"[^\[]+=", method) else ("", method)
         found = counts[name or method] = {alteration: {} for alteration in ALTERATIONS}
         for k, fold in enumerate(busi_split().folds):
             if name:
@@ -129,7 +133,7 @@ def main(data: str, methods: tuple[str, ...], output: Path) -> None:
         writer.writerows([["method", "alteration", "case_id", "tp", "fp", "fn", "tn"], *rows])
     groups = {case.case_id: case.group for case in dataset}
     output.write_text(page(counts, groups, f"python benchmarks/robustness.py --data {data} "
-                           f"{' '.join(f'-m {method}' for method in methods)} -o {output}"))
+                           f"{' '.join(f'-m {shlex.quote(method)}' for method in methods)} -o {output}"))
     print(output.read_text())
 
 

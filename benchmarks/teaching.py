@@ -41,7 +41,9 @@ def main(lines: tuple[str, ...], note: str, output: Path) -> None:
         ious, f1s = [iou(each) for *_, each in lesions], [f1(each) for *_, each in lesions]
         against = ""
         if reference:
-            found = paired_difference(ious, [reference[case_id] for case_id, *_ in lesions], groups)
+            both = [k for k, (case_id, *_) in enumerate(lesions) if case_id in reference]
+            pairs = [(ious[k], reference[lesions[k][0]]) for k in both]
+            found = paired_difference(*zip(*pairs, strict=True), [groups[k] for k in both])
             apart = found.difference
             against = f"{apart.value:+.3f} [{apart.low:+.3f}, {apart.high:+.3f}], p = {found.p_value:.3f}"
         reference = reference or {case_id: score for (case_id, *_), score in zip(lesions, ious, strict=True)}

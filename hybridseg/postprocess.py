@@ -25,7 +25,7 @@ class OperatingPoint:
         Keep the 8-connected component that is expected to hold the most lesion pixels: the one with the largest sum
         of probability (the first in row order among equals).
     min_area_fraction : float
-        Components smaller than this share of the image's pixels are removed.
+        Components smaller than this share of the image's pixels are removed, those around the scan counted.
     presence_threshold : float
         The mask is emptied unless the largest probability inside it reaches this: the presence decision.
     """

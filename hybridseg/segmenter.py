@@ -206,6 +206,7 @@ class Segmenter(ABC):
             validation = (validation_images, validation_masks)
         if progress is not None and not callable(progress):
             raise ValueError(f"`progress` must be callable, got {type(progress).__name__}")
+        self._check_fittable()
         learned = self._state()
         self._forget()
         try:
@@ -282,6 +283,12 @@ class Segmenter(ABC):
         point = getattr(self, "operating_point_", self.operating_point)
         if not isinstance(point, OperatingPoint):
             raise ValueError(f"`operating_point_` is of type {type(point).__name__}")
+
+    def _check_fittable(self) -> None:  # noqa: B027  (most need nothing)
+        """Raise ImportError, with the line that installs it, if ``fit`` needs a package that isn't installed.
+
+        `fit` asks before it forgets anything, and ``bench`` before a run begins.
+        """
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write parameters and learned state to one file (a zip of JSON and plain arrays; no pickle).

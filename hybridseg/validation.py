@@ -71,11 +71,16 @@ def check_training_set(
             wanted = f"one value per image ({len(images)})"
             raise ValueError(f"`{prefix}groups` must have {wanted}, got {len(groups)}")
 
+    shapes: dict[int, tuple[int, ...]] = {}
+
     def checked_image(i: int) -> NDArray[np.uint8]:
-        return check_image(images[i], f"{prefix}images[{i}]")
+        image = check_image(images[i], f"{prefix}images[{i}]")
+        shapes[i] = image.shape
+        return image
 
     def checked_mask(i: int) -> NDArray[np.bool_]:
-        return check_mask(masks[i], checked_image(i).shape, f"{prefix}masks[{i}]")
+        shape = shapes.get(i) or checked_image(i).shape
+        return check_mask(masks[i], shape, f"{prefix}masks[{i}]")
 
     if isinstance(images, list) and isinstance(masks, list):
         return [checked_image(i) for i in range(len(images))], [checked_mask(i) for i in range(len(masks))], groups

@@ -128,6 +128,15 @@ def test_one_method_written_in_two_ways_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+def test_a_method_whose_training_needs_a_missing_package_ends_the_run_before_it_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "missing_backend")
+    result = bench("-m", "unet", "--folds", 3, "-o", tmp_path / "run")
+    assert result.exit_code == 2 and "training the U-Net needs" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_run_folder_among_the_data_is_refused(tmp_path: Path) -> None:
     write_folder(load_dataset("phantoms[n=6]"), tmp_path / "data")
     for output in (tmp_path / "data" / "run", tmp_path / "data"):

@@ -45,6 +45,16 @@ class Level(Segmenter):
         return (image < self.level_).astype(np.float32)
 
 
+class Slip(Segmenter):
+    """Its graph needs an argument that it isn't given."""
+
+    def _predict_proba(self, image):
+        return (image < 50).astype(np.float32)
+
+    def _to_onnx(self, graph):
+        return graph
+
+
 class Slow(Segmenter):
     """Takes its time."""
 
@@ -141,6 +151,7 @@ def test_models_lists_cards(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 BAD = [
     (["nonsense"], "No such command 'nonsense'"),
+    (["segmnt"], "no such command `segmnt`; did you mean `segment`?"),
     (["bench", "--nonsense"], "No such option"),
     (["bench", "-m", "ostu"], "did you mean `otsu`?"),
     (["bench", "-m", "otsu[deepth=3]"], "`deepth` is not a parameter of OtsuSegmenter; known: "),
@@ -158,6 +169,7 @@ BAD = [
     (["fit", "otsu", "--data", "phantoms[n=3]", "-o", "no/where.hybridseg"], "there is no folder no"),
     (["fit", "otsu", "--data", "phantoms[n=3]", "-p", "depth", "-o", "x.hybridseg"], "written `name=value`"),
     (["fit", "otsu", "--data", "phantoms[n=3]", "-o", "x.onnx"], "`fit` saves a model, not ONNX"),
+    (["fit", "unet.onnx", "--data", "phantoms[n=3]", "-o", "x.hybridseg"], "unet.onnx: an ONNX file can't be trained"),
     (["fit", "otsu", "--data", "phantoms[n=3]", "-o", "settings"], "settings.json exists; give --overwrite"),
     (["info", "missing.hybridseg[threads=2]"], "missing.hybridseg: no such file"),
     (["segment", "-m", "settings.json", "grey.png"], "the file of that name is written `./settings.json`"),
@@ -166,6 +178,8 @@ BAD = [
     (["export", "mine.py:Level", "-o", "x.onnx"], "must be trained first"),
     (["export", "text.hybridseg", "-o", "x.onnx"], "not a saved hybridseg model"),
     (["export", "otsu", "-o", "no/x.onnx"], "there is no folder no"),
+    (["export", "otsu", "-o", "x.txt"], "-o must end in .onnx, got x.txt"),
+    (["export", "mine.py:Slip", "-o", "x.onnx"], "(HYBRIDSEG_DEBUG=1 shows where)"),
     (["info", "text.onnx"], "text.onnx: not an ONNX file"),
     (["info", "text.hybridseg"], "not a saved hybridseg model"),
     (["info", "cut.png"], "cut.png"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import UserList
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +50,19 @@ def test_methods_learn_the_same_without_all_images_in_memory(method, streamed) -
     expected = method().fit(images, masks, groups=list(range(12)))
     np.testing.assert_array_equal(learned.predict_proba(images[0]), expected.predict_proba(images[0]))
     assert learned.current_operating_point == expected.current_operating_point
+
+
+def test_learning_reads_each_image_once() -> None:
+    class Read(UserList):
+        def __getitem__(self, index):
+            reads.append(index)
+            return super().__getitem__(index)
+
+    made = [phantom(seed, shape=(80, 96)) for seed in range(4)]
+    for method in (OtsuSegmenter(), RandomForestSegmenter(n_trees=4)):
+        reads: list[int] = []
+        method.fit(Read(each.image for each in made), Read(each.mask for each in made))
+        assert reads == [0, 0, 1, 1, 2, 2, 3, 3]  # an image, its mask
 
 
 def test_what_is_wrong_in_a_stream_is_named_when_it_is_read(streamed) -> None:

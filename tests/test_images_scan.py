@@ -41,6 +41,12 @@ def test_a_picture_without_a_scan_is_kept_whole(bright: Any) -> None:
     assert find_scan(dark) == (slice(0, 70), slice(0, 80))
 
 
+@pytest.mark.parametrize("image", [np.zeros((0, 5), np.uint8), np.zeros(5, np.uint8), np.zeros((5, 5)), [[1]]])
+def test_what_is_no_image_is_refused(image: Any) -> None:
+    with pytest.raises(ValueError, match="`image` must"):
+        find_scan(image)
+
+
 def test_a_line_is_no_gap() -> None:
     picture = np.full((192, 256), 90, np.uint8)
     picture[:, 40:43] = picture[150:152] = 0  # 3 of 256 columns, 2 of 192 rows

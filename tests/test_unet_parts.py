@@ -215,7 +215,7 @@ def test_wrong_parameters_are_named(params, message) -> None:
 def test_only_empty_masks_are_refused() -> None:
     pytest.importorskip("keras")
     image, mask = np.zeros((40, 40), np.uint8), np.zeros((40, 40), bool)
-    with pytest.raises(ValueError, match="only empty masks"):
+    with pytest.raises(ValueError, match="at least one lesion pixel"):
         UNetSegmenter().fit([image] * 2, [mask] * 2)
 
 
@@ -300,6 +300,14 @@ def test_a_lost_lesion_weighs_more_than_a_lesion_free_image_with_a_mask() -> Non
     lesions, free = 1 / (1 + np.exp(-(3 + spread))), 1 / (1 + np.exp(-(1.5 + spread)))  # they overlap around 2.25
     maps = [np.where(disc(), peak, 0.0).astype(np.float32) for peak in (*lesions, *free)]
     assert 0.6 < choose_operating_point(truths, maps).presence_threshold < 1 / (1 + np.exp(-2.25))
+
+
+def test_equal_thresholds_apart_are_not_averaged() -> None:
+    # Above 0.65 and above 0.90 the two errors weigh the same together; in between they weigh more.
+    truths = [disc()] * 100 + [np.zeros((64, 64), bool)] * 100
+    peaks = [0.7] + [0.99] * 99 + [0.65] + [0.9] * 3 + [0.0] * 96
+    maps = [np.where(disc(), peak, 0.0).astype(np.float32) for peak in peaks]
+    assert 0.65 < choose_operating_point(truths, maps).presence_threshold < 0.7
 
 
 @pytest.mark.parametrize(("faint_free", "shown"), [(2, False), (1, True)])

@@ -113,6 +113,7 @@ def test_a_picture_that_shows_nothing_has_no_lesion(fitted) -> None:
     dark = np.zeros((50, 60), np.uint8)
     dark[::2] = BLANK_RANGE - 1
     assert not model.predict_proba(dark).any()
+    assert not model.predict_proba(np.pad(np.full((50, 60), 128, np.uint8), 20)).any()
     dark[0] = BLANK_RANGE
     assert model.predict(dark).any()
 

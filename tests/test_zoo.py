@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import hybridseg
+from hybridseg import find_scan
 from hybridseg.cli import main
 from hybridseg.data.phantoms import phantom
 
@@ -100,9 +101,21 @@ def test_a_blank_frame_has_no_lesion(name: str, grey: int, shape: tuple[int, int
     model = hybridseg.load(ZOO / f"{name}.onnx")
     blank = np.full(shape, grey, np.uint8)
     blank[0, 0] += 31
-    for picture in (blank, np.pad(blank, 20)):
-        assert not model.predict_proba(picture).any()
+    assert not model.predict_proba(blank).any()
+    assert not model.predict_proba(np.pad(np.full((470, 560), grey, np.uint8), 20)).any()
     assert not model.predict(blank).any()
+
+
+def test_a_model_that_ships_looks_at_the_scan_as_it_is_found_now(name: str) -> None:
+    model = hybridseg.load(ZOO / f"{name}.onnx")
+    framed = np.pad(phantom(6).image, ((60, 90), (40, 80)))
+    framed[-60:-40, 10:-10] = framed[70:200, -40:-30] = 200  # captions, one of them wider than the scan
+    framed[200] = 0  # a line, which parts nothing
+    scan, expected = find_scan(framed), np.zeros(framed.shape, np.float32)
+    assert framed[scan].shape == phantom(6).image.shape
+    expected[scan] = model.predict_proba(np.ascontiguousarray(framed[scan]))
+    np.testing.assert_array_equal(model.predict_proba(framed), expected)
+    assert expected[:200].any() and expected[201:].any()
 
 
 def test_models_lists_what_ships_with_scores_and_cost() -> None:

@@ -1,4 +1,4 @@
-"""Choosing among candidate regions: what Otsu and watershed share.
+"""Choosing among candidate regions: what the classical methods share.
 
 A method reduces the image to a small fixed grid and proposes regions on it; this module describes each region
 by a few numbers, predicts from them the IoU that it would reach, and lets the regions vote.
@@ -24,7 +24,7 @@ from .grid import FINE, Ints, from_grid, to_grid
 Floats = NDArray[np.float64]
 
 SMALLEST, LARGEST = 0.004, 0.5
-"""Regions outside these shares of the image are no candidates."""
+"""Regions outside these shares of the scan are no candidates."""
 
 SHARPNESSES = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064)
 THRESHOLDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, *(k / 50 for k in range(1, 31)))
@@ -57,9 +57,12 @@ WEIGHTS[: 1 + len(FEATURES)] = 0.2, *(value[2] for value in _BY_HAND.values())
 
 @dataclass(frozen=True)
 class Candidates:
-    """Regions on the grid: ``labels`` (L, h, w), 0 or 1..K, each in one layer; ``features`` (K, F)."""
+    """Regions on the grid: ``labels`` (L, h, w), 0 or 1..K, each in one layer; ``features`` (K, F).
 
-    labels: NDArray[np.int64]
+    ``fit`` keeps those of every image, so they are small: regions of a plausible size are fewer than 32768.
+    """
+
+    labels: NDArray[np.int16]
     features: Floats
 
 
@@ -81,20 +84,20 @@ def describe(grey: Ints, labels: Ints) -> Candidates:
     keep = (area >= SMALLEST * cells) & (area <= LARGEST * cells)
     keep[0] = False
     count = int(keep.sum())
-    number = np.zeros(len(keep), np.int64)
+    number = np.zeros(len(keep), np.int16)
     number[keep] = np.arange(1, count + 1)
-    labels = number[labels]
+    kept = number[labels]
     if count == 0:
-        return Candidates(labels, np.zeros((0, len(FEATURES))))
+        return Candidates(kept, np.zeros((0, len(FEATURES))))
 
-    def sums(numbers: NDArray[np.int64], weights: NDArray[Any] | None = None) -> Floats:
+    def sums(numbers: NDArray[np.int16], weights: NDArray[Any] | None = None) -> Floats:
         return np.bincount(numbers, weights, minlength=count + 1)[1:].astype(np.float64)
 
-    place = np.flatnonzero(labels)
-    inside = labels.ravel()[place]
+    place = np.flatnonzero(kept)
+    inside = kept.ravel()[place]
     row, column = np.divmod(place % cells, width)
     n = sums(inside)
-    boxes = ndimage.find_objects(labels)
+    boxes = ndimage.find_objects(kept)
     first_row = np.array([box[1].start for box in boxes])
     last_row = np.array([box[1].stop for box in boxes])
     r, c = sums(inside, row), sums(inside, column)
@@ -107,7 +110,7 @@ def describe(grey: Ints, labels: Ints) -> Candidates:
     edges = np.zeros(count)
     rise = np.zeros(count)
     for axis in (1, 2):
-        before, after = np.delete(labels, -1, axis), np.delete(labels, 0, axis)
+        before, after = np.delete(kept, -1, axis), np.delete(kept, 0, axis)
         step = np.broadcast_to(np.diff(grey, axis=axis - 1), before.shape)
         differs = before != after
         before, after, step = before[differs], after[differs], step[differs]
@@ -117,9 +120,9 @@ def describe(grey: Ints, labels: Ints) -> Candidates:
 
     # Posterior enhancement: the strip right below the region, against the region itself.
     depth = height // 12
-    shadow = np.zeros_like(labels)
-    shadow[:, depth:] = labels[:, :-depth]
-    shadow[labels > 0] = 0
+    shadow = np.zeros_like(kept)
+    shadow[:, depth:] = kept[:, :-depth]
+    shadow[kept > 0] = 0
     place = np.flatnonzero(shadow)
     under = shadow.ravel()[place]
     mean = sums(inside, grey.ravel()[row * width + column]) / n
@@ -143,7 +146,7 @@ def describe(grey: Ints, labels: Ints) -> Candidates:
         ],
         axis=1,
     )
-    return Candidates(labels, features)
+    return Candidates(kept, features)
 
 
 def terms(features: Floats, centre: Floats, spread: Floats) -> Floats:

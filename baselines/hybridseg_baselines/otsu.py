@@ -17,10 +17,10 @@ from .grid import FINE, Ints, bowl, box_mean, close, to_grid
 class OtsuSegmenter(CandidateSegmenter):
     """Dark regions below recursive Otsu thresholds; the most plausible ones win.
 
-    On a fixed grid: block means and two 3x3 means take out the speckle; the mean of the surroundings is
-    subtracted (shadow, gain) and brightness added towards the borders, where lesions are rare; a grey closing
-    cuts thin dark bridges. Otsu's threshold is applied, then again to each class, ``depth`` times in all. The
-    connected dark regions of every threshold are the candidates.
+    The scan (`hybridseg.find_scan`) on a fixed grid: block means and two 3x3 means take out the speckle; the mean of
+    the surroundings is subtracted (shadow, gain) and brightness added towards the borders, where lesions are rare; a
+    grey closing cuts thin dark bridges. Otsu's threshold is applied, then again to each class, ``depth`` times in all.
+    The connected dark regions of every threshold are the candidates.
 
     Parameters
     ----------

@@ -16,10 +16,10 @@ from .grid import Ints, box_mean, to_grid
 class WatershedSegmenter(CandidateSegmenter):
     """Basins of the gradient merge into ever larger regions; the most plausible ones win.
 
-    Every cell of a de-speckled grid image drains to its lowest neighbour in the gradient; cells that end in one
-    minimum are a basin. Then, in rounds, two regions merge where each is the other's weakest border: the mean
-    gradient along it times the root of the smaller one's area, so that what small regions there are goes first.
-    Every region that ever was is a candidate.
+    Every cell of a de-speckled grid image of the scan (`hybridseg.find_scan`) drains to its lowest neighbour in the
+    gradient; cells that end in one minimum are a basin. Then, in rounds, two regions merge where each is the other's
+    weakest border: the mean gradient along it times the root of the smaller one's area, so that what small regions
+    there are goes first. Every region that ever was is a candidate.
 
     Classical marker control picks the places to flood from beforehand, from darkness and position, and what isn't
     marked is lost: one wrong marker, one wrong lesion. Here nothing is marked. All minima are flooded, merging gives

@@ -20,7 +20,9 @@ def render_recommendation(found: Recommendation, budget: Budget, lines: Sequence
     else:
         said.append(f"Take {found.chosen.method} ({_asked(budget, unit)}).")
         if found.best.method == found.chosen.method:
-            said.append("It is the most accurate of all: the budget costs nothing.")
+            asked = [value for value in (budget.max_ms, budget.max_mb, budget.at_least) if value is not None]
+            free = ": the budget costs nothing" if asked else ""
+            said.append(f"It is the most accurate of all{free}.")
         elif found.price is None:
             said.append(f"What the budget costs can't be told: {found.best.method}, the most accurate of all, "
                         "and it have no lesion image in common.")

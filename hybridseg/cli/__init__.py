@@ -50,6 +50,17 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(f".{cmd_name}", __name__), cmd_name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, which knows no name to propose for a verb that isn't imported."""
+        import difflib  # only a slip needs it
+
+        near = [] if args[0] in VERBS else difflib.get_close_matches(args[0], VERBS, 1)
+        if near:
+            raise click.UsageError(f"no such command `{args[0]}`; did you mean `{near[0]}`?", ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs without importing them."""
         del ctx
@@ -99,7 +110,10 @@ class LazyGroup(click.Group):
         except OSError as error:
             code = _fail(f"hybridseg: {_os_error(error)}")
         except (ValueError, KeyError, ImportError, NotImplementedError, RuntimeError, TypeError) as error:
-            code = _fail(f"hybridseg: {error.args[0] if isinstance(error, KeyError) and error.args else error}")
+            text = error.args[0] if isinstance(error, KeyError) and error.args else error
+            # Python's own words, not ours: a slip in a plug-in, mostly.
+            slip = isinstance(error, TypeError) or (isinstance(error, ImportError) and error.name is not None)
+            code = _fail(f"hybridseg: {text}{f' ({DEBUG}=1 shows where)' if slip else ''}")
         except MemoryError:
             code = _fail("hybridseg: out of memory")
         sys.exit(code if isinstance(code, int) else 0)

@@ -29,7 +29,7 @@ def create_trained(spec: str) -> Segmenter:
     if model.tags.requires_fit and not model._state():
         raise ValueError(
             f"method `{spec}` must be trained first: `hybridseg fit {spec} --data DIR -o MODEL.hybridseg`, "
-            "then give -m MODEL.hybridseg"
+            "then give MODEL.hybridseg in its place"
         )
     return model
 

@@ -63,6 +63,8 @@ def export(
     """
     from ..images import shown
 
+    if output.suffix.lower() != ".onnx":
+        raise click.UsageError(f"-o must end in .onnx, got {shown(output)}")
     check_target(output, overwrite)
     if int8 and weights != "fp32":
         raise click.UsageError(f"--int8 and --weights {weights} exclude each other")

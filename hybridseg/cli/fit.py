@@ -50,6 +50,7 @@ def fit(
     from .. import registry
     from ..data import CaseReader, load_dataset
     from ..images import shown
+    from ..onnx import OnnxSegmenter
     from ..validation import remove_parts
     from ._training_record import curve_files, is_history, write_card, write_curves
 
@@ -59,6 +60,8 @@ def fit(
     for path in (output, card, *curve_files(output)):
         check_target(path, overwrite)
     model = registry.create(method)
+    if isinstance(model, OnnxSegmenter):
+        raise ValueError(f"{shown(method)}: an ONNX file can't be trained; give a method from `hybridseg methods`")
     for text in params:  # the grammar of the brackets, so that both ways mean the same
         model.set_params(**registry.parse_spec(f"method[{text}]")[1])
     checkpoint = output.with_name(f"{output.name}.checkpoint")

@@ -29,7 +29,8 @@ def report(
 ) -> None:
     """Write a run folder as one page: who leads and how surely, cost, cases to look at, how it was made.
 
-    The page is one file that needs no network. It shows images of the data set: mind whom you give it to.
+    The page is one file that needs no network: RUN/report.html, made anew each time, unless -o names another. It shows
+    images of the data set: mind whom you give it to.
     """
     from ..bench.report import make_report, render_report
     from ..validation import write_atomically

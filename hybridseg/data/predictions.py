@@ -189,7 +189,8 @@ def read_plain_mask(path: Path) -> NDArray[np.bool_]:
     dark, bright = 32 / 255 * pixels.white, 223 / 255 * pixels.white
     grey = np.count_nonzero((values > dark) & (values < bright)) / values.size
     if (values.max() > MAX_LABEL or values.dtype.kind == "f") and grey > GREY_SHARE:
-        raise ImageError(f"{shown(path)}: {100 * grey:.0f} % of its pixels are grey: a picture, expected a mask")
+        raise ImageError(f"{shown(path)}: {100 * grey:.0f} % of its pixels are grey: a picture; "
+                         "expected a mask, black and white")
     try:
         return pixels.to_mask()
     except ValueError as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..validation import check_image
+
 DARK_GREY, DARK_ONE_IN = 4, 50
 """In a dark row or column at most one pixel in so many is brighter than this."""
 GAP_ONE_IN = 64
@@ -12,13 +14,34 @@ GAP_ONE_IN = 64
 
 
 def find_scan(image: NDArray[np.uint8]) -> tuple[slice, slice]:
-    """Return the rows and the columns of an image (H, W) that the scan fills: what is around it is left out.
+    """Return the rows and the columns of an image that the scan fills: black frames and captions are around it.
 
     A column or row is dark where at most every fiftieth of its pixels is brighter than 4. Dark ones at the edge are
     left out. What lies beyond a gap, as captions do, is left out too if at least half of the rest remains; a gap is a
     64th of the side, dark. If less than an eighth of the side would remain, nothing is left out. The columns are found
     so, then the rows in them, then the columns of these rows: a caption below the scan may be wider than it.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W), uint8
+
+    Returns
+    -------
+    (slice, slice)
+        ``image[find_scan(image)]`` is the scan.
+
+    Raises
+    ------
+    ValueError
+        If it is no such image.
+
+    Examples
+    --------
+    >>> framed = np.pad(np.full((40, 60), 90, np.uint8), 10)
+    >>> find_scan(framed)
+    (slice(10, 50, None), slice(10, 70, None))
     """
+    check_image(image)
     columns = _lit(image, 1)
     rows = _lit(image[:, columns], 0)
     inner = _lit(image[rows, columns], 1)

@@ -85,7 +85,14 @@ def export(
 
 
 def build_graph(segmenter: Segmenter) -> Any:
-    """Return the `onnx.ModelProto` of a method, simplified; that of a file as it is in the file."""
+    """Return the `onnx.ModelProto` of a method, simplified; that of a file as it is in the file.
+
+    Raises
+    ------
+    NotFittedError
+        If the method learns and hasn't learned.
+    """
+    segmenter._check_fitted()
     model = segmenter._to_onnx()
     return model if isinstance(segmenter, OnnxSegmenter) else simplify(model)
 

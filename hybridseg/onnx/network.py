@@ -48,9 +48,9 @@ def wrap_network(
 ) -> Any:
     """Return a model of hybridseg's signature around a fixed-size network.
 
-    Image -> float32 [-> what its scan fills] -> antialiased resize to ``input_size`` (stretched) -> ``(x - mean) /
-    std`` -> network [-> mean with the mirrored image] -> resize to the image's size -> clipped to [0, 1] [-> 0 around
-    the scan] -> operating point.
+    Image [-> its scan] -> float32 -> antialiased resize to ``input_size`` (stretched) -> ``(x - mean) /
+    std`` -> network [-> mean with the mirrored image] -> resize to the image's size -> clipped to [0, 1] [-> 0 if
+    it is blank] [-> 0 around the scan] -> operating point.
 
     Parameters
     ----------

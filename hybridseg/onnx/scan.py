@@ -11,7 +11,10 @@ from .batch import const
 
 
 def find_scan(image: Var) -> tuple[Var, Var]:
-    """Return first row and column of the scan in a uint8 [H, W] and the ones past its last: int64 [2] each."""
+    """Return first row and column of the scan in a uint8 [H, W] and the ones past its last: int64 [2] each.
+
+    The twin of `hybridseg.find_scan`; ``op.slice(image, starts, ends)`` is the scan.
+    """
     bright = op.cast(op.greater(image, const(DARK_GREY, np.uint8)), to=np.float32)
     left, right = _lit(bright, 1)
     bright = op.slice(bright, left, right, const([1]))
@@ -21,7 +24,7 @@ def find_scan(image: Var) -> tuple[Var, Var]:
 
 
 def put_back(inside: Var, image: Var, starts: Var, ends: Var) -> Var:
-    """Return float32 [H, W], the size of ``image``: ``inside`` where the scan is, 0 around it."""
+    """Return float32 [H, W], the size of ``image``: ``inside`` where the scan is, 0 around it, as `np.pad` does."""
     return op.pad(inside, op.concat([starts, op.sub(op.shape(image), ends)], axis=0))
 
 

@@ -77,7 +77,7 @@ def read_legacy_torch(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with path.open("rb") as stream:
             return _read(stream)
-    except (pickle.UnpicklingError, EOFError, struct.error, AttributeError, TypeError, IndexError) as error:
+    except (pickle.UnpicklingError, EOFError, struct.error, AttributeError, TypeError, LookupError) as error:
         raise WeightsError(f"{path.name}: not a PyTorch weights file of the legacy format ({error})") from None
 
 

@@ -37,8 +37,8 @@ def choose_operating_point(
     error of the best are averaged. With few cases the best choice alone is chance. The presence decision follows:
     smallest area and presence threshold with the smallest weighted sum of the share of lesions lost, `MAX_LOST` at
     most, and of the share of lesion-free cases with a mask, `MAX_OUTLINED` at most where that is possible. The gentlest
-    area wins among equals; presence thresholds that are as good as the best one are averaged: the middle of a plateau
-    is furthest from where either error begins.
+    area wins among equals; neighbouring presence thresholds that are as good as the best one are averaged: the middle
+    of a plateau is furthest from where either error begins.
     """
     lesions = np.array([truth.any() for truth in truths], bool)
     threshold, largest_only = _best_outline(
@@ -48,7 +48,7 @@ def choose_operating_point(
     best, least = OperatingPoint(threshold, largest_only=largest_only), np.inf
     if lesions.all() or not lesions.any():
         return best
-    grid = np.linspace(threshold, 0.99, 100)  # at its start every mask is shown
+    grid = np.linspace(threshold, 0.99, 100, dtype=np.float32)  # at its start every mask is shown
     for area in MIN_AREAS:
         point = replace(best, min_area_fraction=area, presence_threshold=0.0)
         masks = [apply_operating_point(p, point) for p in probabilities]
@@ -62,8 +62,10 @@ def choose_operating_point(
         cost[lost > MAX_LOST] = np.inf
         if cost.min() < least:
             least = cost.min()
-            plateau = grid[cost == least]
-            gate = 0.0 if plateau[0] == threshold else round(float(plateau.mean()), 3)
+            first = int(cost.argmin())
+            rise = (cost[first:] > least).argmax()  # 0 where the plateau reaches the end of the grid
+            plateau = grid[first : first + rise] if rise else grid[first:]
+            gate = 0.0 if first == 0 else round(float(plateau.mean()), 3)
             best = replace(point, presence_threshold=gate)
     return best
 

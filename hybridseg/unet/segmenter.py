@@ -74,7 +74,8 @@ class UNetSegmenter(Segmenter):
         Average the probability with that of the mirrored image; doubles the time.
     teacher : str or sequence of str, optional
         Exported models (``.onnx``) to learn from besides the masks: one of them, drawn at random, answers for each
-        augmented picture. Over the epochs that teaches their mean, at the price of one.
+        augmented picture. Over the epochs that teaches their mean, at the price of one. A teacher looks for the scan
+        in the augmented picture again, and leaves out an edge that augmentation has made black.
     teacher_share : float
         Weight of the teacher's answer in the target, in [0, 1]; the mask has the rest.
     start_from : str, optional
@@ -144,7 +145,6 @@ class UNetSegmenter(Segmenter):
         progress: Progress,
     ) -> None:
         recipe = self._recipe()
-        _require_keras()
         from .training import read_start, train
 
         start = read_start(Path(self.start_from)) if self.start_from is not None else None
@@ -152,7 +152,7 @@ class UNetSegmenter(Segmenter):
         folder = Path(self.checkpoint_dir) if self.checkpoint_dir is not None else None
         data = _working_size(images, masks, self.size, folder)
         if not data.has_lesion.any():
-            raise ValueError("`masks` must hold at least one lesion pixel, got only empty masks")
+            raise ValueError("`masks` must hold at least one lesion pixel in a scan (`find_scan`), got none")
         if validation is None:
             held_out = hold_out(data.has_lesion, groups, self.validation_share, self.random_state)
             validation_data, data = data.select(np.flatnonzero(held_out)), data.select(np.flatnonzero(~held_out))
@@ -246,6 +246,16 @@ class UNetSegmenter(Segmenter):
         if teachers is not None and not (teachers and all(isinstance(path, str) for path in teachers)):
             raise ValueError(f"`teacher` must be None, a path or several paths, got {self.teacher!r}")
         check_shape(self.encoder, self.size, self.width)
+
+    def _check_fittable(self) -> None:
+        """Refuse early where training can't work, and have TensorFlow say less at its start."""
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+        for module in ("keras", backend):
+            if importlib.util.find_spec(module) is None:
+                raise ModuleNotFoundError(
+                    f"training the U-Net needs {module}, which is not installed; run: {TRAIN_LINE}"
+                )
 
     def _recipe(self) -> Any:
         from .training import Recipe
@@ -386,12 +396,3 @@ def hold_out(
     if all(held_out[cases].all() for cases in with_lesion):  # a share near 1: the largest one stays
         held_out[max(with_lesion, key=len)] = False
     return held_out
-
-
-def _require_keras() -> None:
-    """Refuse early where training can't work, and have TensorFlow say less at its start."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    for module in ("keras", backend):
-        if importlib.util.find_spec(module) is None:
-            raise ModuleNotFoundError(f"training the U-Net needs {module}, which is not installed; run: {TRAIN_LINE}")
