@@ -21,7 +21,8 @@ import numpy as np
 from hybridseg.data import CaseReader, load_dataset
 from hybridseg.data.splits import busi_split
 from hybridseg.metrics import count_pixels, f1, image_mean, iou, paired_difference
-from hybridseg.unet.segmenter import UNetSegmenter, hold_out
+from hybridseg.unet.cases import hold_out
+from hybridseg.unet.segmenter import UNetSegmenter
 
 
 def without_weight_averaging(model: UNetSegmenter, checkpoint: Path) -> UNetSegmenter:

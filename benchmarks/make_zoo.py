@@ -30,7 +30,8 @@ from hybridseg.metrics import f1, iou
 from hybridseg.metrics.summary import image_mean, scene_mean, wilson_interval
 from hybridseg.onnx import OnnxSegmenter, describe, export_smaller
 from hybridseg.onnx.quantise import Weights
-from hybridseg.unet.segmenter import UNetSegmenter, hold_out
+from hybridseg.unet.cases import hold_out
+from hybridseg.unet.segmenter import UNetSegmenter
 
 PACKAGE = Path(__file__).resolve().parent.parent / "hybridseg"
 ZOO = PACKAGE / "zoo"

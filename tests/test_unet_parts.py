@@ -13,8 +13,9 @@ import pytest
 
 from hybridseg.postprocess import OperatingPoint, apply_operating_point
 from hybridseg.unet import augment
+from hybridseg.unet.cases import hold_out
 from hybridseg.unet.operating import choose_operating_point, f1_per_image
-from hybridseg.unet.segmenter import UNetSegmenter, hold_out
+from hybridseg.unet.segmenter import UNetSegmenter
 from hybridseg.unet.training import (
     Recipe,
     Run,

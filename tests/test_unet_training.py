@@ -136,11 +136,11 @@ def test_what_is_around_the_scan_changes_nothing_in_it(fitted, cases, tmp_path: 
 
 
 def test_what_is_around_the_scan_is_not_learned_from(cases, tmp_path: Path) -> None:
-    from hybridseg.unet.segmenter import _working_size
+    from hybridseg.unet.cases import working_cases
 
     images, masks = (part[:3] for part in cases)
-    bare = _working_size(images, masks, 32, None)
-    framed = _working_size([np.pad(image, 20) for image in images], [np.pad(mask, 20) for mask in masks], 32, None)
+    bare = working_cases(images, masks, 32, None)
+    framed = working_cases([np.pad(image, 20) for image in images], [np.pad(mask, 20) for mask in masks], 32, None)
     np.testing.assert_array_equal(framed.images, bare.images)
     np.testing.assert_array_equal(framed.masks, bare.masks)
 

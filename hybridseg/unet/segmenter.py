@@ -20,7 +20,6 @@ from ..postprocess import OperatingPoint
 from ..segmenter import Progress, Segmenter, Tags
 from .working import BLANK_RANGE, is_blank, to_native, to_working
 
-MAX_HELD_OUT = 500
 WHOLE = {"size": 32, "width": 1, "epochs": 1, "batch_size": 1, "patience": 1, "random_state": 0, "threads": 1}
 """Parameters that are integers, and the smallest that each may be."""
 REAL: dict[str, tuple[str, Callable[[float], bool]]] = {
@@ -33,8 +32,6 @@ REAL: dict[str, tuple[str, Callable[[float], bool]]] = {
     },
 }
 """Parameters that are numbers, what each must, and whether a value does."""
-WORKING_FILES = ("images.npy", "masks.npy")
-"""What a training reads from, in its checkpoint folder, while it lasts."""
 TRAIN_LINE = 'pip install "hybridseg[train]"'
 
 
@@ -145,12 +142,13 @@ class UNetSegmenter(Segmenter):
         progress: Progress,
     ) -> None:
         recipe = self._recipe()
+        from .cases import WORKING_FILES, hold_out, working_cases
         from .training import read_start, train
 
         start = read_start(Path(self.start_from)) if self.start_from is not None else None
         teacher, teacher_hash = self._teacher()
         folder = Path(self.checkpoint_dir) if self.checkpoint_dir is not None else None
-        data = _working_size(images, masks, self.size, folder)
+        data = working_cases(images, masks, self.size, folder)
         if not data.has_lesion.any():
             raise ValueError("`masks` must hold at least one lesion pixel in a scan (`find_scan`), got none")
         if validation is None:
@@ -159,7 +157,7 @@ class UNetSegmenter(Segmenter):
             truths, natives = masks, images
         else:
             natives, truths = validation
-            validation_data = _working_size(natives, truths, self.size, None)
+            validation_data = working_cases(natives, truths, self.size, None)
         model, history = train(
             recipe, data, validation_data, progress=progress, checkpoint_dir=folder, teacher=teacher,
             teacher_hash=teacher_hash, start=start,
@@ -332,67 +330,3 @@ class UNetSegmenter(Segmenter):
             self.current_operating_point,
             blank_range=BLANK_RANGE,
         )
-
-
-def _working_size(
-    images: Sequence[NDArray[np.uint8]], masks: Sequence[NDArray[np.bool_]], size: int, folder: Path | None
-) -> Any:
-    """Return the cases at the network's size: in files below ``folder``, which needn't fit in memory, or in memory."""
-    from .training import TrainingData
-
-    shape = len(images), size, size
-    if folder is None:
-        small_images, small_masks = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        small_images, small_masks = (
-            np.lib.format.open_memmap(folder / name, "w+", np.uint8, shape) for name in WORKING_FILES
-        )
-    for k in range(len(images)):
-        image = images[k]
-        shown = find_scan(image)
-        small_images[k] = np.rint(to_working(image[shown], size))
-        small_masks[k] = np.rint(255 * to_working(masks[k][shown], size))
-    return TrainingData(small_images, small_masks, np.arange(len(images)))
-
-
-def hold_out(
-    has_lesion: NDArray[np.bool_], groups: list[Any] | None, share: float, random_state: int
-) -> NDArray[np.bool_]:
-    """Return which cases are held out: whole groups, about ``share`` of the lesion and of the lesion-free cases.
-
-    `MAX_HELD_OUT` of each at most, since their native pixels are in memory together. At least one group with a lesion
-    is held out, and at least one isn't.
-
-    Raises
-    ------
-    ValueError
-        If there are not two groups with a lesion.
-    """
-    keys = list(range(len(has_lesion))) if groups is None else groups
-    members: dict[Any, list[int]] = {}
-    for case, key in enumerate(keys):
-        members.setdefault(key, []).append(case)
-    with_lesion = [cases for cases in members.values() if has_lesion[cases].any()]
-    if len(with_lesion) < 2:
-        what = "to hold one out for validation"
-        raise ValueError(f"`groups` must name at least 2 groups with a lesion, {what}, got {len(with_lesion)}")
-    rng = np.random.default_rng(random_state)
-    held_out = np.zeros(len(has_lesion), bool)
-    for lesion in (True, False):
-        kind = [cases for cases in members.values() if has_lesion[cases].any() == lesion]
-        total = sum(len(cases) for cases in kind)
-        wanted = min(MAX_HELD_OUT, max(1, round(share * total)) if lesion else round(share * total))
-        if len(kind) < 2:
-            continue
-        for position in rng.permutation(len(kind)):
-            if wanted <= 0:
-                break
-            if len(kind[position]) <= max(wanted, 1):
-                held_out[kind[position]] = True
-                wanted -= len(kind[position])
-        if not held_out.any():  # every group with a lesion is larger than the share: the smallest one goes
-            held_out[min(with_lesion, key=len)] = True
-    if all(held_out[cases].all() for cases in with_lesion):  # a share near 1: the largest one stays
-        held_out[max(with_lesion, key=len)] = False
-    return held_out

@@ -1,0 +1,80 @@
+"""What a training learns from, and what it holds out for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..images import find_scan
+from .training import TrainingData
+from .working import to_working
+
+MAX_HELD_OUT = 500
+WORKING_FILES = ("images.npy", "masks.npy")
+"""What a training reads from, in its checkpoint folder, while it lasts."""
+
+
+def working_cases(
+    images: Sequence[NDArray[np.uint8]], masks: Sequence[NDArray[np.bool_]], size: int, folder: Path | None
+) -> Any:
+    """Return the cases at the network's size: in files below ``folder``, which needn't fit in memory, or in memory."""
+    shape = len(images), size, size
+    if folder is None:
+        small_images, small_masks = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        small_images, small_masks = (
+            np.lib.format.open_memmap(folder / name, "w+", np.uint8, shape) for name in WORKING_FILES
+        )
+    for k in range(len(images)):
+        image = images[k]
+        shown = find_scan(image)
+        small_images[k] = np.rint(to_working(image[shown], size))
+        small_masks[k] = np.rint(255 * to_working(masks[k][shown], size))
+    return TrainingData(small_images, small_masks, np.arange(len(images)))
+
+
+def hold_out(
+    has_lesion: NDArray[np.bool_], groups: list[Any] | None, share: float, random_state: int
+) -> NDArray[np.bool_]:
+    """Return which cases are held out: whole groups, about ``share`` of the lesion and of the lesion-free cases.
+
+    `MAX_HELD_OUT` of each at most, since their native pixels are in memory together. At least one group with a lesion
+    is held out, and at least one isn't.
+
+    Raises
+    ------
+    ValueError
+        If there are not two groups with a lesion.
+    """
+    keys = list(range(len(has_lesion))) if groups is None else groups
+    members: dict[Any, list[int]] = {}
+    for case, key in enumerate(keys):
+        members.setdefault(key, []).append(case)
+    with_lesion = [cases for cases in members.values() if has_lesion[cases].any()]
+    if len(with_lesion) < 2:
+        what = "to hold one out for validation"
+        raise ValueError(f"`groups` must name at least 2 groups with a lesion, {what}, got {len(with_lesion)}")
+    rng = np.random.default_rng(random_state)
+    held_out = np.zeros(len(has_lesion), bool)
+    for lesion in (True, False):
+        kind = [cases for cases in members.values() if has_lesion[cases].any() == lesion]
+        total = sum(len(cases) for cases in kind)
+        wanted = min(MAX_HELD_OUT, max(1, round(share * total)) if lesion else round(share * total))
+        if len(kind) < 2:
+            continue
+        for position in rng.permutation(len(kind)):
+            if wanted <= 0:
+                break
+            if len(kind[position]) <= max(wanted, 1):
+                held_out[kind[position]] = True
+                wanted -= len(kind[position])
+        if not held_out.any():  # every group with a lesion is larger than the share: the smallest one goes
+            held_out[min(with_lesion, key=len)] = True
+    if all(held_out[cases].all() for cases in with_lesion):  # a share near 1: the largest one stays
+        held_out[max(with_lesion, key=len)] = False
+    return held_out
