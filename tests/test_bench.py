@@ -249,6 +249,40 @@ def test_failures_are_rows_scored_as_the_worst_mask(methods: Path, tmp_path: Pat
         assert (int(row["tp"]), int(row["fp"])) == (0, 0 if lesion else pixels)
 
 
+NEEDY = """
+from pathlib import Path
+import numpy as np
+from hybridseg import Segmenter
+
+class Needy(Segmenter):
+    def _predict_proba(self, image):
+        if not Path(__file__).with_name("needed").exists():
+            raise RuntimeError("something is missing")
+        return np.zeros(image.shape, np.float32)
+"""
+
+
+def test_what_failed_is_done_again_if_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "needy.py").write_text(NEEDY)
+    methods = ("-m", tmp_path / "needy.py:Needy", "-m", "otsu")
+    command = ("bench", "--data", DATA, *methods, "--folds", 3, "-o", tmp_path / "run")
+
+    def run(*more: str):
+        return CliRunner().invoke(main, [*map(str, command), *more], prog_name="hybridseg")
+
+    failed = run()
+    assert failed.exit_code == 1 and "something is missing; --retry-failed does them again" in failed.stderr
+    (tmp_path / "needed").touch()
+    otsu = [row for row in rows(tmp_path / "run") if row["method"] == "otsu"]
+    assert run().exit_code == 1  # it goes on, and nothing is left
+    again = run("--retry-failed")
+    assert again.exit_code == 0, again.stderr
+    assert not any(row["error"] for row in rows(tmp_path / "run"))
+    assert [row for row in rows(tmp_path / "run") if row["method"] == "otsu"] == otsu
+    costs = [json.loads(path.read_text()) for path in (tmp_path / "run" / "costs").iterdir()]
+    assert len(costs) == 2 and not any(cost["error"] for cost in costs)
+
+
 def test_process_that_dies_is_recorded_and_the_rest_goes_on(methods: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     plan = make_plan(

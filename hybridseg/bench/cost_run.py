@@ -27,6 +27,7 @@ def measure_costs(
     *,
     threads: Sequence[int] = (),
     counter: str = "",
+    retry: bool = False,
     command: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> dict[str, dict[str, Any]]:
@@ -45,6 +46,8 @@ def measure_costs(
         1, 2 and all cores if not given.
     counter : str, optional
         See `measure_cost`.
+    retry : bool
+        Measure again where that failed.
     command : sequence of str
         The command line, for the record: what is measured becomes a session of the run.
     progress : callable, optional
@@ -58,7 +61,7 @@ def measure_costs(
     with folder.locked():
         for number, method in enumerate(plan.methods):
             path = folder.cost(method.key)
-            if not path.is_file():
+            if not path.is_file() or (retry and json.loads(path.read_text("utf-8"))["error"]):
                 images = images or [case.image for case in _sample(plan)]
                 answers: list[dict[str, Any]] = []
                 for count in threads:

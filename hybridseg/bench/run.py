@@ -25,6 +25,7 @@ from .records import (
     RunError,
     RunFolder,
     count_rows,
+    read_cell,
     read_description,
     read_run,
     records_csv,
@@ -46,6 +47,7 @@ def run_plan(
     jobs: int = 1,
     cluster: str = "",
     shard: tuple[int, int] | None = None,
+    retry: bool = False,
     command: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> list[Record]:
@@ -66,6 +68,8 @@ def run_plan(
         the same names.
     shard : (int, int), optional
         k and n: only every n-th cell, from the k-th, for job arrays; `merge_runs` joins the folders.
+    retry : bool
+        Do cells with failed rows again.
     command : sequence of str
         The command line, for the record.
     progress : callable, optional
@@ -81,13 +85,17 @@ def run_plan(
     _check_plan(folder, plan)
     reader = CaseReader()
     if not cluster:
-        _read_all(plan, [cell for cell in _shard(plan, shard) if _is_left(folder, cell)], reader, progress)
+        left = [cell for cell in _shard(plan, shard) if _is_left(folder, cell) or (retry and _has_failed(folder, cell))]
+        _read_all(plan, left, reader, progress)
     for path in (folder.root, folder.root / "cells", folder.root / "models", folder.root / "costs"):
         path.mkdir(parents=True, exist_ok=True)
     with folder.locked():
         _check_plan(folder, plan)
         folder.remove_parts()
         mine = _shard(plan, shard)
+        for cell in mine if retry else ():
+            if _has_failed(folder, cell):
+                folder.cell(cell.file_stem).unlink()
         left = [cell for cell in mine if _is_left(folder, cell)]
         description = read_description(folder) if folder.description.exists() else describe_plan(plan)
         if left:
@@ -135,6 +143,11 @@ def _shard(plan: Plan, shard: tuple[int, int] | None) -> list[Cell]:
 
 def _is_left(folder: RunFolder, cell: Cell) -> bool:
     return count_rows(folder.cell(cell.file_stem)) < len(cell.test)
+
+
+def _has_failed(folder: RunFolder, cell: Cell) -> bool:
+    path = folder.cell(cell.file_stem)
+    return path.exists() and any(record.error for record in read_cell(path)[1])
 
 
 def _read_all(plan: Plan, cells: Sequence[Cell], reader: CaseReader, progress: Progress | None) -> None:

@@ -102,6 +102,7 @@ _NEEDS_TENSORFLOW = ("hybridseg.unet",)
     help="Also print means over all images, in which an empty mask on a lesion-free one scores this.",
 )
 @click.option("--no-cost", is_flag=True, help="Don't measure time and memory in processes of their own.")
+@click.option("--retry-failed", "retry", is_flag=True, help="Do again what failed, where RUN is gone on with.")
 @click.option("--dry-run", is_flag=True, help="Print methods x folds and stop.")
 @click.option(
     "--format", "form", type=click.Choice(["text", "md", "csv", "json"]), default="text", show_default=True,
@@ -124,6 +125,7 @@ def bench(
     seed: int,
     empty: str,
     no_cost: bool,
+    retry: bool,
     dry_run: bool,
     form: str,
 ) -> None:
@@ -162,10 +164,10 @@ def bench(
         click.echo(plan_matrix(plan, output))
         return
     if part is not None and output is not None:
-        failed = _run_shard(plan, output, jobs, cluster, part)
+        failed = _run_shard(plan, output, jobs, cluster, part, retry)
         click.echo(f"run folder: {output}, shard {shard}: `hybridseg merge` joins it with the others", err=True)
     elif output is not None:
-        failed = _run(plan, output, jobs, form, cost=not no_cost, empty=empty, cluster=cluster)
+        failed = _run(plan, output, jobs, form, cost=not no_cost, empty=empty, cluster=cluster, retry=retry)
         click.echo(f"run folder: {output}", err=True)
     else:
         with tempfile.TemporaryDirectory(prefix="hybridseg-bench-") as folder:
@@ -174,14 +176,15 @@ def bench(
         first = failed[0]
         click.echo(
             f"hybridseg bench: {len(failed)} predictions failed, scored as misses; first: {first.method}, "
-            f"{first.case_id}: {first.error}",
+            f"{first.case_id}: {first.error}{'; --retry-failed does them again' if output else ''}",
             err=True,
         )
         raise click.exceptions.Exit(1)
 
 
 def _run(
-    plan: Plan, folder: Path, jobs: int, form: str, *, cost: bool, empty: str, cluster: str = ""
+    plan: Plan, folder: Path, jobs: int, form: str, *, cost: bool, empty: str, cluster: str = "",
+    retry: bool = False,
 ) -> list[Record]:
     from ..bench.cost_run import measure_costs
     from ..bench.run import run_plan
@@ -189,9 +192,11 @@ def _run(
     from ..bench.tables import render, write_tables
 
     with progress_line("bench") as progress:
-        records = run_plan(plan, folder, jobs=jobs, cluster=cluster, command=_command(), progress=progress)
+        records = run_plan(
+            plan, folder, jobs=jobs, cluster=cluster, retry=retry, command=_command(), progress=progress
+        )
         if cost:
-            measure_costs(plan, folder, counter=COUNTER, command=_command(), progress=progress)
+            measure_costs(plan, folder, counter=COUNTER, retry=retry, command=_command(), progress=progress)
     summary = summarize(folder, empty=None if empty == "skip" else float(empty))
     _tell_deaths(folder)
     write_tables(summary, folder)
@@ -199,12 +204,12 @@ def _run(
     return [record for record in records if record.error]
 
 
-def _run_shard(plan: Plan, folder: Path, jobs: int, cluster: str, shard: tuple[int, int]) -> list[Record]:
+def _run_shard(plan: Plan, folder: Path, jobs: int, cluster: str, shard: tuple[int, int], retry: bool) -> list[Record]:
     from ..bench.run import run_plan
 
     with progress_line("bench") as progress:
         records = run_plan(
-            plan, folder, jobs=jobs, cluster=cluster, shard=shard, command=_command(), progress=progress
+            plan, folder, jobs=jobs, cluster=cluster, shard=shard, retry=retry, command=_command(), progress=progress
         )
     _tell_deaths(folder)
     return [record for record in records if record.error]
