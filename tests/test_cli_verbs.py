@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 import hybridseg
 from hybridseg import registry
@@ -131,6 +132,9 @@ def test_info_about_a_method_an_image_and_a_run(here: Path) -> None:
     image = run("info", "grey.png").output
     assert "40 rows x 60 columns" in image
     assert "7 to 7, mean 7.0" in image
+    assert "40 rows x 60 columns, from row 0 and column 0" in image
+    Image.new("L", (60, 40), 9).save("two.tif", save_all=True, append_images=[Image.new("L", (60, 40), 9)])
+    assert "2; what follows is of the first" in run("info", "two.tif").output
     arguments = ("--data", "phantoms[n=4]", "--folds", 2, "--no-cost", "-m", "mine.py:Level", "-o", "run")
     assert run("bench", *arguments).exit_code == 0
     folder = run("info", "run").output

@@ -93,14 +93,21 @@ def _onnx(path: Path) -> str:
 
 
 def _image(path: Path) -> str:
-    from ..images import read_pixels
+    from ..images import decode, find_facts, find_scan, read_bytes, shown
 
-    pixels = read_pixels(path)
+    data = read_bytes(path)
+    facts = find_facts(data, shown(path))
+    pixels = decode(data, shown(path), 0 if facts.frames > 1 else None)
     grey = pixels.to_grey()
+    rows, columns = find_scan(grey)
+    scan = f"{rows.stop - rows.start} rows x {columns.stop - columns.start} columns"
+    pages = [("pages or frames", f"{facts.frames}; what follows is of the first")] if facts.frames > 1 else []
     return fields([
         ("image", path),
         ("format", f"{pixels.file_format}, mode {pixels.mode}{', coloured' if pixels.coloured else ''}"),
+        *pages,
         ("size", f"{grey.shape[0]} rows x {grey.shape[1]} columns"),
+        ("scan found", f"{scan}, from row {rows.start} and column {columns.start}"),
         ("grey values", f"{grey.min()} to {grey.max()}, mean {grey.mean():.1f}"),
     ])  # fmt: skip
 
