@@ -245,7 +245,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(here: Path) -> None:
     write_mask("pred/benign (1).png", TRUTH[:, :9])
     one_line(score("-o", "run"), "the truth has 8 x 10 pixels (rows x columns), pred/benign (1).png 8 x 9")
     write_image("pred/benign (1).png", np.arange(80, dtype=np.uint8).reshape(8, 10) + 60)
-    one_line(score("-o", "run"), "of its pixels are grey: a picture, expected a mask")
+    one_line(score("-o", "run"), "of its pixels are grey: a picture; expected a mask, black and white")
     Path("pred/benign (1).png").write_bytes(b"")
     one_line(score("-o", "run"), "pred/benign (1).png: is empty (0 bytes)")
     predict(**{"benign (1)": TRUTH})
