@@ -106,6 +106,7 @@ def test_a_description_is_read(tmp_path: Path) -> None:
         ("std = 0", "`std` must not be 0, got 0"),
         ("std = [1.0, 0.0, 1.0]", "`std` must not be 0"),
         ("flip = 1", "`flip` must be true or false, got 1"),
+        ("scan = 1", "`scan` must be true or false, got 1"),
     ],
 )
 def test_a_bad_description_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -149,6 +150,20 @@ def test_an_output_of_another_resolution_is_stretched_from_its_own(flip: bool, t
     expected = 1 / (1 + np.exp(-weights(pooled())[0, 0] * small))
     full = np.asarray(Image.fromarray(expected.astype(np.float32)).resize((60, 48), Image.Resampling.BILINEAR))
     np.testing.assert_allclose(load(tmp_path / "net.onnx").predict_proba(image), full, atol=1e-5)
+
+
+def test_a_network_is_shown_the_scan_alone_where_it_is_said(tmp_path: Path) -> None:
+    onnx.save(pooled(), tmp_path / "net.onnx")
+    inside = np.random.default_rng(1).integers(5, 256, (48, 60), dtype=np.uint8)
+    framed = np.pad(inside, ((10, 0), (20, 5)))
+    found = []
+    for scan in ("false", "true"):
+        (tmp_path / "net.toml").write_text(f"scan = {scan}\n[operating_point]\nthreshold = 0.6\n")
+        found.append(load(tmp_path / "net.onnx"))
+    expected = np.pad(found[0].predict_proba(inside), ((10, 0), (20, 5)))
+    np.testing.assert_allclose(found[1].predict_proba(framed), expected, atol=1e-6)
+    assert np.abs(found[0].predict_proba(framed) - expected).max() > 0.1
+    assert found[1].to_onnx(tmp_path / "ours.onnx").passed  # against the network run alone, which cuts with numpy
 
 
 def test_newer_operators_are_converted_or_refused(tmp_path: Path) -> None:

@@ -47,6 +47,8 @@ class Foreign:
         It sees ``(grey - mean) / std`` of grey levels 0..255; a tuple has one number for each channel of its input.
     flip : bool
         Average with the mirrored image.
+    scan : bool
+        Show it the scan alone, without a black frame and captions (`hybridseg.find_scan`).
     """
 
     layout: str = "nchw"
@@ -56,6 +58,7 @@ class Foreign:
     mean: float | tuple[float, ...] = 0.0
     std: float | tuple[float, ...] = 255.0
     flip: bool = False
+    scan: bool = False
 
     def __post_init__(self) -> None:
         for name, known in (("layout", ("nchw", "nhwc")), ("output", ("probability", "logit", "softmax"))):
@@ -75,8 +78,9 @@ class Foreign:
                 raise ValueError(f"`{name}` must be a number, or one for each of 3 channels, got {value!r}")
             if name == "std" and not all(numbers):
                 raise ValueError(f"`std` must not be 0, got {value!r}")
-        if not isinstance(self.flip, bool):
-            raise ValueError(f"`flip` must be true or false, got {self.flip!r}")
+        for name in ("flip", "scan"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"`{name}` must be true or false, got {getattr(self, name)!r}")
 
 
 def _is_whole(value: Any, low: int, high: int) -> bool:
@@ -160,7 +164,7 @@ def adopt(model: Any, foreign: Foreign, operating_point: OperatingPoint) -> Any:
     result = spox.inline(model)(**{name: view})[model.graph.output[0].name]
     scores = op.transpose(result, perm=[0, 2, 3, 1]) if first else result
     network = spox.build({"image": image}, {"probability": _probability(scores, foreign)})
-    steps = Preprocessing(foreign.mean, foreign.std, foreign.flip)
+    steps = Preprocessing(foreign.mean, foreign.std, foreign.flip, foreign.scan)
     return wrap_network(network, (height, width), steps, operating_point)
 
 

@@ -11,6 +11,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..images import find_scan
 from ..segmenter import Segmenter, Tags
 from .foreign import Foreign, read_description, read_layout
 
@@ -40,14 +41,21 @@ class ForeignReference(Segmenter):
 
     def _predict_proba(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         foreign = self._foreign
-        small = resize(image.astype(np.float32), self._size)
+        if foreign.scan:
+            scan, probability = find_scan(image), np.zeros(image.shape, np.float32)
+            probability[scan] = self._of_scan(image[scan], foreign)
+            return probability
+        return self._of_scan(image, foreign)
+
+    def _of_scan(self, scan: NDArray[np.uint8], foreign: Foreign) -> NDArray[np.float32]:
+        small = resize(scan.astype(np.float32), self._size)
         mean, std = np.asarray(foreign.mean, np.float32), np.asarray(foreign.std, np.float32)
         view = (small[..., np.newaxis] - mean) / std
         view = np.broadcast_to(view, (*self._size, self._channels))
         probability = self._run(view, foreign)
         if foreign.flip:
             probability = (probability + self._run(view[:, ::-1], foreign)[:, ::-1]) * np.float32(0.5)
-        return np.clip(resize(probability, (image.shape[0], image.shape[1])), 0, 1)
+        return np.clip(resize(probability, (scan.shape[0], scan.shape[1])), 0, 1)
 
     def _run(self, view: NDArray[np.float32], foreign: Foreign) -> NDArray[np.float32]:
         """Return the lesion's probability at the size of the network's output."""
