@@ -33,10 +33,10 @@ Alteration = Callable[[np.ndarray, np.ndarray], Altered]
 CAPTIONS = ("FR 30 Hz", "CH 4", "P 100 %", "BREAST L")
 
 
-def frame(image: np.ndarray, mask: np.ndarray) -> Altered:
-    """Return both in a black frame, on each side a fifth of the longer side wide."""
+def frame(image: np.ndarray, mask: np.ndarray, black: int = 0) -> Altered:
+    """Return both in a frame of one grey, on each side a fifth of the longer side wide."""
     width = max(image.shape) // 5
-    return np.pad(image, width), np.pad(mask, width)
+    return np.pad(image, width, constant_values=black), np.pad(mask, width)
 
 
 def screen(image: np.ndarray, mask: np.ndarray) -> Altered:
@@ -86,7 +86,8 @@ def smaller(image: np.ndarray, mask: np.ndarray) -> Altered:
 ALTERATIONS: dict[str, Alteration] = {
     "as it is": lambda image, mask: (image, mask),
     "in a black frame, a fifth of its longer side wide": frame,
-    "the same with captions and a grey bar": screen,
+    "in a frame of grey 16, as wide": lambda image, mask: frame(image, mask, 16),
+    "in a black frame with captions and a grey bar": screen,
     "half of what surrounds the lesion cut off": closer,
     "gamma 0.6": grey(lambda values: 255 * (values / 255) ** 0.6),
     "gamma 1.6": grey(lambda values: 255 * (values / 255) ** 1.6),

@@ -76,3 +76,15 @@ def test_less_than_an_eighth_of_a_side_is_no_scan() -> None:
     assert find_scan(picture) == (slice(0, 80), slice(0, 100))
     picture[29] = 90
     assert find_scan(picture) == (slice(20, 30), slice(0, 100))
+
+
+@pytest.mark.parametrize(("grey", "found"), [(5, True), (16, True), (32, True), (33, False)])
+def test_a_frame_of_one_dark_grey_is_told_by_the_corners(grey: int, found: bool) -> None:
+    picture = np.full((100, 200), grey, np.uint8)
+    picture[20:80, 60:180] = 90
+    picture[5:10, 20:190] = grey - 2  # compression leaves the dark uneven
+    picture[-1, 0] = grey - 2
+    whole = slice(0, 100), slice(0, 200)
+    assert find_scan(picture) == ((slice(20, 80), slice(60, 180)) if found else whole)
+    picture[-1, 0] = grey - 3  # corners that differ tell nothing
+    assert find_scan(picture) == whole

@@ -17,15 +17,15 @@ from hybridseg.onnx.scan import find_scan, put_back
 
 
 def picture(rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Return a few rectangles on black, some of them as dark, some no wider than a line."""
-    image = np.zeros(rng.integers(1, 300, 2), np.uint8)
+    """Return a few rectangles on a dark ground, some of them as dark, some no wider than a line."""
+    image = np.full(rng.integers(1, 300, 2), rng.choice([0, 16, 32, 33]), np.uint8)
     for _ in range(rng.integers(0, 7)):
         spans = [np.sort(rng.integers(0, side + 1, 2)) for side in image.shape]
         if rng.random() < 0.3:  # a line through the picture, or a gap in it
             axis = rng.integers(2)
             spans[axis][1] = spans[axis][0] + rng.integers(1, 2 + image.shape[axis] // 32)
             spans[1 - axis] = [0, image.shape[1 - axis]]
-        image[slice(*spans[0]), slice(*spans[1])] = rng.choice([0, DARK_GREY, DARK_GREY + 1, 200])
+        image[slice(*spans[0]), slice(*spans[1])] = rng.choice([0, DARK_GREY, DARK_GREY + 1, 18, 19, 200])
     return image
 
 

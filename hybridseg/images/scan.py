@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from ..validation import check_image
 
 DARK_GREY, DARK_ONE_IN = 4, 50
-"""In a dark row or column at most one pixel in so many is brighter than this."""
+"""In a dark row or column at most one pixel in so many is brighter than this, or than what corners tell."""
+FRAME_GREY, FRAME_SPREAD = 32, 2
+"""What all corners show is a frame's grey if it is at most the first, and they differ by at most the second."""
 GAP_ONE_IN = 64
 """A gap between the scan and what is beside it is one in so many of all rows or columns, dark; at least one."""
 
@@ -16,10 +18,11 @@ GAP_ONE_IN = 64
 def find_scan(image: NDArray[np.uint8]) -> tuple[slice, slice]:
     """Return the rows and the columns of an image that the scan fills: black frames and captions are around it.
 
-    A column or row is dark where at most every fiftieth of its pixels is brighter than 4. Dark ones at the edge are
-    left out. What lies beyond a gap, as captions do, is left out too if at least half of the rest remains; a gap is a
-    64th of the side, dark. If less than an eighth of the side would remain, nothing is left out. The columns are found
-    so, then the rows in them, then the columns of these rows: a caption below the scan may be wider than it.
+    A column or row is dark where at most every fiftieth of its pixels is brighter than 4, or than 2 more than the
+    corners if these have one grey of at most 32, as the black of video has (16). Dark ones at the edge are left out.
+    What lies beyond a gap, as captions do, is left out too if at least half of the rest remains; a gap is a 64th of the
+    side, dark. If less than an eighth of the side would remain, nothing is left out. The columns are found so, then the
+    rows in them, then the columns of these rows: a caption below the scan may be wider than it.
 
     Parameters
     ----------
@@ -41,16 +44,21 @@ def find_scan(image: NDArray[np.uint8]) -> tuple[slice, slice]:
     >>> find_scan(framed)
     (slice(10, 50, None), slice(10, 70, None))
     """
-    check_image(image)
-    columns = _lit(image, 1)
-    rows = _lit(image[:, columns], 0)
-    inner = _lit(image[rows, columns], 1)
+    bright = check_image(image) > _frame_grey(image)
+    columns = _lit(bright, 1)
+    rows = _lit(bright[:, columns], 0)
+    inner = _lit(bright[rows, columns], 1)
     return rows, slice(columns.start + inner.start, columns.start + inner.stop)
 
 
-def _lit(image: NDArray[np.uint8], axis: int) -> slice:
-    bright = (image > DARK_GREY).sum(axis=1 - axis)
-    return _around_the_middle(DARK_ONE_IN * bright > image.shape[1 - axis])
+def _frame_grey(image: NDArray[np.uint8]) -> int:
+    corners = image[[0, 0, -1, -1], [0, -1, 0, -1]]
+    low, high = int(corners.min()), int(corners.max())
+    return max(DARK_GREY, high + FRAME_SPREAD) if high <= min(FRAME_GREY, low + FRAME_SPREAD) else DARK_GREY
+
+
+def _lit(bright: NDArray[np.bool_], axis: int) -> slice:
+    return _around_the_middle(DARK_ONE_IN * bright.sum(axis=1 - axis) > bright.shape[1 - axis])
 
 
 def _around_the_middle(lit: NDArray[np.bool_]) -> slice:

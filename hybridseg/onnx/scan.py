@@ -6,7 +6,7 @@ import numpy as np
 import spox.opset.ai.onnx.v18 as op
 from spox import Var
 
-from ..images.scan import DARK_GREY, DARK_ONE_IN, GAP_ONE_IN
+from ..images.scan import DARK_GREY, DARK_ONE_IN, FRAME_GREY, FRAME_SPREAD, GAP_ONE_IN
 from .batch import const
 
 
@@ -15,7 +15,7 @@ def find_scan(image: Var) -> tuple[Var, Var]:
 
     The twin of `hybridseg.find_scan`; ``op.slice(image, starts, ends)`` is the scan.
     """
-    bright = op.cast(op.greater(image, const(DARK_GREY, np.uint8)), to=np.float32)
+    bright = op.cast(op.greater(image, _frame_grey(image)), to=np.float32)
     left, right = _lit(bright, 1)
     bright = op.slice(bright, left, right, const([1]))
     top, bottom = _lit(bright, 0)
@@ -26,6 +26,15 @@ def find_scan(image: Var) -> tuple[Var, Var]:
 def put_back(inside: Var, image: Var, starts: Var, ends: Var) -> Var:
     """Return float32 [H, W], the size of ``image``: ``inside`` where the scan is, 0 around it, as `np.pad` does."""
     return op.pad(inside, op.concat([starts, op.sub(op.shape(image), ends)], axis=0))
+
+
+def _frame_grey(image: Var) -> Var:
+    edges = const([0, -1])
+    corners = op.cast(op.gather(op.gather(image, edges, axis=0), edges, axis=1), to=np.int32)
+    low, high = op.reduce_min(corners, keepdims=0), op.reduce_max(corners, keepdims=0)
+    spread, dark = const(FRAME_SPREAD, np.int32), const(DARK_GREY, np.int32)
+    framed = op.less_or_equal(high, op.min([const(FRAME_GREY, np.int32), op.add(low, spread)]))
+    return op.cast(op.where(framed, op.max([dark, op.add(high, spread)]), dark), to=np.uint8)
 
 
 def _lit(shown: Var, axis: int) -> tuple[Var, Var]:
