@@ -132,6 +132,7 @@ def test_a_method_whose_training_needs_a_missing_package_ends_the_run_before_it_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "missing_backend")
+    assert bench("-m", "unet", "--folds", 3, "--dry-run").exit_code == 0  # nothing is trained
     result = bench("-m", "unet", "--folds", 3, "-o", tmp_path / "run")
     assert result.exit_code == 2 and "training the U-Net needs" in result.stderr
     assert not (tmp_path / "run").exists()
@@ -254,33 +255,54 @@ from pathlib import Path
 import numpy as np
 from hybridseg import Segmenter
 
+HERE = Path(__file__)
+
 class Needy(Segmenter):
+    def _fit(self, images, masks, *, groups, validation, progress):
+        with HERE.with_name("fits").open("a") as log:
+            log.write("fit ")
+        self.level_ = 1.0
+
     def _predict_proba(self, image):
-        if not Path(__file__).with_name("needed").exists():
+        if image.sum() % 2 and not HERE.with_name("needed").exists():
             raise RuntimeError("something is missing")
         return np.zeros(image.shape, np.float32)
+
+class Unfit(Needy):
+    def _fit(self, images, masks, *, groups, validation, progress):
+        if not HERE.with_name("needed").exists():
+            raise RuntimeError("no fit")
 """
 
 
 def test_what_failed_is_done_again_if_asked_for(tmp_path: Path) -> None:
     (tmp_path / "needy.py").write_text(NEEDY)
-    methods = ("-m", tmp_path / "needy.py:Needy", "-m", "otsu")
+    methods = ("-m", tmp_path / "needy.py:Needy", "-m", tmp_path / "needy.py:Unfit", "-m", "otsu")
     command = ("bench", "--data", DATA, *methods, "--folds", 3, "-o", tmp_path / "run")
 
     def run(*more: str):
         return CliRunner().invoke(main, [*map(str, command), *more], prog_name="hybridseg")
 
     failed = run()
-    assert failed.exit_code == 1 and "something is missing; --retry-failed does them again" in failed.stderr
+    assert failed.exit_code == 1 and "; --retry-failed does them again" in failed.stderr
+    errors = {"", "RuntimeError: something is missing", "fit: RuntimeError: no fit"}
+    assert {row["error"] for row in rows(tmp_path / "run")} == errors
     (tmp_path / "needed").touch()
-    otsu = [row for row in rows(tmp_path / "run") if row["method"] == "otsu"]
+    before = rows(tmp_path / "run")
     assert run().exit_code == 1  # it goes on, and nothing is left
+    for cell in (tmp_path / "run" / "cells").glob("*Unfit*"):  # as a kill leaves it, right after the fit
+        cell.write_bytes(cell.read_bytes().splitlines(keepends=True)[0])
     again = run("--retry-failed")
     assert again.exit_code == 0, again.stderr
-    assert not any(row["error"] for row in rows(tmp_path / "run"))
-    assert [row for row in rows(tmp_path / "run") if row["method"] == "otsu"] == otsu
+    after = rows(tmp_path / "run")
+    assert not any(row["error"] for row in after)
+    assert [(row["method"], row["case_id"]) for row in after] == [(row["method"], row["case_id"]) for row in before]
+    assert [row for row, old in zip(after, before, strict=True) if not old["error"]] == [
+        row for row in before if not row["error"]
+    ]
+    assert (tmp_path / "fits").read_text() == "fit " * 3  # what was fitted is kept
     costs = [json.loads(path.read_text()) for path in (tmp_path / "run" / "costs").iterdir()]
-    assert len(costs) == 2 and not any(cost["error"] for cost in costs)
+    assert len(costs) == 3 and not any(cost["error"] for cost in costs)
 
 
 def test_process_that_dies_is_recorded_and_the_rest_goes_on(methods: Path, tmp_path: Path) -> None:

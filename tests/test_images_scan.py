@@ -82,9 +82,16 @@ def test_less_than_an_eighth_of_a_side_is_no_scan() -> None:
 def test_a_frame_of_one_dark_grey_is_told_by_the_corners(grey: int, found: bool) -> None:
     picture = np.full((100, 200), grey, np.uint8)
     picture[20:80, 60:180] = 90
-    picture[5:10, 20:190] = grey - 2  # compression leaves the dark uneven
+    picture[5:10, 20:190], picture[80:90, 20:190] = grey - 2, grey + 2  # compression leaves the dark uneven
     picture[-1, 0] = grey - 2
     whole = slice(0, 100), slice(0, 200)
     assert find_scan(picture) == ((slice(20, 80), slice(60, 180)) if found else whole)
     picture[-1, 0] = grey - 3  # corners that differ tell nothing
     assert find_scan(picture) == whole
+
+
+def test_up_to_4_is_dark_whatever_the_corners_have() -> None:
+    for grey, scan in ((4, (slice(20, 80), slice(20, 140))), (5, (slice(0, 100), slice(0, 160)))):
+        picture = np.pad(np.full((60, 120), 90, np.uint8), 20, constant_values=grey)
+        picture[[0, 0, -1, -1], [0, -1, 0, -1]] = 0
+        assert find_scan(picture) == scan

@@ -17,10 +17,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from hybridseg.bench import make_plan
 from hybridseg.bench.machine import cpu_model
+from hybridseg.bench.run import _shard
 from hybridseg.cli import main
 from hybridseg.cluster import ClusterWorkers
-from hybridseg.data import load_dataset
+from hybridseg.data import grouped_folds, load_dataset
 from hybridseg.data.phantoms import phantom
 from hybridseg.images import write_image, write_mask
 from hybridseg.workers import LocalWorkers, Outcome, _how, parse_shard, shard_of
@@ -210,11 +212,18 @@ def test_merged_shards_are_the_run(methods: Path, tmp_path: Path) -> None:
     assert masks[0] == masks[1] != []
 
 
-def test_shards_share_the_slow_method(methods: Path, tmp_path: Path) -> None:
-    specs = ("-m", f"{methods}:Slow", "-m", "otsu", "--folds", 2)
-    for k in (1, 2):
-        assert invoke(*BENCH, *specs, "-o", tmp_path / str(k), "--shard", f"{k}/2").exit_code == 0
-        assert {row["method"] for row in rows(tmp_path / str(k))} == {f"{methods}:Slow", "otsu"}
+@pytest.mark.parametrize(("count", "shards"), [(1, 3), (2, 2), (3, 3), (4, 3), (5, 4), (6, 5), (2, 4), (3, 15)])
+def test_every_shard_has_its_share_of_every_method(count: int, shards: int) -> None:
+    plan = make_plan(
+        load_dataset("phantoms[n=10]"), grouped_folds(load_dataset("phantoms[n=10]"), 5),
+        [f"otsu[surroundings={k + 2}]" for k in range(count)], "hybridseg.registry:create", split_name="five",
+    )  # fmt: skip
+    parts = [_shard(plan, (k + 1, shards)) for k in range(shards)]
+    assert sorted((cell.method.spec, cell.fold) for part in parts for cell in part) == sorted(
+        (cell.method.spec, cell.fold) for cell in plan.cells
+    )
+    for method in plan.methods:
+        assert max(sum(cell.method == method for cell in part) for part in parts) == -(-5 // shards)
 
 
 def test_other_methods_on_the_same_data_are_joined(methods: Path, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def measure_costs(
     with folder.locked():
         for number, method in enumerate(plan.methods):
             path = folder.cost(method.key)
-            if not path.is_file() or (retry and json.loads(path.read_text("utf-8"))["error"]):
+            if not path.is_file() or (retry and _has_failed(path)):
                 images = images or [case.image for case in _sample(plan)]
                 answers: list[dict[str, Any]] = []
                 for count in threads:
@@ -80,6 +80,11 @@ def measure_costs(
             description["sessions"].append({**session, "measured": measured, "end": now()})
             write_json(folder.description, description)
     return costs
+
+
+def _has_failed(path: Path) -> bool:
+    cost = json.loads(path.read_text("utf-8"))
+    return any(answer["error"] for answer in (cost, *cost["sweep"]))
 
 
 def _measure(

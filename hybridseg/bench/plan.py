@@ -209,9 +209,7 @@ def _describe(factory: str, spec: str, seed: int, as_given: bool) -> Method:
     model = create_method(factory, spec, seed, as_given=as_given)
     try:
         model._check_state()
-        if not as_given:
-            model._check_fittable()
-    except (ValueError, ImportError) as error:
+    except ValueError as error:
         raise PlanError(f"method `{spec}`: {error}") from None
     kind = type(model)
     params = {name: value if _is_json(value) else repr(value) for name, value in model.get_params().items()}

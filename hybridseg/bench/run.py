@@ -14,9 +14,9 @@ from ..data import CaseReader
 from ..images import shown
 from ..validation import is_part, write_atomically
 from ..workers import LocalWorkers, Workers, shard_of
-from .cell import NSD_TOLERANCE_PX, Progress, failure, run_cell
+from .cell import NSD_TOLERANCE_PX, Progress, failure, learns, run_cell
 from .machine import cpu_model, describe_machine, now, usable_cores
-from .plan import Cell, Plan
+from .plan import Cell, Plan, create_method
 from .records import (
     FORMAT_VERSION,
     CellFile,
@@ -25,6 +25,7 @@ from .records import (
     RunError,
     RunFolder,
     count_rows,
+    json_line,
     read_cell,
     read_description,
     read_run,
@@ -84,8 +85,9 @@ def run_plan(
     folder = RunFolder(Path(out))
     _check_plan(folder, plan)
     reader = CaseReader()
-    if not cluster:
+    if not cluster:  # whose workers have packages and files of their own
         left = [cell for cell in _shard(plan, shard) if _is_left(folder, cell) or (retry and _has_failed(folder, cell))]
+        _check_fittable(folder, plan, left)
         _read_all(plan, left, reader, progress)
     for path in (folder.root, folder.root / "cells", folder.root / "models", folder.root / "costs"):
         path.mkdir(parents=True, exist_ok=True)
@@ -94,8 +96,7 @@ def run_plan(
         folder.remove_parts()
         mine = _shard(plan, shard)
         for cell in mine if retry else ():
-            if _has_failed(folder, cell):
-                folder.cell(cell.file_stem).unlink()
+            _drop_failed(folder.cell(cell.file_stem))
         left = [cell for cell in mine if _is_left(folder, cell)]
         description = read_description(folder) if folder.description.exists() else describe_plan(plan)
         if left:
@@ -129,16 +130,20 @@ def run_plan(
                 _run_with(workers, folder, plan, left, tell, note)
             session["end"] = now()
         write_json(folder.description, description)
+        places = [(cell.method.spec, cell.fold, case_id) for cell in plan.cells for case_id in cell.test]
+        order = {place: number for number, place in enumerate(places)}
+        # What was tried again stands at the end of its cell.
         records = read_run(folder.root)[1]
+        records.sort(key=lambda row: order.get((row.method, row.fold, row.case_id), len(order)))
         write_atomically(folder.root / "cases.csv", records_csv(records).encode())
     return records
 
 
 def _shard(plan: Plan, shard: tuple[int, int] | None) -> list[Cell]:
-    """Return a shard's cells. Each fold starts one method later: else as many shards as methods would have one each."""
-    cells, methods = plan.cells, len(plan.methods)
-    staggered = [cells[i - i % methods + (i + i // methods) % methods] for i in range(len(cells))]
-    return shard_of(staggered if shard else cells, shard)
+    """Return a shard's cells, dealt out method by method: each shard has its share of the slow ones."""
+    if shard is None:
+        return list(plan.cells)
+    return shard_of([cell for method in plan.methods for cell in plan.cells if cell.method == method], shard)
 
 
 def _is_left(folder: RunFolder, cell: Cell) -> bool:
@@ -147,7 +152,34 @@ def _is_left(folder: RunFolder, cell: Cell) -> bool:
 
 def _has_failed(folder: RunFolder, cell: Cell) -> bool:
     path = folder.cell(cell.file_stem)
-    return path.exists() and any(record.error for record in read_cell(path)[1])
+    if not path.exists():
+        return False
+    fit, rows = read_cell(path)
+    return bool(fit and fit.error) or any(row.error for row in rows)
+
+
+def _drop_failed(path: Path) -> None:
+    """Take failed rows out of a cell's file, or all of it where the fit failed: what is left is as after a kill."""
+    if not path.exists():
+        return
+    fit, rows = read_cell(path)
+    if fit is not None and fit.error:
+        path.unlink()
+    elif fit is not None and any(row.error for row in rows):
+        kept = [json_line(row) for row in rows if not row.error]
+        write_atomically(path, json_line(fit) + b"".join(kept))
+
+
+def _check_fittable(folder: RunFolder, plan: Plan, cells: Sequence[Cell]) -> None:
+    """Raise `RunError` if a method that is to be fitted here lacks a package."""
+    unfitted = [cell for cell in cells if not folder.model(cell.file_stem).is_file()]
+    for method in {cell.method.key: cell.method for cell in unfitted}.values():
+        model = create_method(plan.factory, method.spec, plan.seed, as_given=method.as_given)
+        if not method.as_given and learns(model):
+            try:
+                model._check_fittable()
+            except ImportError as error:
+                raise RunError(f"method `{method.spec}`: {error}") from None
 
 
 def _read_all(plan: Plan, cells: Sequence[Cell], reader: CaseReader, progress: Progress | None) -> None:

@@ -57,7 +57,7 @@ class LazyGroup(click.Group):
         import difflib  # only a slip needs it
 
         near = [] if args[0] in VERBS else difflib.get_close_matches(args[0], VERBS, 1)
-        if near:
+        if near and not ctx.resilient_parsing:  # shell completion asks, too
             raise click.UsageError(f"no such command `{args[0]}`; did you mean `{near[0]}`?", ctx)
         return super().resolve_command(ctx, args)
 

@@ -19,16 +19,20 @@ Row = dict[str, Any]
 _IMAGE_COLUMNS = ("image", "frame", "mask", "height", "width", "row_mm", "column_mm", "lesion")
 
 
-def check_target(path: Path, existing: str) -> None:
-    """Raise before anything is segmented if the table can't be written."""
+def check_target(path: Path, existing: str, shard: str) -> Path:
+    """Return the table's name, a shard's own; raise before anything is segmented if it can't be written."""
     from ..images import shown
+    from ..workers import parse_shard
 
     if path.suffix.lower() not in (".csv", ".json"):
         raise ValueError(f"`--measure` must end in .csv or .json, got {shown(path)}")
+    if shard:
+        path = path.with_stem("{}_{}_of_{}".format(path.stem, *parse_shard(shard)))
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{shown(path)}: there is no folder {shown(path.parent)}")
     if path.exists() and existing == "error":
         raise ValueError(f"{shown(path)} exists; give another name, or --existing overwrite or skip")
+    return path
 
 
 def rows_of(

@@ -148,6 +148,8 @@ def bench(
     part = parse_shard(shard) if shard else None
     if (cluster or part) and output is None:
         raise click.UsageError(f"--{'cluster' if cluster else 'shard'} needs -o RUN")
+    if retry and output is None:
+        raise click.UsageError("--retry-failed needs -o RUN")
     specs = list(methods) or default_methods()
     dataset, parts, split_name = choose_split(
         load_dataset(data), split, folds, seed, test_part, as_read=as_read, cache=cache

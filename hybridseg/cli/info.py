@@ -93,12 +93,15 @@ def _onnx(path: Path) -> str:
 
 
 def _image(path: Path) -> str:
-    from ..images import decode, find_facts, find_scan, read_bytes, shown
+    from ..images import ImageError, decode, find_facts, find_scan, read_bytes, shown
 
     data = read_bytes(path)
     facts = find_facts(data, shown(path))
     pixels = decode(data, shown(path), 0 if facts.frames > 1 else None)
-    grey = pixels.to_grey()
+    try:
+        grey = pixels.to_grey()
+    except ValueError as error:
+        raise ImageError(f"{shown(path)}: {error}") from None
     rows, columns = find_scan(grey)
     scan = f"{rows.stop - rows.start} rows x {columns.stop - columns.start} columns"
     pages = [("pages or frames", f"{facts.frames}; what follows is of the first")] if facts.frames > 1 else []

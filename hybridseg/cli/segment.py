@@ -46,8 +46,8 @@ _OUR_OUTPUT = re.compile(r"(_(mask|overlay)(_[0-9]+)?\.[^.]+|_seg(_[0-9]+)?\.dcm
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="Also write area and diameters of each lesion, as .csv or .json; in mm where DICOM tells the scale. "
-    "With --existing skip the table is made anew, and masks that are there are measured as they are. A shard has a "
-    "table of its own: FILE.csv is called FILE_K_of_N.csv.",
+    "With --existing skip the table is made anew, and masks that are there are measured as they are. A shard with "
+    "images has a table of its own: FILE.csv is called FILE_K_of_N.csv.",
 )
 @click.option("--dicom-seg", is_flag=True, help="Also write <name>_seg.dcm, a DICOM SEG without patient fields.")
 @click.option("--keep-patient", is_flag=True, help="Copy patient and study fields into the DICOM SEG.")
@@ -93,11 +93,7 @@ def segment(
     if keep_patient and not dicom_seg:
         raise click.UsageError("`--keep-patient` needs `--dicom-seg`: no other file has patient fields")
     if measure is not None:
-        if shard:
-            from ..workers import parse_shard
-
-            measure = measure.with_stem("{}_{}_of_{}".format(measure.stem, *parse_shard(shard)))
-        _measure.check_target(measure, existing)
+        measure = _measure.check_target(measure, existing, shard)
     planned = plan_jobs(inputs, output, overlay=overlay, seg=dicom_seg)
     jobs = choose_jobs(planned, existing, shard, measuring=measure is not None)
     if not jobs:

@@ -248,7 +248,7 @@ class UNetSegmenter(Segmenter):
     def _check_fittable(self) -> None:
         """Refuse early where training can't work, and have TensorFlow say less at its start."""
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+        backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
         for module in ("keras", backend):
             if importlib.util.find_spec(module) is None:
                 raise ModuleNotFoundError(
