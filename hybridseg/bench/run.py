@@ -70,7 +70,7 @@ def run_plan(
     shard : (int, int), optional
         k and n: only every n-th cell, from the k-th, for job arrays; `merge_runs` joins the folders.
     retry : bool
-        Do cells with failed rows again.
+        Do failed rows again, and fits that failed.
     command : sequence of str
         The command line, for the record.
     progress : callable, optional
