@@ -54,11 +54,12 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, which knows no name to propose for a verb that isn't imported."""
-        import difflib  # only a slip needs it
+        if args[0] not in VERBS and not ctx.resilient_parsing:  # shell completion asks, too
+            import difflib
 
-        near = [] if args[0] in VERBS else difflib.get_close_matches(args[0], VERBS, 1)
-        if near and not ctx.resilient_parsing:  # shell completion asks, too
-            raise click.UsageError(f"no such command `{args[0]}`; did you mean `{near[0]}`?", ctx)
+            near = difflib.get_close_matches(args[0], VERBS, 1)
+            if near:
+                raise click.UsageError(f"no such command `{args[0]}`; did you mean `{near[0]}`?", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

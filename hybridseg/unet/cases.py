@@ -20,7 +20,7 @@ WORKING_FILES = ("images.npy", "masks.npy")
 
 def working_cases(
     images: Sequence[NDArray[np.uint8]], masks: Sequence[NDArray[np.bool_]], size: int, folder: Path | None
-) -> Any:
+) -> TrainingData:
     """Return the cases at the network's size: in files below ``folder``, which needn't fit in memory, or in memory."""
     shape = len(images), size, size
     if folder is None:
