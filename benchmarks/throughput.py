@@ -21,10 +21,10 @@ from pathlib import Path
 
 import click
 
+from hybridseg.batch.planning import plan_jobs
 from hybridseg.bench.machine import describe_machine, usable_cores
 from hybridseg.cli._models import create_trained
 from hybridseg.cli._segment_files import MAX_UNIT, Done, Unit, Work, segment_unit
-from hybridseg.cli.segment import plan_jobs
 from hybridseg.cluster import ClusterWorkers
 from hybridseg.data import load_dataset
 from hybridseg.data.splits import busi_split

@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from hybridseg.batch.planning import plan_jobs
 from hybridseg.cli import main
-from hybridseg.cli.segment import plan_jobs
 from hybridseg.images import read_image, read_mask, write_image, write_mask
 
 METHODS = '''

@@ -33,6 +33,7 @@ MAY = {
     "data": {"images"},
     "unet": {"segmenter", "postprocess", "images", "onnx"},
     "onnx": {"segmenter", "postprocess", "images", "metrics"},  # `quantise` measures what it loses
+    "batch": {"registry", "images", "metrics"},
     "bench": {"segmenter", "data", "metrics", "images"},
     "registry": {"segmenter", "onnx"},
     "conformance": {"segmenter", "postprocess", "data"},

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..batch.planning import Job, file_key
 from . import _measure, _models
 
 if TYPE_CHECKING:
@@ -21,36 +22,6 @@ if TYPE_CHECKING:
 
 MAX_UNIT = 256
 """Files at most in one unit of a cluster: enough that the scheduler sees few, little enough to do again."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """An image and the files to write for it."""
-
-    image: Path
-    mask: Path
-    overlay: Path | None = None
-    seg: Path | None = None
-
-    @property
-    def targets(self) -> list[Path]:
-        """What is written."""
-        return [target for target in (self.mask, self.overlay, self.seg) if target is not None]
-
-    @property
-    def is_done(self) -> bool:
-        """Whether everything that would be written is there."""
-        return all(os.path.exists(target) for target in self.targets)
-
-    def for_frame(self, frame: int, frames: int) -> Job:
-        """Return the job for one frame, from 0, of a file of several: names end in its number, from 1."""
-        if frames == 1:
-            return self
-        mask, overlay, seg = (
-            target and target.with_name(f"{target.stem}_{frame + 1:04}{target.suffix}")
-            for target in (self.mask, self.overlay, self.seg)
-        )
-        return Job(self.image, mask or self.mask, overlay, seg)
 
 
 @dataclass(frozen=True)
@@ -78,23 +49,6 @@ class Done:
 
 Unit = list[tuple[int, Job]]
 """Files with their number in the run."""
-
-
-def file_key(path: Path) -> str:
-    """Return what two paths have in common exactly if they are one file, there or yet to be written."""
-    real = os.path.realpath(path)
-    return real.casefold() if _ignores_case(os.path.dirname(real)) else real
-
-
-@cache
-def _ignores_case(folder: str) -> bool:
-    """Whether ``Scan`` and ``scan`` are one name there, as on most disks of Windows and macOS; on Linux, two."""
-    for existing in (Path(folder), *Path(folder).parents):
-        swapped = existing.name.swapcase()
-        if swapped != existing.name and os.path.exists(existing):
-            other = existing.with_name(swapped)
-            return os.path.exists(other) and os.path.samefile(existing, other)
-    return False
 
 
 def segment_here(model: Segmenter, work: Work, jobs: list[Job]) -> Iterator[Done]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import registry
+from ..batch.planning import OUR_OUTPUT, Job, choose_jobs, file_key, plan_jobs
 from . import _measure, _models
 from ._progress import progress_line
-from ._segment_files import Done, Job, Work, file_key, segment_here, segment_unit, segment_with
+from ._segment_files import Done, Work, segment_here, segment_unit, segment_with
 
 if TYPE_CHECKING:
     from ..segmenter import Segmenter
-
-_OUR_OUTPUT = re.compile(r"(_(mask|overlay)(_[0-9]+)?\.[^.]+|_seg(_[0-9]+)?\.dcm)$")
-
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="IMAGE|FOLDER|-...")
@@ -111,7 +108,7 @@ def segment(
     for folder in {target.parent for job in jobs for target in job.targets if target.parent.is_dir()}:
         remove_parts(folder)  # old ones: another process may be at work on the same folder
     inputs_seen = (file_key(job.image) for job in planned)
-    sources = frozenset(path for path in inputs_seen if _OUR_OUTPUT.search(path))
+    sources = frozenset(path for path in inputs_seen if OUR_OUTPUT.search(path))
     work = Work(_spec(spec), existing, keep_patient, measuring=measure is not None, sources=sources)
     failures = _tell(_segment(work, jobs, processes, cluster), len(jobs), measure, quiet=quiet)
     if failures:
@@ -160,83 +157,6 @@ def _segment(work: Work, jobs: list[Job], processes: int, cluster: str) -> Itera
         return segment_with(ClusterWorkers(segment_unit, work, cluster), jobs, in_units=True)
     workers = LocalWorkers(segment_unit, work, min(processes, len(jobs)), usable_cores())
     return segment_with(workers, jobs, in_units=False)
-
-
-def plan_jobs(inputs: tuple[str, ...], output: Path | None, *, overlay: bool, seg: bool = False) -> list[Job]:
-    """Return what to write for which image; `ValueError` if two files collide."""
-    from ..images import SUFFIXES, shown
-
-    if output is not None and (output.suffix.lower() in SUFFIXES or output.is_file()):
-        raise ValueError(f"`-o` must be a folder, got {shown(output)}")
-    jobs = []
-    for image, folder in _find_images(inputs, output):
-        names = (f"{image.stem}_overlay.png" if overlay else "", f"{image.stem}_seg.dcm" if seg else "")
-        jobs.append(Job(image, folder / f"{image.stem}_mask.png", *(folder / name if name else None for name in names)))
-    sources = {file_key(job.image) for job in jobs}
-    owners: dict[str, Path] = {}
-    for job in jobs:
-        for target in job.targets:
-            key = file_key(target)
-            if key in sources:
-                raise ValueError(
-                    f"{shown(target)} would be written over an input image; give another folder with -o"
-                )
-            if key in owners:
-                raise ValueError(
-                    f"{shown(owners[key])} and {shown(job.image)} would both be written to {shown(target)}"
-                )
-            owners[key] = job.image
-    return jobs
-
-
-def choose_jobs(jobs: list[Job], existing: str, shard: str, *, measuring: bool = False) -> list[Job]:
-    """Return what is left to do of this shard; `ValueError` if something is there that mustn't be.
-
-    With ``measuring`` masks that are skipped are left to do too: they are measured.
-    """
-    from ..images import shown
-
-    if shard:
-        from ..workers import parse_shard, shard_of
-
-        jobs = shard_of(jobs, parse_shard(shard))
-    if existing == "skip" and not measuring:
-        return [job for job in jobs if not job.is_done]
-    if existing == "error":
-        for job in jobs:
-            for target in job.targets:
-                if os.path.exists(target):  # False, too, for a name longer than the system takes
-                    raise ValueError(f"{shown(target)} exists; give -o DIR, or --existing overwrite or skip")
-    return jobs
-
-
-def _find_images(inputs: tuple[str, ...], output: Path | None) -> list[tuple[Path, Path]]:
-    """Return each image with the folder that its outputs go to; an image named twice counts once."""
-    from ..images import SUFFIXES, ImageError, shown
-
-    found: dict[str, tuple[Path, Path]] = {}
-    for text in inputs:
-        path = Path(text)
-        if path.is_dir():
-            images = [
-                file
-                for file in sorted(path.rglob("*"))
-                if file.suffix.lower() in SUFFIXES
-                and not any(part.startswith(".") for part in file.relative_to(path).parts)
-                and not _OUR_OUTPUT.search(file.name)
-                and file.is_file()
-            ]
-            if not images:
-                raise ImageError(f"{shown(path)}: holds no image ({', '.join(SUFFIXES)})")
-        elif path.exists():
-            images = [path]
-        else:
-            raise ImageError(f"{shown(path)}: no such file or folder")
-        for image in images:
-            below = image.parent.relative_to(path) if path.is_dir() else Path()
-            folder = image.parent if output is None else output / below
-            found.setdefault(os.path.realpath(image), (image, folder))
-    return list(found.values())
 
 
 def _spec(spec: str | None) -> str:

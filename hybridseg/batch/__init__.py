@@ -1,0 +1,1 @@
+"""Many files: which of them to segment, and what comes of each."""
