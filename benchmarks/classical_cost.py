@@ -24,8 +24,8 @@ from hybridseg import create, load
 from hybridseg.bench import measure_cost
 from hybridseg.bench.cost import MAX_IMAGES, THREAD_VARIABLES, peak_memory_mib
 from hybridseg.bench.machine import describe_machine
-from hybridseg.bench.text import markdown_table
 from hybridseg.data import CaseReader, busi_split, load_dataset
+from hybridseg.text import markdown_table
 
 FACTORY = "hybridseg.registry:create"
 METHODS = ("otsu", "watershed", "random-forest")

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import click
 
-from hybridseg.bench.text import markdown_table
 from hybridseg.metrics import Counts, iou, precision, recall
+from hybridseg.text import markdown_table
 
 CAUSES = ("good", "too large", "too small", "wrong place", "missed")
 

@@ -90,7 +90,7 @@ def documented(name: str) -> tuple[type[BaseException], ...]:
     from hybridseg.data import DataError
     from hybridseg.images import ImageError
     from hybridseg.registry import MethodLoadError
-    from hybridseg.segmenter import ModelFormatError
+    from hybridseg.validation import ModelFormatError
 
     return {
         "manifest": (DataError, ImageError),

@@ -23,10 +23,10 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 import hybridseg
-from hybridseg.bench.text import markdown_table
 from hybridseg.data import load_dataset
 from hybridseg.data.splits import busi_split
 from hybridseg.metrics import Counts, count_pixels, image_mean, iou, paired_difference
+from hybridseg.text import markdown_table
 
 Altered = tuple[np.ndarray, np.ndarray]
 Alteration = Callable[[np.ndarray, np.ndarray], Altered]

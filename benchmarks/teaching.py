@@ -17,9 +17,9 @@ from pathlib import Path
 import click
 from train_unet import read_scores
 
-from hybridseg.bench.text import markdown_table
 from hybridseg.metrics import Counts, f1, image_mean, iou, paired_difference
 from hybridseg.metrics.summary import scene_mean
+from hybridseg.text import markdown_table
 
 FOLDS = 5
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from .version import __version__
 
 _LAZY = {
     "Segmenter": "segmenter",
     "Tags": "segmenter",
     "NotFittedError": "segmenter",
-    "ModelFormatError": "segmenter",
+    "ModelFormatError": "validation",
     "clone": "segmenter",
     "OperatingPoint": "postprocess",
     "available": "registry",
@@ -56,7 +56,8 @@ if TYPE_CHECKING:
     from .onnx import OnnxSegmenter
     from .postprocess import OperatingPoint
     from .registry import available, create, load
-    from .segmenter import ModelFormatError, NotFittedError, Segmenter, Tags, clone
+    from .segmenter import NotFittedError, Segmenter, Tags, clone
+    from .validation import ModelFormatError
 
 
 def __getattr__(name: str) -> Any:

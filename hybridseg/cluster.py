@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any, Self
 
-from . import __version__
+from .version import __version__
 from .workers import Call, Outcome
 
 _LOOK_SECONDS = 5.0

@@ -21,8 +21,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .files import write_atomically
 from .postprocess import OperatingPoint
-from .validation import ModelFormatError, one_line, write_atomically
+from .text import one_line
+from .validation import ModelFormatError
 
 FORMAT_VERSION = 1
 MAX_MODEL_BYTES = 2**29

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .postprocess import OperatingPoint, apply_operating_point
-from .validation import ModelFormatError, check_image, check_probability, check_training_set, one_line
+from .text import one_line
+from .validation import ModelFormatError, check_image, check_probability, check_training_set
 
 Progress = Callable[[int, int, str], None]
 """``progress(done, total, text)``, called by ``fit`` as it goes."""

@@ -1,18 +1,13 @@
-"""Checks at the door, and the one way a file gets its final name. numpy only."""
+"""Checks at the door. numpy only."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import time
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-_PART = (".hybridseg-", ".part")
 MAX_PIXELS = 64_000_000
 """Images above this many pixels are refused: ultrasound frames have about half a million."""
 
@@ -134,69 +129,7 @@ def check_probability(probability: Any, shape: tuple[int, ...], method: str) -> 
     return values
 
 
-def check_writable(path: Path) -> None:
-    """Raise unless a file can be written as ``path``: in a folder that is there, over nothing that is protected.
-
-    A file without any write permission is left alone even where the system would let it be replaced.
-    """
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path}: there is no folder {path.parent}")
-    if path.is_dir():
-        raise IsADirectoryError(f"{path}: expected the name of a file, got a folder")
-    if path.exists() and not path.is_file():
-        raise FileExistsError(f"{path}: exists and is no regular file")
-    protected = path.exists() and not (path.stat().st_mode & 0o222 and os.access(path, os.W_OK))
-    if protected:
-        raise PermissionError(f"{path}: is write-protected")
-    if not os.access(path.parent, os.W_OK):
-        raise PermissionError(f"{path.parent}: no permission to write there")
-
-
-def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write ``data`` so that ``path`` holds either what it held before or all of ``data``."""
-    path = Path(path)
-    check_writable(path)
-    try:
-        _write_and_rename(path, data)
-    except OSError as error:
-        if error.errno is None:
-            raise
-        # A full disk's error doesn't say which file.
-        raise OSError(error.errno, error.strerror, os.fspath(path)) from error
-
-
-def is_part(name: str) -> bool:
-    """Whether a file's name is one under which `write_atomically` writes: a killed process leaves such a file."""
-    return name.startswith(_PART[0]) and name.endswith(_PART[1])
-
-
-STALE_SECONDS = 3600.0
-"""A half-written file that is older is nobody's any more: writing one takes milliseconds."""
-
-
-def remove_parts(folder: Path, older_than_s: float = STALE_SECONDS) -> None:
-    """Remove what killed processes left in a folder; nobody may be writing there now, or not for so long."""
-    with contextlib.suppress(OSError):
-        for path in folder.iterdir():
-            with contextlib.suppress(OSError):
-                if is_part(path.name) and path.lstat().st_mtime <= time.time() - older_than_s:
-                    path.unlink()
-
-
-def _write_and_rename(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f"{_PART[0]}{os.urandom(8).hex()}{_PART[1]}")
-    try:
-        with temporary.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def one_line(what: object) -> str:
-    """Return text from a file as one printable line that a message can hold."""
-    text = " ".join(str(what).split())[:200]
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text) or type(what).__name__
+def check_spacing(spacing_mm: tuple[float, float] | None) -> None:
+    """Raise ValueError unless a pixel spacing is None or two positive, finite numbers."""
+    if spacing_mm is not None and not (len(spacing_mm) == 2 and all(0 < each < float("inf") for each in spacing_mm)):
+        raise ValueError(f"`spacing_mm` must be two positive numbers (row, column), got {spacing_mm}")

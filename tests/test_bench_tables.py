@@ -11,7 +11,7 @@ from _runs import write_rows
 
 from hybridseg.bench import Record, RunError, summarize
 from hybridseg.bench.tables import render
-from hybridseg.bench.text import aligned, shortened
+from hybridseg.text import aligned, shortened
 
 FIRST = "random-forest[n_trees=200,max_depth=12,criterion=entropy]"
 SECOND = "random-forest[n_trees=200,max_depth=12,criterion=gini]"

@@ -17,7 +17,7 @@ from hybridseg.bench.records import read_run
 from hybridseg.data import DataError, load_dataset, read_split
 from hybridseg.data.cases import natural_key
 from hybridseg.images import ImageError, read_image, read_mask, write_mask
-from hybridseg.segmenter import ModelFormatError
+from hybridseg.validation import ModelFormatError
 
 NAMES = [
     "new\nline", "tab\t", "quote's \"", "<b>&amp;", "日本 ünï 🙂", " blank", "-m", "\x1b[31mred", "%s {x}", "$(id)",

@@ -16,7 +16,7 @@ from hybridseg import modelfile, registry
 from hybridseg.data import DataError, load_dataset, read_split
 from hybridseg.data import manifest as manifests
 from hybridseg.modelfile import read_model_file
-from hybridseg.segmenter import ModelFormatError
+from hybridseg.validation import ModelFormatError
 
 
 def test_text_bombs_are_refused(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from _hostile import files, hybridseg, one_line, write_scan
 from PIL import Image
 
 from hybridseg.bench.records import read_run
-from hybridseg.validation import write_atomically
+from hybridseg.files import write_atomically
 
 LIMITED = """
 import resource, signal, sys

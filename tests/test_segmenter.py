@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from hybridseg import ModelFormatError, NotFittedError, OperatingPoint, Segmenter, Tags, clone
+from hybridseg.files import write_atomically
 from hybridseg.modelfile import read_model_file, write_model_file
-from hybridseg.validation import check_mask, write_atomically
+from hybridseg.validation import check_mask
 
 
 class Toy(Segmenter):

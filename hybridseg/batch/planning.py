@@ -44,10 +44,11 @@ class Job:
 
 def plan_jobs(inputs: tuple[str, ...], output: Path | None, *, overlay: bool, seg: bool = False) -> list[Job]:
     """Return what to write for which image; `ValueError` if two files collide."""
-    from ..images import SUFFIXES, shown
+    from ..images import SUFFIXES
+    from ..text import printable
 
     if output is not None and (output.suffix.lower() in SUFFIXES or output.is_file()):
-        raise ValueError(f"`-o` must be a folder, got {shown(output)}")
+        raise ValueError(f"`-o` must be a folder, got {printable(output)}")
     jobs = []
     for image, folder in _find_images(inputs, output):
         names = (f"{image.stem}_overlay.png" if overlay else "", f"{image.stem}_seg.dcm" if seg else "")
@@ -59,11 +60,11 @@ def plan_jobs(inputs: tuple[str, ...], output: Path | None, *, overlay: bool, se
             key = file_key(target)
             if key in sources:
                 raise ValueError(
-                    f"{shown(target)} would be written over an input image; give another folder with -o"
+                    f"{printable(target)} would be written over an input image; give another folder with -o"
                 )
             if key in owners:
                 raise ValueError(
-                    f"{shown(owners[key])} and {shown(job.image)} would both be written to {shown(target)}"
+                    f"{printable(owners[key])} and {printable(job.image)} would both be written to {printable(target)}"
                 )
             owners[key] = job.image
     return jobs
@@ -74,7 +75,7 @@ def choose_jobs(jobs: list[Job], existing: str, shard: str, *, measuring: bool =
 
     With ``measuring`` masks that are skipped are left to do too: they are measured.
     """
-    from ..images import shown
+    from ..text import printable
 
     if shard:
         from ..workers import parse_shard, shard_of
@@ -86,13 +87,14 @@ def choose_jobs(jobs: list[Job], existing: str, shard: str, *, measuring: bool =
         for job in jobs:
             for target in job.targets:
                 if os.path.exists(target):  # False, too, for a name longer than the system takes
-                    raise ValueError(f"{shown(target)} exists; give -o DIR, or --existing overwrite or skip")
+                    raise ValueError(f"{printable(target)} exists; give -o DIR, or --existing overwrite or skip")
     return jobs
 
 
 def _find_images(inputs: tuple[str, ...], output: Path | None) -> list[tuple[Path, Path]]:
     """Return each image with the folder that its outputs go to; an image named twice counts once."""
-    from ..images import SUFFIXES, ImageError, shown
+    from ..images import SUFFIXES, ImageError
+    from ..text import printable
 
     found: dict[str, tuple[Path, Path]] = {}
     for text in inputs:
@@ -107,11 +109,11 @@ def _find_images(inputs: tuple[str, ...], output: Path | None) -> list[tuple[Pat
                 and file.is_file()
             ]
             if not images:
-                raise ImageError(f"{shown(path)}: holds no image ({', '.join(SUFFIXES)})")
+                raise ImageError(f"{printable(path)}: holds no image ({', '.join(SUFFIXES)})")
         elif path.exists():
             images = [path]
         else:
-            raise ImageError(f"{shown(path)}: no such file or folder")
+            raise ImageError(f"{printable(path)}: no such file or folder")
         for image in images:
             below = image.parent.relative_to(path) if path.is_dir() else Path()
             folder = image.parent if output is None else output / below

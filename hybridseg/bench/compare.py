@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..images import shown
+from ..text import printable
 from .costs import busy_note, method_cost, run_cpus, time_note, timed_on
 from .pairing import METRICS, SIGNIFICANT, TEST, differences, in_words, lesion_scores
 from .records import Record, RunError, RunFolder, read_run
@@ -81,7 +81,7 @@ class _Run:
         self.letter, self.root = letter, Path(root)
         self.description, self.records = read_run(root)
         if not self.records:
-            raise RunError(f"{shown(self.root)} has no rows yet")
+            raise RunError(f"{printable(self.root)} has no rows yet")
         rows: dict[str, list[Record]] = {method["spec"]: [] for method in self.description["methods"]}
         for record in self.records:
             rows[record.method].append(record)
@@ -144,7 +144,7 @@ def compare_runs(
 def _refuse_other_data(a: _Run, b: _Run) -> list[str]:
     """Return the cases that both runs have; raise `RunError` where they can't be compared."""
     shared = [case_id for case_id in a.cases if case_id in b.cases]
-    names = " and ".join(f"{shown(run.root)} ({run.description['dataset']})" for run in (a, b))
+    names = " and ".join(f"{printable(run.root)} ({run.description['dataset']})" for run in (a, b))
     if not shared:
         raise RunError(f"{names} have no case in common: runs over different data can't be compared")
     for case_id in shared:
@@ -154,7 +154,7 @@ def _refuse_other_data(a: _Run, b: _Run) -> list[str]:
         ]
         if sides[0] != sides[1]:
             raise RunError(
-                f"{names} are over different data: the ground truth of `{shown(case_id)}` is {sides[0]} in A, "
+                f"{names} are over different data: the ground truth of `{printable(case_id)}` is {sides[0]} in A, "
                 f"{sides[1]} in B"
             )
     return shared

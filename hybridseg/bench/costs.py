@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..images import shown
+from ..text import printable
 from .records import Record, RunError, RunFolder
 from .sound import check_cost, parse_json, read_limited
 
@@ -36,7 +36,7 @@ def method_cost(folder: RunFolder, key: str, records: Sequence[Record]) -> dict[
             check_cost(cost)
             median, p95 = cost.get("warm_ms_median"), cost.get("warm_ms_p95")
         except ValueError as error:
-            raise RunError(f"{shown(path)} is damaged: {error}") from None
+            raise RunError(f"{printable(path)} is damaged: {error}") from None
     else:
         times = [record.predict_ms for record in records if record.predict_ms is not None]
         median = float(np.median(times)) if times else None

@@ -8,7 +8,7 @@ import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .. import __version__
+from ..version import __version__
 
 PACKAGES = (
     "numpy", "scipy", "scikit-image", "scikit-learn", "pillow", "onnxruntime", "tensorflow", "keras", "onnx",

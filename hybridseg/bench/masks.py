@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..validation import write_atomically
+from ..files import write_atomically
 from .records import Record, RunFolder
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ..text import aligned, fields
 from .plan import Plan
 from .records import RunFolder, count_rows
-from .text import aligned, fields
 
 
 def plan_matrix(plan: Plan, out: str | os.PathLike[str] | None = None) -> str:

@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..images import shown
-from ..validation import write_atomically
+from ..files import write_atomically
+from ..text import printable
 from .records import Record, RunError, RunFolder, read_cell, read_description, read_run, records_csv, write_json
 from .run import differ
 
@@ -46,12 +46,12 @@ def merge_runs(
     places = [folder.root.resolve() for folder in folders]
     twice = [folder.root for number, folder in enumerate(folders) if places[number] in places[:number]]
     if twice:
-        raise RunError(f"{shown(twice[0])} is named twice")
+        raise RunError(f"{printable(twice[0])} is named twice")
     if len(folders) < 2:
         raise RunError("merge needs two run folders or more")
     target = Path(out)
     if target.exists():
-        raise RunError(f"{shown(target)} is there already; give a new folder")
+        raise RunError(f"{printable(target)} is there already; give a new folder")
     descriptions = [read_description(folder) for folder in folders]
     merged = _merge_descriptions(folders, descriptions)
     merged["sessions"].append({"command": list(command), "merged": [str(folder.root) for folder in folders]})
@@ -84,14 +84,15 @@ def _merge_descriptions(folders: list[RunFolder], descriptions: list[dict[str, A
             there = other["plan"].get(name)
             if name != "methods" and there != value:
                 raise RunError(
-                    f"{shown(folder.root)} doesn't belong to {shown(folders[0].root)} ({name}: {differ(there, value)})"
+                    f"{printable(folder.root)} doesn't belong to {printable(folders[0].root)} "
+                    f"({name}: {differ(there, value)})"
                 )
         known = {method["spec"]: method["key"] for method in merged["methods"]}
         for method in other["methods"]:
             if known.get(method["spec"], method["key"]) != method["key"]:
                 raise RunError(
-                    f"{shown(folder.root)} has another `{shown(method['spec'])}` (source code, parameters or file) "
-                    f"than {shown(folders[0].root)}"
+                    f"{printable(folder.root)} has another `{printable(method['spec'])}` "
+                    f"(source code, parameters or file) than {printable(folders[0].root)}"
                 )
         fresh = [method for method in other["methods"] if method["spec"] not in known]
         merged["methods"] += fresh
@@ -112,8 +113,8 @@ def _copy_cell(folders: list[RunFolder], out: RunFolder, stem: str) -> None:
         for row, other in zip(map(_untimed, rows), map(_untimed, others), strict=False):
             if row != other:
                 raise RunError(
-                    f"{shown(folder.root)} and {shown(fullest.root)} contradict each other: {shown(row.method)}, fold "
-                    f"{row.fold}, case `{shown(row.case_id)}`"
+                    f"{printable(folder.root)} and {printable(fullest.root)} contradict each other: "
+                    f"{printable(row.method)}, fold {row.fold}, case `{printable(row.case_id)}`"
                 )
     _copy(fullest.cell(stem), out.cell(stem))
     _copy(fullest.model(stem), out.model(stem))

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
 from ..data import Dataset, Split
 from ..segmenter import NotFittedError, Segmenter
+from ..version import __version__
 
 
 class PlanError(ValueError):

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..images import shown
 from ..metrics import image_mean
+from ..text import printable
 from .costs import busy_note, method_cost, run_cpus, time_note, timed_on
 from .pairing import METRICS, Difference, all_pairs, differences, lesion_scores
 from .records import Record, RunError, RunFolder, read_run
@@ -122,14 +122,15 @@ def recommend_method(run: str | os.PathLike[str], budget: Budget) -> Recommendat
     folder = RunFolder(Path(run))
     description, records = read_run(run)
     if not records:
-        raise RunError(f"{shown(folder.root)} has no rows yet")
+        raise RunError(f"{printable(folder.root)} has no rows yet")
     rows: dict[str, list[Record]] = {method["spec"]: [] for method in description["methods"]}
     for record in records:
         rows[record.method].append(record)
     costs = {each["spec"]: method_cost(folder, each["key"], rows[each["spec"]]) for each in description["methods"]}
     candidates, notes = _candidates(folder, description, rows, costs, budget)
     if not candidates:
-        raise RunError(f"{shown(folder.root)}: no method's time and size were measured; {_how_to(description, run)}")
+        problem = f"no method's time and size were measured; {_how_to(description, run)}"
+        raise RunError(f"{printable(folder.root)}: {problem}")
     fitting = [each for each in candidates if each.excess <= 1]
     only_floor = budget.max_ms is None and budget.max_mb is None and budget.at_least is not None
     chosen = None

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import IO, Any
 
-from ..images import shown
-from ..validation import remove_parts, write_atomically
+from ..files import remove_parts, write_atomically
+from ..text import printable
 from .sound import check_description, check_fit, check_row, parse_json, read_limited
 
 FORMAT_VERSION = 1
@@ -151,7 +151,7 @@ def parse_lines(data: bytes, path: Path) -> tuple[FitRecord | None, list[Record]
                 check_row(row)
                 records.append(Record(**row))
         except ValueError as error:
-            raise RunError(f"{shown(path)} line {number} is damaged: {error}") from None
+            raise RunError(f"{printable(path)} line {number} is damaged: {error}") from None
     return fit, records
 
 
@@ -208,7 +208,7 @@ class RunFolder:
             except OSError:
                 stream.seek(0)
                 owner = stream.read(20).decode(errors="replace").strip() or "unknown"
-                raise RunError(f"{shown(self.root)} is in use by another run (process {owner})") from None
+                raise RunError(f"{printable(self.root)} is in use by another run (process {owner})") from None
             stream.truncate(0)
             stream.write(str(os.getpid()).encode())
             yield
@@ -231,7 +231,7 @@ def read_run(root: str | os.PathLike[str]) -> tuple[dict[str, Any], list[Record]
             rows = read_cell(path)[1]
             for row in rows:
                 if (row.method, row.fold) != (cell["method"], cell["fold"]):
-                    raise RunError(f"{shown(path)} is damaged: it has a row of another method or fold")
+                    raise RunError(f"{printable(path)} is damaged: it has a row of another method or fold")
             records += rows
     return description, records
 
@@ -241,7 +241,7 @@ def read_cell(path: Path) -> tuple[FitRecord | None, list[Record]]:
     try:
         data = read_limited(path)
     except (OSError, ValueError) as error:
-        raise RunError(f"{shown(path)} can't be read: {error}") from None
+        raise RunError(f"{printable(path)} can't be read: {error}") from None
     return parse_lines(data[: data.rfind(b"\n") + 1], path)
 
 
@@ -250,16 +250,16 @@ def read_description(folder: RunFolder) -> dict[str, Any]:
     try:
         description = parse_json(read_limited(folder.description))
     except FileNotFoundError:
-        raise RunError(f"{shown(folder.root)}: not a run folder (no run.json)") from None
+        raise RunError(f"{printable(folder.root)}: not a run folder (no run.json)") from None
     except ValueError as error:
-        raise RunError(f"{shown(folder.description)} is damaged: {error}") from None
+        raise RunError(f"{printable(folder.description)} is damaged: {error}") from None
     if not isinstance(description, dict) or description.get("format_version") != FORMAT_VERSION:
         version = description.get("format_version") if isinstance(description, dict) else None
-        raise RunError(f"{shown(folder.root)}: run folder of format {version}, this version reads {FORMAT_VERSION}")
+        raise RunError(f"{printable(folder.root)}: run folder of format {version}, this version reads {FORMAT_VERSION}")
     try:
         check_description(description)
     except ValueError as error:
-        raise RunError(f"{shown(folder.description)} is damaged: {error}") from None
+        raise RunError(f"{printable(folder.description)} is damaged: {error}") from None
     return description
 
 

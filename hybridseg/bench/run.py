@@ -11,8 +11,8 @@ from typing import Any
 
 from ..cluster import ClusterWorkers
 from ..data import CaseReader
-from ..images import shown
-from ..validation import is_part, write_atomically
+from ..files import is_part, write_atomically
+from ..text import printable
 from ..workers import LocalWorkers, Workers, shard_of
 from .cell import NSD_TOLERANCE_PX, Progress, failure, learns, run_cell
 from .machine import cpu_model, describe_machine, now, usable_cores
@@ -216,13 +216,13 @@ def check_folder(folder: RunFolder) -> bool:
     if not folder.root.exists():
         return False
     if not folder.root.is_dir():
-        raise RunError(f"{shown(folder.root)} is a file, expected a run folder")
+        raise RunError(f"{printable(folder.root)} is a file, expected a run folder")
     if folder.description.exists():
         return True
     names = (path.name for path in folder.root.iterdir())
     strangers = sorted(name for name in names if name not in _OURS and not is_part(name))
     if strangers:
-        raise RunError(f"{shown(folder.root)} holds other files ({shown(strangers[0])}), expected a run folder")
+        raise RunError(f"{printable(folder.root)} holds other files ({printable(strangers[0])}), expected a run folder")
     return False
 
 
@@ -233,7 +233,7 @@ def _check_plan(folder: RunFolder, plan: Plan) -> None:
     for name, value in here.items():
         if there.get(name) != value:
             how = differ(there.get(name), value)
-            raise RunError(f"{shown(folder.root)} belongs to another plan ({name}: {how}); give another folder")
+            raise RunError(f"{printable(folder.root)} belongs to another plan ({name}: {how}); give another folder")
 
 
 _OURS = (".lock", "cells", "models", "masks", "costs")

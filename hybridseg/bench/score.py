@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..data import Dataset, Matches, match_predictions, read_prediction
-from ..images import shown
-from ..validation import write_atomically
+from ..files import write_atomically
+from ..text import printable
 from .cell import Progress, failure, score_case
 from .masks import encode_mask, write_row_mask
 from .plan import Cell, Method, Plan
@@ -86,7 +86,7 @@ def score_masks(
         _refuse_other_data(there, truth, run)
         truth = _grouped_as(run, truth, name)
     if not len(truth):
-        raise RunError(f"dataset {shown(truth.name)} has no case to score")
+        raise RunError(f"dataset {printable(truth.name)} has no case to score")
     matches = match_predictions(truth, folder)
     plan = _plan(truth, matches, name, str(folder), {row.case_id: row.fold for row in there or ()})
     rows, masks = _score(plan, matches, {row.case_id: row for row in there or ()}, progress)
@@ -101,7 +101,7 @@ def _rows_there(run: RunFolder) -> list[Record] | None:
     description, records = read_run(run.root)
     whole = sum(cell["cases"] for cell in description["cells"])
     if len(records) < whole:
-        raise RunError(f"{shown(run.root)} has {len(records)} of {whole} rows: finish that run first")
+        raise RunError(f"{printable(run.root)} has {len(records)} of {whole} rows: finish that run first")
     return list({row.case_id: row for row in records}.values())
 
 
@@ -109,7 +109,8 @@ def _refuse_other_data(there: list[Record], truth: Dataset, run: RunFolder) -> N
     missing = len(there) - len(truth)
     if missing:
         raise RunError(
-            f"{shown(run.root)} is a run over other data: {missing} of its {len(there)} cases aren't in {truth.name}"
+            f"{printable(run.root)} is a run over other data: "
+            f"{missing} of its {len(there)} cases aren't in {truth.name}"
         )
 
 
@@ -158,7 +159,7 @@ def _score(
             mask_true = case.mask
             known = there.get(case.case_id)
             if known is not None and not same_truth(known, mask_true.shape, int(mask_true.sum())):
-                raise RunError(f"case `{shown(case.case_id)}` has another ground truth in the run than in the data")
+                raise RunError(f"case `{printable(case.case_id)}` has another ground truth in the run than in the data")
             paths = matches.files.get(case.case_id)
             if paths is None:
                 rows[cell.fold].append(failure(cell, case, mask_true, NO_PREDICTION))
@@ -191,7 +192,8 @@ def _write(
         description = read_description(run) if run.description.exists() else {**fresh, "methods": [], "cells": []}
         there = {each["spec"]: each["key"] for each in description["methods"]}
         if there.get(method.spec, method.key) != method.key:
-            raise RunError(f"{shown(run.root)} has a line called `{shown(method.spec)}`: give the masks another --name")
+            taken = f"has a line called `{printable(method.spec)}`: give the masks another --name"
+            raise RunError(f"{printable(run.root)} {taken}")
         if list(there) == [method.spec]:  # nobody else's line: what is said of the data is said anew
             stale, description = description["cells"], {**fresh, "sessions": description["sessions"]}
         else:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..images import shown
+from ..text import printable
 
 MAX_FILE_BYTES = 2**28
 """Larger files in a run folder are refused: a million rows of one cell have as much."""
@@ -73,7 +73,7 @@ def check_description(description: Any) -> None:
     known = {method["spec"] for method in description["methods"]}
     for cell in description["cells"]:
         if cell["method"] not in known:
-            raise ValueError(f"a cell is of `{shown(cell['method'])}`, which isn't among its methods")
+            raise ValueError(f"a cell is of `{printable(cell['method'])}`, which isn't among its methods")
         check_name(cell["file"])
     for method in description["methods"]:
         check_name(method["key"])
@@ -93,7 +93,7 @@ def check_cost(cost: Any) -> None:
 def check_name(name: str) -> None:
     """Raise ValueError unless ``name`` can only be a file's in the folder where it is looked for."""
     if not name or name.startswith(".") or any(c in name for c in "/\\:\0") or not name.isprintable():
-        raise ValueError(f"`{shown(name)[:80]}` isn't the name of a file of a run")
+        raise ValueError(f"`{printable(name)[:80]}` isn't the name of a file of a run")
 
 
 def _check(
@@ -107,9 +107,9 @@ def _check(
     for name, content in value.items():
         if name in kinds:
             if not _is(content, kinds[name]):
-                raise ValueError(f"`{name}` can't be {shown(repr(content))[:80]}")
+                raise ValueError(f"`{name}` can't be {printable(repr(content))[:80]}")
         elif not others:
-            raise ValueError(f"`{shown(name)[:80]}` isn't known")
+            raise ValueError(f"`{printable(name)[:80]}` isn't known")
 
 
 def _is(value: Any, kind: Any) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from .. import __version__
+from ..version import __version__
 
 VERBS = {
     "bench": "Score methods on data, fold by fold, and print the table.",

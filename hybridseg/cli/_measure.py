@@ -21,17 +21,17 @@ _IMAGE_COLUMNS = ("image", "frame", "mask", "height", "width", "row_mm", "column
 
 def check_target(path: Path, existing: str, shard: str) -> Path:
     """Return the table's name, a shard's own; raise before anything is segmented if it can't be written."""
-    from ..images import shown
+    from ..text import printable
     from ..workers import parse_shard
 
     if path.suffix.lower() not in (".csv", ".json"):
-        raise ValueError(f"`--measure` must end in .csv or .json, got {shown(path)}")
+        raise ValueError(f"`--measure` must end in .csv or .json, got {printable(path)}")
     if shard:
         path = path.with_stem("{}_{}_of_{}".format(path.stem, *parse_shard(shard)))
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"{shown(path)}: there is no folder {shown(path.parent)}")
+        raise FileNotFoundError(f"{printable(path)}: there is no folder {printable(path.parent)}")
     if path.exists() and existing == "error":
-        raise ValueError(f"{shown(path)} exists; give another name, or --existing overwrite or skip")
+        raise ValueError(f"{printable(path)} exists; give another name, or --existing overwrite or skip")
     return path
 
 
@@ -59,8 +59,8 @@ def rows_of(
 
 def write_rows(path: Path, rows: list[Row]) -> None:
     """Write rows as CSV or JSON, whole or not at all."""
+    from ..files import write_atomically
     from ..metrics.measure import Lesion
-    from ..validation import write_atomically
 
     rows = [{key: round(v, 6) if isinstance(v, float) else v for key, v in row.items()} for row in rows]
     if path.suffix.lower() == ".json":

@@ -95,7 +95,7 @@ def origin(spec: str, model: Segmenter) -> dict[str, str]:
 
 
 def _read_card(path: Path) -> dict[str, Any]:
-    from ..segmenter import ModelFormatError
+    from ..validation import ModelFormatError
 
     try:
         card = json.loads(path.read_text("utf-8"))

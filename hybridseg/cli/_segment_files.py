@@ -68,7 +68,7 @@ def segment_with(workers: Workers, jobs: list[Job], *, in_units: bool) -> Iterat
     ValueError
         If a process can't work at all.
     """
-    from ..images import shown
+    from ..text import printable
 
     size = max(1, min(MAX_UNIT, len(jobs) // 64)) if in_units else 1
     numbered = list(enumerate(jobs))
@@ -91,10 +91,10 @@ def segment_with(workers: Workers, jobs: list[Job], *, in_units: bool) -> Iterat
                 continue
             number, job = outcome.unit[0]
             if alone:
-                yield Done(number, error=f"{shown(job.image)}: its process died twice ({outcome.died})")
+                yield Done(number, error=f"{printable(job.image)}: its process died twice ({outcome.died})")
                 continue
             others = f" and {len(outcome.unit) - 1} more" if len(outcome.unit) > 1 else ""
-            yield Done(number, note=f"{shown(job.image)}{others}: a process died ({outcome.died}); tried again")
+            yield Done(number, note=f"{printable(job.image)}{others}: a process died ({outcome.died}); tried again")
             suspects += outcome.unit
 
 
@@ -111,9 +111,10 @@ def _model(spec: str) -> Segmenter:
 
 def segment_file(model: Segmenter, work: Work, number: int, job: Job) -> Done:
     """Segment every frame of a file; whatever is bad about it is an error in what is returned."""
-    from ..images import find_facts, read_bytes, read_mask, shown
+    from ..images import find_facts, read_bytes, read_mask
+    from ..text import printable
 
-    name = shown(job.image)
+    name = printable(job.image)
     done = Done(number)
     try:
         data = read_bytes(job.image)
@@ -140,13 +141,13 @@ def segment_file(model: Segmenter, work: Work, number: int, job: Job) -> Done:
 
 def _stays(job: Job, work: Work) -> bool:
     """Return whether a frame's files are there already and are left as they are; known only once it is read."""
-    from ..images import shown
+    from ..text import printable
 
     for target in job.targets:
         if file_key(target) in work.sources:
-            raise ValueError(f"{shown(target)} would be written over an input image; give another folder with -o")
+            raise ValueError(f"{printable(target)} would be written over an input image; give another folder with -o")
         if work.existing == "error" and os.path.exists(target):
-            raise ValueError(f"{shown(target)} exists; give -o DIR, or --existing overwrite or skip")
+            raise ValueError(f"{printable(target)} exists; give -o DIR, or --existing overwrite or skip")
     return work.existing == "skip" and job.is_done
 
 
@@ -154,13 +155,14 @@ def _segment_frame(
     model: Segmenter, job: Job, data: bytes, frame: int | None, work: Work, done: Done
 ) -> NDArray[np.bool_]:
     """Write what is wanted of one frame and return its mask; ``frame`` counts from 0, None for the only one."""
-    from .. import __version__
-    from ..images import decode_image, overlay, read_mask, shown, write_image, write_mask
+    from ..images import decode_image, overlay, read_mask, write_image, write_mask
+    from ..text import printable
+    from ..version import __version__
 
     def is_wanted(target: Path) -> bool:
         return work.existing != "skip" or not os.path.exists(target)
 
-    image = decode_image(data, shown(job.image), frame)
+    image = decode_image(data, printable(job.image), frame)
     mask = model.predict(image) if is_wanted(job.mask) else read_mask(job.mask)
     job.mask.parent.mkdir(parents=True, exist_ok=True)
     if job.seg is not None and is_wanted(job.seg):
@@ -173,5 +175,5 @@ def _segment_frame(
         write_image(job.overlay, overlay(image, mask))
     if is_wanted(job.mask):
         write_mask(job.mask, mask)
-    done.lines.append(f"{shown(job.image)}: lesion {100 * mask.mean():.1f} % -> {shown(job.mask)}")
+    done.lines.append(f"{printable(job.image)}: lesion {100 * mask.mean():.1f} % -> {printable(job.mask)}")
     return mask

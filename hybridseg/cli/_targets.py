@@ -11,9 +11,9 @@ overwrite_option = click.option("--overwrite", is_flag=True, help="Replace the f
 
 def check_target(path: Path, overwrite: bool) -> None:
     """Raise unless ``path`` can be written, and is new or may be replaced."""
-    from ..images import shown
-    from ..validation import check_writable
+    from ..files import check_writable
+    from ..text import printable
 
     if path.exists() and not path.is_dir() and not overwrite:
-        raise ValueError(f"{shown(path)} exists; give --overwrite to replace it")
+        raise ValueError(f"{printable(path)} exists; give --overwrite to replace it")
     check_writable(path)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from ..validation import write_atomically
+from ..files import write_atomically
 
 if TYPE_CHECKING:
     from ..data import Dataset

@@ -144,18 +144,18 @@ def phantoms(output: Path, n: int, seed: int) -> None:
     """Write synthetic ultrasound images and their masks as a folder like BUSI."""
     from ..data.files import write_folder
     from ..data.phantoms import phantom_dataset
-    from ..images import shown
+    from ..text import printable
 
     with progress_line("phantoms") as progress:
         write_folder(phantom_dataset(n, seed), output, progress)
-    click.echo(f"{n} phantoms in {shown(output)}")
+    click.echo(f"{n} phantoms in {printable(output)}")
 
 
 def _echo_table(rows: Sequence[tuple[str, ...]]) -> None:
     """Print rows with their columns aligned; names of files and cases may hold anything."""
-    from ..images import shown
+    from ..text import printable
 
-    rows = [tuple(map(shown, row)) for row in rows]
+    rows = [tuple(map(printable, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

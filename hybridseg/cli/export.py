@@ -61,10 +61,10 @@ def export(
     beside a model says of data, split, licence and scores goes into the file. A smaller one is measured against it,
     size, time and F1 on cases that the model was not fitted on, and refused if F1 falls by more than 0.005.
     """
-    from ..images import shown
+    from ..text import printable
 
     if output.suffix.lower() != ".onnx":
-        raise click.UsageError(f"-o must end in .onnx, got {shown(output)}")
+        raise click.UsageError(f"-o must end in .onnx, got {printable(output)}")
     check_target(output, overwrite)
     if int8 and weights != "fp32":
         raise click.UsageError(f"--int8 and --weights {weights} exclude each other")
@@ -81,7 +81,7 @@ def export(
         report = model.to_onnx(output, **entries)
     else:
         report = _smaller(model, output, entries, data, validation, kind, max_mb)
-    click.echo(f"{shown(output)}: {output.stat().st_size / 1e6:.2f} MB; {report}")
+    click.echo(f"{printable(output)}: {output.stat().st_size / 1e6:.2f} MB; {report}")
 
 
 def _smaller(

@@ -49,19 +49,20 @@ def fit(
     """
     from .. import registry
     from ..data import CaseReader, load_dataset
-    from ..images import shown
+    from ..files import remove_parts
     from ..onnx import OnnxSegmenter
-    from ..validation import remove_parts
+    from ..text import printable
     from ._training_record import curve_files, is_history, write_card, write_curves
 
     if output.suffix == ".onnx":
-        raise ValueError(f"{shown(output)}: `fit` saves a model, not ONNX; give a name in .hybridseg, then `export` it")
+        problem = "`fit` saves a model, not ONNX; give a name in .hybridseg, then `export` it"
+        raise ValueError(f"{printable(output)}: {problem}")
     card = output.with_name(f"{output.name}.json")
     for path in (output, card, *curve_files(output)):
         check_target(path, overwrite)
     model = registry.create(method)
     if isinstance(model, OnnxSegmenter):
-        raise ValueError(f"{shown(method)}: an ONNX file can't be trained; give a method from `hybridseg methods`")
+        raise ValueError(f"{printable(method)}: an ONNX file can't be trained; give a method from `hybridseg methods`")
     for text in params:  # the grammar of the brackets, so that both ways mean the same
         model.set_params(**registry.parse_spec(f"method[{text}]")[1])
     checkpoint = output.with_name(f"{output.name}.checkpoint")
@@ -87,4 +88,4 @@ def fit(
         write_curves(output, history)
     if own_checkpoint:  # last: whatever fails before this can be had again without training
         shutil.rmtree(checkpoint, ignore_errors=True)
-    click.echo(f"{shown(output)}: {model} fitted on {len(dataset)} cases of {shown(dataset.name)}")
+    click.echo(f"{printable(output)}: {model} fitted on {len(dataset)} cases of {printable(dataset.name)}")

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from .. import registry
-from ..bench.text import aligned, fields
+from ..text import aligned, fields
 
 
 @click.command()
@@ -75,8 +75,8 @@ def _saved(path: Path) -> str:
 
 
 def _onnx(path: Path) -> str:
-    from ..images import shown
     from ..onnx import describe
+    from ..text import printable
 
     found = describe(path)
     lines: list[tuple[str, Any]] = [("file", path), ("size", f"{found.size_bytes / 1e6:.2f} MB")]
@@ -88,20 +88,21 @@ def _onnx(path: Path) -> str:
         ("parameters", f"{found.parameters:,}"),
         ("multiply-adds", f"{found.multiply_adds:,}"),
     ]
-    lines += [(name, shown(" ".join(text.split()))) for name, text in sorted(found.metadata.items())]
+    lines += [(name, printable(" ".join(text.split()))) for name, text in sorted(found.metadata.items())]
     return fields(lines)
 
 
 def _image(path: Path) -> str:
-    from ..images import ImageError, decode, find_facts, find_scan, read_bytes, shown
+    from ..images import ImageError, decode, find_facts, find_scan, read_bytes
+    from ..text import printable
 
     data = read_bytes(path)
-    facts = find_facts(data, shown(path))
-    pixels = decode(data, shown(path), 0 if facts.frames > 1 else None)
+    facts = find_facts(data, printable(path))
+    pixels = decode(data, printable(path), 0 if facts.frames > 1 else None)
     try:
         grey = pixels.to_grey()
     except ValueError as error:
-        raise ImageError(f"{shown(path)}: {error}") from None
+        raise ImageError(f"{printable(path)}: {error}") from None
     rows, columns = find_scan(grey)
     scan = f"{rows.stop - rows.start} rows x {columns.stop - columns.start} columns"
     pages = [("pages or frames", f"{facts.frames}; what follows is of the first")] if facts.frames > 1 else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..bench.text import aligned
+from ..text import aligned
 
 
 @click.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from .. import registry
-from ..bench.text import aligned
+from ..text import aligned
 from . import _models
 
 

@@ -33,7 +33,7 @@ def report(
     images of the data set: mind whom you give it to.
     """
     from ..bench.report import make_report, render_report
-    from ..validation import write_atomically
+    from ..files import write_atomically
 
     if output is not None:
         check_target(output, overwrite)

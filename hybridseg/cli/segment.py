@@ -103,7 +103,7 @@ def segment(
         there = next(folder for folder in (output, *output.parents) if folder.exists())
         if not os.access(there, os.W_OK):
             raise PermissionError(f"{there}: no permission to write there")
-    from ..validation import remove_parts
+    from ..files import remove_parts
 
     for folder in {target.parent for job in jobs for target in job.targets if target.parent.is_dir()}:
         remove_parts(folder)  # old ones: another process may be at work on the same folder

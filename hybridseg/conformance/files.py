@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..segmenter import ModelFormatError, Segmenter
+from ..segmenter import Segmenter
+from ..validation import ModelFormatError
 from .subject import SkipCheck, Subject, probe_images, raises, require, require_equal, require_same_params
 
 

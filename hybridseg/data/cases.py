@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..images import shown
+from ..text import printable
 
 Progress = Callable[[int, int, str], None]
 """``progress(done, total, text)``."""
@@ -107,7 +107,7 @@ class Dataset(Sequence[Case]):
         seen: set[str] = set()
         for case in self.cases:
             if case.case_id in seen:
-                raise ValueError(f"dataset {shown(self.name)}: two cases are called `{shown(case.case_id)}`")
+                raise ValueError(f"dataset {printable(self.name)}: two cases are called `{printable(case.case_id)}`")
             seen.add(case.case_id)
 
     def __len__(self) -> int:
@@ -140,8 +140,8 @@ class Dataset(Sequence[Case]):
         wanted = set(case_ids)
         missing = sorted(wanted - {case.case_id for case in self.cases})
         if missing:
-            first = shown(", ".join(missing[:3]))
-            raise KeyError(f"dataset {shown(self.name)} has no case {first} ({len(missing)} missing)")
+            first = printable(", ".join(missing[:3]))
+            raise KeyError(f"dataset {printable(self.name)} has no case {first} ({len(missing)} missing)")
         kept = tuple(case for case in self.cases if case.case_id in wanted)
         return replace(self, name=name or self.name, cases=kept)
 

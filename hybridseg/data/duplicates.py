@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from ..validation import write_atomically
+from ..files import write_atomically
 from .cases import Dataset, Progress
 
 VERSION = 2

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..images import read_bytes, read_facts, read_image, read_mask, shown, write_image, write_mask
+from ..images import read_bytes, read_facts, read_image, read_mask, write_image, write_mask
+from ..text import printable
 from .cases import Case, DataError, Dataset, Progress
 
 
@@ -37,8 +38,8 @@ class FileCase(Case):
             part = read_mask(path)
             if part.shape != image.shape:
                 raise DataError(
-                    f"case `{shown(self.case_id)}`: image {shown(self.image_path.name)} has shape "
-                    f"{image.shape}, its mask {shown(path.name)} {part.shape}"
+                    f"case `{printable(self.case_id)}`: image {printable(self.image_path.name)} has shape "
+                    f"{image.shape}, its mask {printable(path.name)} {part.shape}"
                 )
             mask |= part
         return image, mask
@@ -83,15 +84,15 @@ def write_folder(dataset: Dataset, folder: str | os.PathLike[str], progress: Pro
     for case in dataset:
         for name in (case.case_id, case.label):
             if name in (".", "..") or "/" in name or "\\" in name or "\0" in name:
-                raise DataError(f"case `{shown(case.case_id)}`: `{shown(name)}` can't be a file's name")
+                raise DataError(f"case `{printable(case.case_id)}`: `{printable(name)}` can't be a file's name")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
-            raise DataError(f"{shown(folder)}: is not empty")
+            raise DataError(f"{printable(folder)}: is not empty")
         for label in set(dataset.labels):
             (folder / label).mkdir(exist_ok=True)
     except OSError as error:
-        raise DataError(f"{shown(folder)}: can't be written: {error.strerror or error}") from error
+        raise DataError(f"{printable(folder)}: can't be written: {error.strerror or error}") from error
     for done, case in enumerate(dataset, 1):
         image, mask = case.read()
         write_image(folder / case.label / f"{case.case_id}.png", image)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from ..images import ImageError, Pixels, read_pixels, shown
+from ..images import ImageError, Pixels, read_pixels
+from ..text import printable
 from .cases import GROUPS_ALONE, LESION_FREE_CLASS, Case, DataError, Dataset, Progress
 from .files import FileCase
 from .readers import Scan, load_dataset, scan_folder
@@ -173,11 +174,11 @@ def take_inventory(
     dataset = scan.dataset
     inventory = Inventory(dataset.name, dataset.groups_from, n_scenes=len(set(dataset.groups)))
     inventory.labels.update(dataset.labels)
-    inventory.images_without_mask = [shown(path.relative_to(root)) for path in scan.images_without_mask]
-    inventory.masks_without_image = [shown(path.relative_to(root)) for path in scan.masks_without_image]
-    inventory.second_images = [shown(path.relative_to(root)) for _, path in scan.twins]
-    inventory.hidden = [shown(path.relative_to(root)) for path in scan.hidden]
-    inventory.other_files = [shown(path.relative_to(root)) for path in scan.other_files]
+    inventory.images_without_mask = [printable(path.relative_to(root)) for path in scan.images_without_mask]
+    inventory.masks_without_image = [printable(path.relative_to(root)) for path in scan.masks_without_image]
+    inventory.second_images = [printable(path.relative_to(root)) for _, path in scan.twins]
+    inventory.hidden = [printable(path.relative_to(root)) for path in scan.hidden]
+    inventory.other_files = [printable(path.relative_to(root)) for path in scan.other_files]
     readable = []
     for done, case in enumerate(dataset, 1):
         try:

@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from ..images import shown
+from ..text import printable
 from .cases import CLASSES, GROUPS_ALONE, DataError, Dataset, natural_key
 from .files import FileCase
 
@@ -32,10 +32,10 @@ def read_manifest(path: str | os.PathLike[str]) -> Dataset:
         one name.
     """
     path = Path(path)
-    rows = parse_rows(read_text(path), shown(path), ("image", "mask"), MANIFEST_COLUMNS)
+    rows = parse_rows(read_text(path), printable(path), ("image", "mask"), MANIFEST_COLUMNS)
     cases = []
     for number, row in rows:
-        where = f"{shown(path)} line {number}"
+        where = f"{printable(path)} line {number}"
         image = _inside(path.parent, row["image"], where)
         masks = [_inside(path.parent, part.strip(), where) for part in row["mask"].split(";") if part.strip()]
         case_id = row.get("case_id") or str(PurePosixPath(row["image"].replace("\\", "/")).with_suffix(""))
@@ -45,11 +45,11 @@ def read_manifest(path: str | os.PathLike[str]) -> Dataset:
         cases.append(FileCase(case_id, group, label, image, tuple(masks)))
     cases.sort(key=lambda case: natural_key(case.case_id))
     if not cases:
-        raise DataError(f"{shown(path)}: lists no case")
+        raise DataError(f"{printable(path)}: lists no case")
     try:
         dataset = Dataset(path.stem, tuple(cases))
     except ValueError as error:
-        raise DataError(f"{shown(path)}: {error}") from error
+        raise DataError(f"{printable(path)}: {error}") from error
     grouped = sum(bool(row.get("group")) for _, row in rows)
     if not grouped:
         return dataset
@@ -62,14 +62,14 @@ def read_text(path: str | os.PathLike[str]) -> str:
     path = Path(path)
     try:
         if not path.is_file():
-            raise DataError(f"{shown(path)}: no such file")
+            raise DataError(f"{printable(path)}: no such file")
         if path.stat().st_size > MAX_TEXT_BYTES:
-            raise DataError(f"{shown(path)}: is larger than {MAX_TEXT_BYTES} bytes")
+            raise DataError(f"{printable(path)}: is larger than {MAX_TEXT_BYTES} bytes")
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise DataError(f"{shown(path)}: can't be read: {error.strerror or error}") from error
+        raise DataError(f"{printable(path)}: can't be read: {error.strerror or error}") from error
     except UnicodeDecodeError:
-        raise DataError(f"{shown(path)}: is not UTF-8 text") from None
+        raise DataError(f"{printable(path)}: is not UTF-8 text") from None
 
 
 def parse_rows(
@@ -110,12 +110,12 @@ def _inside(folder: Path, text: str, where: str) -> Path:
     relative = Path(os.path.normpath(text.replace("\\", "/")))
     leaves = relative.is_absolute() or ".." in relative.parts or re.match(r"[A-Za-z]:", text)
     if leaves or not text or "\0" in text:
-        raise DataError(f"{where}: `{shown(text, 300)}` must be a path inside the manifest's folder")
+        raise DataError(f"{where}: `{printable(text, 300)}` must be a path inside the manifest's folder")
     path = folder / relative
     try:
         is_there = path.is_file()
     except OSError as error:  # a name longer than the system takes
-        raise DataError(f"{where}: {shown(path, 1000)}: {error.strerror or error}") from None
+        raise DataError(f"{where}: {printable(path, 1000)}: {error.strerror or error}") from None
     if not is_there:
-        raise DataError(f"{where}: no such file {shown(path, 1000)}")
+        raise DataError(f"{where}: no such file {printable(path, 1000)}")
     return path

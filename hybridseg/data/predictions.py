@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..images import MAX_LABEL, SUFFIXES, ImageError, read_bytes, read_pixels, shown
+from ..images import MAX_LABEL, SUFFIXES, ImageError, read_bytes, read_pixels
+from ..text import printable
 from .cases import Case, DataError, Dataset, natural_key
 from .files import FileCase
 from .readers import _CHANNEL, _IMAGE_START, IMAGE_FOLDERS, MASK_FOLDERS, _unmarked, _walk, load_dataset
@@ -122,7 +123,7 @@ def match_predictions(dataset: Dataset, folder: str | os.PathLike[str]) -> Match
     """
     root = Path(folder)
     if not root.is_dir():
-        raise DataError(f"{shown(root)}: no such folder")
+        raise DataError(f"{printable(root)}: no such folder")
     names = _names(dataset)
     found: dict[str, list[tuple[Path, str]]] = defaultdict(list)
     extra = []
@@ -144,9 +145,9 @@ def match_predictions(dataset: Dataset, folder: str | os.PathLike[str]) -> Match
         if chosen:
             files[case.case_id] = tuple(path for path, _ in chosen)
     if not files:
-        theirs = f"`{shown(extra[0].name)}`" if extra else f"none ({', '.join(SUFFIXES)})"
-        ours = f"`{shown(dataset[0].case_id)}`" if len(dataset) else "none"
-        raise DataError(f"{shown(root)}: no file is called like a case; cases: {ours}..., files: {theirs}...")
+        theirs = f"`{printable(extra[0].name)}`" if extra else f"none ({', '.join(SUFFIXES)})"
+        ours = f"`{printable(dataset[0].case_id)}`" if len(dataset) else "none"
+        raise DataError(f"{printable(root)}: no file is called like a case; cases: {ours}..., files: {theirs}...")
     missing = tuple(case.case_id for case in dataset if case.case_id not in files)
     return Matches(files, missing, tuple(sorted(extra, key=lambda path: natural_key(str(path)))))
 
@@ -156,8 +157,8 @@ def _check_doubles(root: Path, case_id: str, chosen: list[tuple[Path, str]]) -> 
     marks = [mark for _, mark in chosen]
     apart = len(set(marks)) == len(marks) and len({path.parent for path, _ in chosen}) <= 1
     if not apart or len({_NUMBER.sub("", mark) for mark in marks}) > 1 or (len(marks) > 1 and not marks[0]):
-        both = " and ".join(shown(path.relative_to(root)) for path, _ in chosen[:2])
-        raise DataError(f"{shown(root)}: {both} are both called like case `{shown(case_id)}`")
+        both = " and ".join(printable(path.relative_to(root)) for path, _ in chosen[:2])
+        raise DataError(f"{printable(root)}: {both} are both called like case `{printable(case_id)}`")
 
 
 def read_prediction(paths: tuple[Path, ...], case_id: str, shape: tuple[int, int]) -> NDArray[np.bool_]:
@@ -175,8 +176,8 @@ def read_prediction(paths: tuple[Path, ...], case_id: str, shape: tuple[int, int
         part = read_plain_mask(path)
         if part.shape != shape:
             raise DataError(
-                f"case `{shown(case_id)}`: the truth has {shape[0]} x {shape[1]} pixels (rows x columns), "
-                f"{shown(path)} {part.shape[0]} x {part.shape[1]}"
+                f"case `{printable(case_id)}`: the truth has {shape[0]} x {shape[1]} pixels (rows x columns), "
+                f"{printable(path)} {part.shape[0]} x {part.shape[1]}"
             )
         mask |= part
     return mask
@@ -189,12 +190,12 @@ def read_plain_mask(path: Path) -> NDArray[np.bool_]:
     dark, bright = 32 / 255 * pixels.white, 223 / 255 * pixels.white
     grey = np.count_nonzero((values > dark) & (values < bright)) / values.size
     if (values.max() > MAX_LABEL or values.dtype.kind == "f") and grey > GREY_SHARE:
-        raise ImageError(f"{shown(path)}: {100 * grey:.0f} % of its pixels are grey: a picture; "
+        raise ImageError(f"{printable(path)}: {100 * grey:.0f} % of its pixels are grey: a picture; "
                          "expected a mask, black and white")
     try:
         return pixels.to_mask()
     except ValueError as error:
-        raise ImageError(f"{shown(path)}: {error}") from error
+        raise ImageError(f"{printable(path)}: {error}") from error
 
 
 def _shorter(name: str) -> Iterator[str]:

@@ -23,7 +23,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..images import SUFFIXES, shown
+from ..images import SUFFIXES
+from ..text import printable
 from .cases import CLASSES, GROUPS_ALONE, LESION_FREE_CLASS, DataError, Dataset, natural_key
 from .files import FileCase
 from .manifest import read_manifest
@@ -97,7 +98,7 @@ def load_dataset(source: str | os.PathLike[str]) -> Dataset:
     if path.suffix.lower() == ".csv" and path.is_file():
         return replace(read_manifest(path), source=place)
     reason = "is neither a folder nor a .csv manifest" if path.exists() else "no such folder or manifest"
-    raise DataError(f"{shown(path)}: {reason}")
+    raise DataError(f"{printable(path)}: {reason}")
 
 
 def scan_folder(root: str | os.PathLike[str]) -> Scan:
@@ -154,7 +155,7 @@ def _phantoms(text: str) -> Dataset:
             continue
         name, _, number = (piece.strip() for piece in part.partition("="))
         if name not in values or not re.fullmatch(r"[0-9]{1,9}", number):
-            raise DataError(f"phantoms are written `phantoms` or `phantoms[n=24,seed=0]`, got {shown(text)}")
+            raise DataError(f"phantoms are written `phantoms` or `phantoms[n=24,seed=0]`, got {printable(text)}")
         values[name] = int(number)
     from .phantoms import phantom_dataset
 
@@ -164,17 +165,17 @@ def _phantoms(text: str) -> Dataset:
 def _refuse_leftovers(scan: Scan, root: Path) -> None:
     """Raise `DataError` unless there are images, one a case, every image has its mask and every mask its image."""
     if scan.twins:
-        both = " and ".join(shown(path.name) for path in scan.twins[0])
-        raise DataError(f"{shown(root)}: {both} are one case's image")
+        both = " and ".join(printable(path.name) for path in scan.twins[0])
+        raise DataError(f"{printable(root)}: {both} are one case's image")
     for paths, lack, hint in (
         (scan.images_without_mask, "has no mask", "; list lesion-free images in a manifest"),
         (scan.masks_without_image, "is a mask without an image", ""),
     ):
         if paths:
-            first = shown(paths[0].relative_to(root))
-            raise DataError(f"{shown(root)}: {first} {lack} ({len(paths)} such files){hint}")
+            first = printable(paths[0].relative_to(root))
+            raise DataError(f"{printable(root)}: {first} {lack} ({len(paths)} such files){hint}")
     if not scan.dataset.cases:
-        raise DataError(f"{shown(root)}: holds no image ({', '.join(SUFFIXES)})")
+        raise DataError(f"{printable(root)}: holds no image ({', '.join(SUFFIXES)})")
 
 
 def _walk(root: Path, hidden: list[Path] | None = None) -> Iterator[Path]:

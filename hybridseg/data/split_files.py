@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from ..images import SUFFIXES, shown
-from ..validation import write_atomically
+from ..files import write_atomically
+from ..images import SUFFIXES
+from ..text import printable
 from .cases import DataError, Dataset
 from .files import FileCase
 from .folds import Fold, Split, split_from_rows
@@ -54,9 +55,9 @@ def write_split(split: Split, path: str | os.PathLike[str]) -> None:
     try:
         write_atomically(path, stream.getvalue().encode())
     except UnicodeEncodeError:
-        raise DataError(f"{shown(path)}: can't hold the names of these cases, some of which aren't UTF-8") from None
+        raise DataError(f"{printable(path)}: can't hold the names of these cases, some of which aren't UTF-8") from None
     except OSError as error:
-        raise DataError(f"{shown(path)}: can't be written: {error.strerror or error}") from error
+        raise DataError(f"{printable(path)}: can't be written: {error.strerror or error}") from error
 
 
 def parse_split(text: str, name: str) -> Split:
@@ -65,14 +66,14 @@ def parse_split(text: str, name: str) -> Split:
     for number, row in parse_rows(text, name, required=("case_id", "fold"), known=COLUMNS):
         if row["fold"] and not (row["fold"].isascii() and row["fold"].isdigit() and len(row["fold"]) <= 3):
             raise DataError(
-                f"{name} line {number}: fold must be a number or empty, got `{shown(row['fold'], 300)}`"
+                f"{name} line {number}: fold must be a number or empty, got `{printable(row['fold'], 300)}`"
             )
         rows.append((row["case_id"], row.get("group", ""), row.get("label", ""), row["fold"]))
     if not any(fold for *_, fold in rows):
         raise DataError(f"{name}: no case is tested in any fold")
     case_id, count = Counter(case_id for case_id, *_ in rows).most_common(1)[0]
     if count > 1:
-        raise DataError(f"{name}: case `{shown(case_id, 300)}` is listed {count} times")
+        raise DataError(f"{name}: case `{printable(case_id, 300)}` is listed {count} times")
     split = split_from_rows(rows)
     if all(group for _, group, *_ in rows) and any(group != case_id for case_id, group, *_ in rows):
         split = replace(split, groups_from="the split file's group column")
@@ -104,21 +105,21 @@ def read_split(path: str | os.PathLike[str], dataset: Dataset, *, skip_unknown: 
         path = _split_in(path)
     kind = path.suffix.lower()
     if kind == ".csv":
-        split = parse_split(read_text(path), shown(path))
+        split = parse_split(read_text(path), printable(path))
     elif kind == ".json":
-        split = _parse_nnunet(read_text(path), shown(path))
+        split = _parse_nnunet(read_text(path), printable(path))
     elif kind == ".txt":
         split = _read_lists(path.parent)
     else:
-        raise DataError(f"{shown(path)}: a split is a .csv, nnU-Net's .json or a train.txt beside a val.txt")
-    return _matched(split, dataset, shown(path), skip_unknown)
+        raise DataError(f"{printable(path)}: a split is a .csv, nnU-Net's .json or a train.txt beside a val.txt")
+    return _matched(split, dataset, printable(path), skip_unknown)
 
 
 def _split_in(folder: Path) -> Path:
     for name in ("splits_final.json", *_TRAIN_NAMES):
         if (folder / name).is_file():
             return folder / name
-    raise DataError(f"{shown(folder)}: holds neither splits_final.json nor train.txt")
+    raise DataError(f"{printable(folder)}: holds neither splits_final.json nor train.txt")
 
 
 def _parse_nnunet(text: str, name: str) -> Split:
@@ -140,7 +141,7 @@ def _parse_nnunet(text: str, name: str) -> Split:
 def _read_lists(folder: Path) -> Split:
     train, val, test = (_read_list(folder, names) for names in (_TRAIN_NAMES, _VAL_NAMES, _TEST_NAMES))
     if train is None or (val is None and test is None):
-        raise DataError(f"{shown(folder)}: needs train.txt and val.txt or test.txt")
+        raise DataError(f"{printable(folder)}: needs train.txt and val.txt or test.txt")
     folds = []
     if val is not None:
         folds.append(Fold(train, val))
@@ -165,13 +166,13 @@ def _matched(split: Split, dataset: Dataset, name: str, skip_unknown: bool) -> S
     if unknown and not skip_unknown:
         raise DataError(
             f"{name}: {len(unknown)} of {len(split.case_ids)} names aren't in dataset {dataset.name}, "
-            f"for example `{shown(unknown[0], 300)}`"
+            f"for example `{printable(unknown[0], 300)}`"
         )
     meant: dict[str, str] = {}
     for listed, case_id in found.items():
         if case_id is not None and meant.setdefault(case_id, listed) != listed:
-            both = f"`{shown(meant[case_id], 300)}` and `{shown(listed, 300)}`"
-            raise DataError(f"{name}: {both} are both case `{shown(case_id, 300)}`")
+            both = f"`{printable(meant[case_id], 300)}` and `{printable(listed, 300)}`"
+            raise DataError(f"{name}: {both} are both case `{printable(case_id, 300)}`")
     folds = tuple(Fold(finder.find_all(fold.train), finder.find_all(fold.test)) for fold in split.folds)
     for number, fold in enumerate(folds):
         if not fold.test:
@@ -179,7 +180,7 @@ def _matched(split: Split, dataset: Dataset, name: str, skip_unknown: bool) -> S
         for part in (fold.train, fold.test):
             case_id, count = Counter(part).most_common(1)[0] if part else ("", 1)
             if count > 1:
-                raise DataError(f"{name}: fold {number} names case `{shown(case_id, 300)}` {count} times")
+                raise DataError(f"{name}: fold {number} names case `{printable(case_id, 300)}` {count} times")
     groups = {case.case_id: case.group for case in dataset}
     if split.groups_from:
         named = ((finder.find(name), group) for name, group in split.groups.items())

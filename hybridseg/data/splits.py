@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..images import shown
+from ..text import printable
 from .cases import Case, DataError, Dataset, natural_key
 from .folds import Fold, Split, grouped_folds, split_from_rows
 from .leaks import FoldLeaks, LeakReport, check_split
@@ -96,10 +96,10 @@ def named_cases(path: str | os.PathLike[str]) -> Dataset:
     """
     path = Path(path)
     if path.suffix.lower() == ".csv" and not path.is_dir():
-        split = parse_split(read_text(path), shown(path))
+        split = parse_split(read_text(path), printable(path))
         if split.groups_from:
             cases = (NamedCase(c, group, split.labels.get(c, "")) for c, group in split.groups.items())
-            return Dataset(shown(path.name), tuple(cases), split.groups_from)
+            return Dataset(printable(path.name), tuple(cases), split.groups_from)
     cases = (NamedCase(case_id, group, label) for case_id, group, label, _ in _published_rows())
     return Dataset("BUSI's development part, the only one known without --data", tuple(cases), PUBLISHED)
 

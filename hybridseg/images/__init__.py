@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from ..validation import MAX_PIXELS
 from .drawing import PREDICTION_COLOUR, TRUTH_COLOUR, overlay
-from .pixels import MAX_LABEL, ImageError, Pixels, shown
+from .pixels import MAX_LABEL, ImageError, Pixels
 from .reading import (
     MAX_FILE_BYTES,
     SUFFIXES,
@@ -59,7 +59,6 @@ __all__ = [
     "read_image",
     "read_mask",
     "read_pixels",
-    "shown",
     "write_image",
     "write_mask",
 ]

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..validation import check_mask, write_atomically
+from ..files import write_atomically
+from ..text import one_line, printable
+from ..validation import check_mask
 from .dicom import is_dicom, read_dataset
-from .pixels import ImageError, one_line, quiet, shown
+from .pixels import ImageError, quiet
 
 _REFERENCES = (
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Rows", "Columns", "Modality",
@@ -64,11 +66,11 @@ def write_segmentation(
             data = _encode(source, check_mask(mask), frame, method, version, keep_patient=keep_patient)
         write_atomically(path, data)
     except ImageError as error:
-        raise ImageError(f"{shown(path)}: {error}") from error
+        raise ImageError(f"{printable(path)}: {error}") from error
     except OSError as error:
-        raise ImageError(f"{shown(path)}: can't be written: {error.strerror or error}") from error
+        raise ImageError(f"{printable(path)}: can't be written: {error.strerror or error}") from error
     except Exception as error:  # as in reading: a hostile image's fields fail with almost any type
-        raise ImageError(f"{shown(path)}: no DICOM SEG can be made: {one_line(error)}") from error
+        raise ImageError(f"{printable(path)}: no DICOM SEG can be made: {one_line(error)}") from error
 
 
 def _encode(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -130,14 +129,3 @@ def quiet() -> Iterator[None]:
     with _warnings_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def one_line(error: BaseException) -> str:
-    """Return a decoder's complaint as one short line."""
-    return shown(" ".join(str(error).split())[:200]) or type(error).__name__
-
-
-def shown(path: str | os.PathLike[str], most: int | None = None) -> str:
-    """Return a path as one printable line, of ``most`` characters: a newline in a name mustn't break a message."""
-    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in os.fspath(path))
-    return text if most is None or len(text) <= most else f"{text[:most]}…"

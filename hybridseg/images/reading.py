@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..text import one_line, printable
 from ..validation import MAX_PIXELS
 from . import dicom, raster
-from .pixels import ImageError, Pixels, one_line, shown
+from .pixels import ImageError, Pixels
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".dcm", ".dicom")
 """Endings that a folder reader takes for images (case ignored). The content decides what a file is."""
@@ -58,7 +59,7 @@ def read_image(path: str | os.PathLike[str], frame: int | None = None) -> NDArra
     ImageError
         If it is missing, unreadable, empty, truncated, too large or not an image of a kind that is taken.
     """
-    return decode_image(read_bytes(path), shown(path), frame)
+    return decode_image(read_bytes(path), printable(path), frame)
 
 
 def read_mask(path: str | os.PathLike[str], frame: int | None = None) -> NDArray[np.bool_]:
@@ -77,17 +78,17 @@ def read_mask(path: str | os.PathLike[str], frame: int | None = None) -> NDArray
     try:
         return pixels.to_mask()
     except ValueError as error:
-        raise ImageError(f"{shown(path)}: {error}") from error
+        raise ImageError(f"{printable(path)}: {error}") from error
 
 
 def read_pixels(path: str | os.PathLike[str], frame: int | None = None) -> Pixels:
     """Read and decode a file; see `read_image` for what is raised."""
-    return decode(read_bytes(path), shown(path), frame)
+    return decode(read_bytes(path), printable(path), frame)
 
 
 def read_facts(path: str | os.PathLike[str]) -> Facts:
     """Read what a file tells beside its pixels; see `read_image` for what is raised."""
-    return find_facts(read_bytes(path), shown(path))
+    return find_facts(read_bytes(path), printable(path))
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
@@ -95,19 +96,19 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     try:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
-            raise ImageError(f"{shown(path)}: is a folder, expected an image file")
+            raise ImageError(f"{printable(path)}: is a folder, expected an image file")
         if not stat.S_ISREG(status.st_mode):  # a pipe or a device would hang or never end
-            raise ImageError(f"{shown(path)}: is not a regular file")
+            raise ImageError(f"{printable(path)}: is not a regular file")
         if status.st_size > MAX_FILE_BYTES:
-            raise ImageError(f"{shown(path)}: has {status.st_size} bytes, at most {MAX_FILE_BYTES} are read")
+            raise ImageError(f"{printable(path)}: has {status.st_size} bytes, at most {MAX_FILE_BYTES} are read")
         return Path(path).read_bytes()
     except FileNotFoundError:
-        raise ImageError(f"{shown(path)}: no such file") from None
+        raise ImageError(f"{printable(path)}: no such file") from None
     except (OSError, ValueError) as error:
         if isinstance(error, ImageError):
             raise
         reason = getattr(error, "strerror", None) or error
-        raise ImageError(f"{shown(path)}: can't be read: {reason}") from error
+        raise ImageError(f"{printable(path)}: can't be read: {reason}") from error
 
 
 def decode(data: bytes, name: str, frame: int | None = None) -> Pixels:
@@ -161,7 +162,7 @@ def _is_dicom(data: bytes) -> bool:
 
 def _as_image_error(error: Exception, name: str) -> ImageError:
     if isinstance(error, ImageError):
-        return ImageError(f"{name}: {shown(str(error))}")
+        return ImageError(f"{name}: {printable(str(error))}")
     if isinstance(error, MemoryError):
         return ImageError(f"{name}: doesn't fit into memory")
     return ImageError(f"{name}: can't be decoded: {one_line(error)}")

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..validation import check_image, check_mask, write_atomically
-from .pixels import ImageError, shown
+from ..files import write_atomically
+from ..text import printable
+from ..validation import check_image, check_mask
+from .pixels import ImageError
 
 
 def write_mask(path: str | os.PathLike[str], mask: Any) -> None:
@@ -43,4 +45,4 @@ def _write_png(path: str | os.PathLike[str], array: NDArray[np.uint8]) -> None:
     try:
         write_atomically(path, stream.getvalue())
     except OSError as error:
-        raise ImageError(f"{shown(path)}: can't be written: {error.strerror or error}") from error
+        raise ImageError(f"{printable(path)}: can't be written: {error.strerror or error}") from error

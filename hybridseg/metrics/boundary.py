@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .counts import check_pair, check_spacing
+from ..validation import check_spacing
+from .counts import check_pair
 
 HD95_DEFINITION = "larger of the two directed 95th percentiles of boundary distances"
 """What HD95 means here unless ``joined`` is asked for."""

@@ -36,12 +36,6 @@ def check_pair(mask_true: NDArray[np.bool_], mask_pred: NDArray[np.bool_]) -> No
         raise ValueError(f"`mask_pred` must have the truth's shape {mask_true.shape}, got {mask_pred.shape}")
 
 
-def check_spacing(spacing_mm: tuple[float, float] | None) -> None:
-    """Raise ValueError unless a pixel spacing is None or two positive, finite numbers."""
-    if spacing_mm is not None and not (len(spacing_mm) == 2 and all(0 < each < float("inf") for each in spacing_mm)):
-        raise ValueError(f"`spacing_mm` must be two positive numbers (row, column), got {spacing_mm}")
-
-
 def count_pixels(mask_true: NDArray[np.bool_], mask_pred: NDArray[np.bool_]) -> Counts:
     """Return the pixel counts of a prediction.
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..validation import check_mask
-from .counts import check_spacing
+from ..validation import check_mask, check_spacing
 
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=np.bool_)
 

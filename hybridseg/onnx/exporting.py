@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from ..files import check_writable, write_atomically
 from ..segmenter import Segmenter
-from ..validation import check_writable, write_atomically
 from .finish import finish, simplify
 from .parity import ImageParity, ParityError, ParityReport, parity_images, speckle
 from .segmenter import EXPORT_LINE, PREFIX, OnnxSegmenter, one_line
@@ -130,7 +130,7 @@ def check_batches(exported: OnnxSegmenter) -> None:
 
 def describe_method(model: Any, segmenter: Segmenter, metadata: Mapping[str, str]) -> None:
     """Add what a reader should know to ``metadata_props``; entries that the model has already stay."""
-    from .. import __version__
+    from ..version import __version__
 
     known = {
         "method": type(segmenter).__name__,

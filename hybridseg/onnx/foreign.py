@@ -18,7 +18,7 @@ import spox.opset.ai.onnx.v18 as op
 from spox import Tensor, Var
 
 from ..postprocess import OperatingPoint
-from ..segmenter import ModelFormatError
+from ..validation import ModelFormatError
 from .batch import const
 from .exporting import set_metadata
 from .finish import OPSET

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..segmenter import ModelFormatError
+from ..validation import ModelFormatError
 from .finish import bodies, graphs
 from .segmenter import EXPORT_LINE, MAX_REASON, PREFIX
 

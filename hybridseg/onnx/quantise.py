@@ -15,8 +15,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..files import check_writable, write_atomically
 from ..segmenter import Segmenter
-from ..validation import check_writable, write_atomically
 from .storing import store_smaller
 
 Weights = Literal["fp16", "int8", "int8-stored", "int4-stored"]

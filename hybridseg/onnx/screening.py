@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from ..segmenter import ModelFormatError
+from ..validation import ModelFormatError
 
 MAX_FILE_BYTES = 2**30
 DOMAINS = (b"", b"ai.onnx", b"ai.onnx.ml")

@@ -11,9 +11,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..files import write_atomically
 from ..postprocess import OperatingPoint
-from ..segmenter import ModelFormatError, Segmenter, Tags
-from ..validation import check_image, check_probability, write_atomically
+from ..segmenter import Segmenter, Tags
+from ..validation import ModelFormatError, check_image, check_probability
 from .screening import Declared, screen
 
 EXPORT_LINE = 'pip install "hybridseg[export]"'

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..validation import write_atomically
+from ..files import write_atomically
 from .augment import augment
 from .operating import THRESHOLDS, f1_per_image
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ...images import shown
+from ...text import printable, shortened
 from ..costs import run_cpus
 from ..pairing import METRICS, lesion_scores
 from ..records import FitRecord, Record, RunError, RunFolder, read_cell, read_run
 from ..summary import MethodSummary, RunSummary, summarize
-from ..text import shortened
 
 _SHORT = 26
 
@@ -46,7 +45,7 @@ class Facts:
         self.folder = RunFolder(Path(run))
         self.description, records = read_run(run)
         if not records:
-            raise RunError(f"{shown(self.folder.root)} has no rows yet")
+            raise RunError(f"{printable(self.folder.root)} has no rows yet")
         self.summary: RunSummary = summarize(run)
         self.methods: tuple[MethodSummary, ...] = tuple(each for each in self.summary.methods if each.cases)
         self.rows: dict[str, list[Record]] = {each.method: [] for each in self.methods}

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...images import shown
 from ...metrics import Estimate
+from ...text import printable
 
 Scale = Callable[[float], float]
 WIDTH = 380
@@ -194,7 +194,7 @@ def _label(x: float, y: float, text: str, kind: str = "tick") -> str:
 
 
 def _escape(text: str) -> str:
-    return html.escape(shown(text))
+    return html.escape(printable(text))
 
 
 def _svg(height: float, parts: Sequence[str], label: str) -> str:

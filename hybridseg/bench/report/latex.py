@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import groupby
 
-from ...images import shown
+from ...text import printable
 from .document import DISCLAIMER, Document, Section, Table
 
 _SPECIAL = {
@@ -44,7 +44,7 @@ def escape(text: str) -> str:
 
     Letters with accents are kept; characters that a plain installation has no letter for are spelled out as U+4E2D.
     """
-    return "".join(_SPECIAL.get(c) or _letter(c) for c in shown(text))
+    return "".join(_SPECIAL.get(c) or _letter(c) for c in printable(text))
 
 
 def _letter(c: str) -> str:

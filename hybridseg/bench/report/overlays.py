@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...data import Case, DataError, Dataset, load_truth
-from ...images import ImageError, shown
+from ...images import ImageError
+from ...text import printable
 from ..masks import read_row_mask
 from ..records import Record, RunError
 from ..score import same_truth
@@ -112,7 +113,7 @@ def _cases(facts: Facts, data: str | os.PathLike[str] | None) -> tuple[dict[str,
         return {}, f"the images are not where the run found them ({error}); name them with --data"
     cases = {case.case_id: case for case in dataset if case.case_id in facts.groups}
     if not cases:
-        reason = f"{shown(dataset.name)} has none of the run's cases: it is other data"
+        reason = f"{printable(dataset.name)} has none of the run's cases: it is other data"
         if data:
             raise RunError(reason)
         return {}, reason

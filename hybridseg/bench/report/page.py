@@ -9,7 +9,7 @@ from importlib import resources
 from itertools import groupby
 from string import Template
 
-from ...images import shown
+from ...text import printable
 from .document import DISCLAIMER, Cell, Document, PanelRow, Section, Table, Text
 
 
@@ -32,7 +32,7 @@ def page(document: Document) -> str:
 
 def escape(text: str) -> str:
     """Return a text as HTML shows it: nothing in it is markup, and what can't be printed is spelled out."""
-    return html.escape(shown(text))
+    return html.escape(printable(text))
 
 
 def _read(name: str) -> str:

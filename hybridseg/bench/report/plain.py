@@ -7,8 +7,7 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
-from ...images import shown
-from ..text import csv_text, escaped, markdown_table
+from ...text import csv_text, escaped, markdown_table, printable
 from .document import DISCLAIMER, Cell, Document, Section, Table
 
 
@@ -27,8 +26,9 @@ def markdown(document: Document) -> str:
                 else:
                     lines += [f"**{_plain(text.text)}**" if kind == "warning" else _plain(text.text), ""]
         for table in section.tables:
-            rows = [[shown(cell.text) for cell in row] for row in table.rows]
-            lines += ["", _plain(table.caption), "", *markdown_table([shown(title) for title in table.header], rows)]
+            rows = [[printable(cell.text) for cell in row] for row in table.rows]
+            header = [printable(title) for title in table.header]
+            lines += ["", _plain(table.caption), "", *markdown_table(header, rows)]
         for row in section.panels:
             lines += ["", f"- {_plain(row.title)}"]
             lines += [f"  - {_plain(panel.title)}: {_plain(panel.detail)}" for panel in row.panels]
@@ -36,12 +36,12 @@ def markdown(document: Document) -> str:
 
 
 def _plain(text: str) -> str:
-    return escaped(shown(text))
+    return escaped(printable(text))
 
 
 def _code(text: str) -> list[str]:
     """Return a fenced block that no run of backticks in the text can end."""
-    text = shown(text)
+    text = printable(text)
     longest = max((len(list(run)) for mark, run in groupby(text) if mark == "`"), default=0)
     fence = "`" * max(3, longest + 1)
     return [fence, text, fence]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from ... import __version__
-from ...images import shown
+from ...text import printable
+from ...version import __version__
 from ..records import FitRecord
 from .document import Cell, Section, Table, Text
 from .facts import Facts
@@ -92,7 +92,7 @@ def _details(facts: Facts) -> Table:
     versions = dict(last.get("versions", {}))
     starts = [str(session["start"]) for session in description["sessions"] if session.get("start")]
     pairs = [
-        ("run folder", shown(facts.folder.root.resolve().name)),
+        ("run folder", printable(facts.folder.root.resolve().name)),
         ("made", f"{starts[0]} to {starts[-1]}" if len(starts) > 1 else "".join(starts)),
         ("hash of the data", plan.get("data", "")),
         ("hash of the split", plan.get("split", "")),

@@ -1,9 +1,10 @@
-"""Text for terminals and pipes, Markdown and CSV: aligned columns, wrapped lines, escaped names."""
+"""Text for terminals, pipes, Markdown and CSV: one-line messages, aligned columns, wrapped lines, escaped names."""
 
 from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Iterable, Sequence
 
 
@@ -71,3 +72,14 @@ def escaped(text: str) -> str:
 def p_text(p: float) -> str:
     """Return ``p = 0.012``, or ``p < 0.001`` below that."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def printable(path: str | os.PathLike[str], most: int | None = None) -> str:
+    """Return a path or a name as one printable line of at most ``most`` characters, for a message."""
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in os.fspath(path))
+    return text if most is None or len(text) <= most else f"{text[:most]}…"
+
+
+def one_line(what: object) -> str:
+    """Return an error, or text from a file, as one printable line that a message can hold."""
+    return printable(" ".join(str(what).split())[:200]) or type(what).__name__
