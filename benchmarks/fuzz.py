@@ -246,7 +246,7 @@ def _passed_on(asked: argparse.Namespace) -> list[str]:
 
 
 def _report(lines: list[str], asked: argparse.Namespace) -> str:
-    from hybridseg.bench.machine import describe_machine
+    from hybridseg.processes.machine import describe_machine
 
     machine = describe_machine()
     return "\n".join([

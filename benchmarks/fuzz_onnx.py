@@ -141,7 +141,7 @@ def main() -> None:
 
 
 def _page(options: argparse.Namespace, counts: dict[str, int]) -> str:
-    from hybridseg.bench.machine import describe_machine
+    from hybridseg.processes.machine import describe_machine
 
     names = " ".join(path.name for path in options.seeds)
     return "\n".join([

@@ -30,9 +30,9 @@ from typing import Any
 import click
 from PIL import Image
 
-from hybridseg.bench.machine import describe_machine
 from hybridseg.data.phantoms import phantom
 from hybridseg.images import write_image
+from hybridseg.processes.machine import describe_machine
 
 TIMES = ("predict_ms", "seconds")
 

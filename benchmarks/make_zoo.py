@@ -22,7 +22,6 @@ import numpy as np
 from train_unet import read_scores
 
 from hybridseg.bench import measure_cost
-from hybridseg.bench.machine import describe_machine
 from hybridseg.data import Dataset, load_dataset
 from hybridseg.data.phantoms import phantom
 from hybridseg.data.splits import busi_split
@@ -30,6 +29,7 @@ from hybridseg.metrics import f1, iou
 from hybridseg.metrics.summary import image_mean, scene_mean, wilson_interval
 from hybridseg.onnx import OnnxSegmenter, describe, export_smaller
 from hybridseg.onnx.quantise import Weights
+from hybridseg.processes.machine import describe_machine
 from hybridseg.unet.cases import hold_out
 from hybridseg.unet.segmenter import UNetSegmenter
 

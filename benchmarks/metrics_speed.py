@@ -170,7 +170,7 @@ def main() -> None:
 
 
 def cpu() -> str:
-    from hybridseg.bench.machine import cpu_model
+    from hybridseg.processes.machine import cpu_model
 
     return cpu_model()
 

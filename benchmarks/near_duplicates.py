@@ -17,10 +17,10 @@ from pathlib import Path
 import click
 import numpy as np
 
-from hybridseg.bench.machine import describe_machine
 from hybridseg.data import load_dataset
 from hybridseg.data.duplicates import LEAST_SPECKLE_CORRELATION, Pair, contact_sheet, find_pairs, group_cases
 from hybridseg.data.splits import busi_split
+from hybridseg.processes.machine import describe_machine
 
 
 @click.command()

@@ -16,10 +16,10 @@ from typing import Any
 import click
 
 from hybridseg.bench import measure_cost
-from hybridseg.bench.machine import describe_machine
 from hybridseg.data.phantoms import phantom
 from hybridseg.onnx import Preprocessing, describe, wrap_network
 from hybridseg.postprocess import OperatingPoint
+from hybridseg.processes.machine import describe_machine
 
 SIZE = 256
 ZOO = Path(__file__).resolve().parent.parent / "hybridseg" / "zoo"

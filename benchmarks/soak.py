@@ -18,9 +18,9 @@ from pathlib import Path
 
 import click
 
-from hybridseg.bench.machine import describe_machine
 from hybridseg.data import load_dataset
 from hybridseg.data.splits import busi_split
+from hybridseg.processes.machine import describe_machine
 
 WARM, BOUND = 500, 1.05
 

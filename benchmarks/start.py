@@ -21,8 +21,8 @@ import click
 import numpy as np
 from PIL import Image
 
-from hybridseg.bench.machine import describe_machine
 from hybridseg.data.phantoms import phantom
+from hybridseg.processes.machine import describe_machine
 
 MODELS = ("unet", "unet-tiny", "otsu")
 IMPORTS = "the imports alone"

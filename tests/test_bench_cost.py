@@ -13,12 +13,12 @@ import pytest
 from hybridseg import Segmenter, Tags
 from hybridseg.bench import cost, cost_run, make_plan, run_plan, summarize
 from hybridseg.bench.cost_run import measure_costs
-from hybridseg.bench.machine import thread_counts, usable_cores
 from hybridseg.bench.plan import Plan
 from hybridseg.bench.report import make_report, render_report
 from hybridseg.bench.tables import render
 from hybridseg.cli._models import count_network
 from hybridseg.data import grouped_folds, load_dataset
+from hybridseg.processes.machine import thread_counts, usable_cores
 
 METHODS = '''
 import os

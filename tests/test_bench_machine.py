@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hybridseg.bench import machine
+from hybridseg.processes import machine
 
 
 def test_the_record_names_versions_and_cores_and_no_person() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from hybridseg.bench.cost import measure_cost
-from hybridseg.workers import LocalWorkers, Outcome
+from hybridseg.processes.local import LocalWorkers, Outcome
 
 METHODS = '''
 import time

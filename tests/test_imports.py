@@ -17,8 +17,8 @@ HEAVY = (
     "tensorflow", "keras", "sklearn", "skimage", "scipy", "onnxruntime", "onnx", "spox", "matplotlib", "cv2", "numpy"
 )  # fmt: skip
 
-# Room -> rooms that it may import. The ground, `modelfile`, `workers` and `cluster` are everybody's.
-TOOLS = {"version", "files", "text", "validation", "modelfile", "workers", "cluster"}
+# Room -> rooms that it may import. The ground, `modelfile` and `processes` are everybody's.
+TOOLS = {"version", "files", "text", "validation", "modelfile", "processes"}
 MAY = {
     "images": set(),
     "metrics": set(),
@@ -28,8 +28,7 @@ MAY = {
     "text": set(),
     "validation": set(),
     "modelfile": {"postprocess"},
-    "workers": set(),
-    "cluster": {"workers"},
+    "processes": set(),
     # A mask is a thresholded probability, so the contract knows post-processing; `to_onnx` asks the onnx room when
     # it is called, and not before.
     "segmenter": {"postprocess", "onnx"},

@@ -18,14 +18,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hybridseg.bench import make_plan
-from hybridseg.bench.machine import cpu_model
 from hybridseg.bench.run import _shard
 from hybridseg.cli import main
-from hybridseg.cluster import ClusterWorkers
 from hybridseg.data import grouped_folds, load_dataset
 from hybridseg.data.phantoms import phantom
 from hybridseg.images import write_image, write_mask
-from hybridseg.workers import LocalWorkers, Outcome, _how, parse_shard, shard_of
+from hybridseg.processes.cluster import ClusterWorkers
+from hybridseg.processes.local import LocalWorkers, Outcome, _how
+from hybridseg.processes.machine import cpu_model
+from hybridseg.processes.shards import parse_shard, shard_of
 
 METHODS = '''
 import os

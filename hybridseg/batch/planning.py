@@ -78,7 +78,7 @@ def choose_jobs(jobs: list[Job], existing: str, shard: str, *, measuring: bool =
     from ..text import printable
 
     if shard:
-        from ..workers import parse_shard, shard_of
+        from ..processes.shards import parse_shard, shard_of
 
         jobs = shard_of(jobs, parse_shard(shard))
     if existing == "skip" and not measuring:

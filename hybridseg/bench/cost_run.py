@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..data import Case
+from ..processes.machine import cpu_model, describe_machine, now, thread_counts
 from .cell import Progress
 from .cost import MAX_IMAGES, measure_cost
 from .costs import threads_text
-from .machine import cpu_model, describe_machine, now, thread_counts
 from .plan import Method, Plan
 from .records import RunFolder, read_description, write_json
 

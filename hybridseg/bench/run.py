@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..cluster import ClusterWorkers
 from ..data import CaseReader
 from ..files import is_part, write_atomically
+from ..processes.cluster import ClusterWorkers
+from ..processes.local import LocalWorkers, Outcome, Workers
+from ..processes.machine import cpu_model, describe_machine, now, usable_cores
+from ..processes.retrying import run_units
+from ..processes.shards import shard_of
 from ..text import printable
-from ..workers import LocalWorkers, Workers, shard_of
 from .cell import NSD_TOLERANCE_PX, Progress, failure, learns, run_cell
-from .machine import cpu_model, describe_machine, now, usable_cores
 from .plan import Cell, Plan, create_method
 from .records import (
     FORMAT_VERSION,
@@ -291,32 +293,23 @@ def _run_with(
     ``note(name, text)`` hears of ``deaths`` and of the ``worker_cpus``.
     """
     places: Counter[tuple[str, int]] = Counter()
-    in_hand, alone, suspects = len(cells), False, deque[Cell]()
     already = tell.done - _count(folder, cells)
-    with workers:
-        for cell in cells:
-            workers.put(cell)
-        while in_hand or suspects:
-            if not in_hand:
-                workers.put(suspects.popleft())
-                in_hand, alone = 1, True
-            outcome = workers.take(_POLL_SECONDS)
-            tell.done = already + _count(folder, cells)
-            tell.say(f"{in_hand + len(suspects)} of {len(cells)} cells left")
-            if outcome is None:
-                continue
-            in_hand -= 1
-            if outcome.error:
-                raise RunError(outcome.error)
-            if not outcome.died:
-                note("worker_cpus", outcome.result)
-                continue
-            place = _place(folder, outcome.unit)
-            places[place] += 1
-            note("deaths", f"{outcome.unit.file_stem}, after {max(0, place[1])} cases: {outcome.died}")
-            if alone and places[place] > 1:
-                _record_death(folder, plan, outcome.unit, outcome.died)
-            suspects.append(outcome.unit)
+
+    def again(outcome: Outcome, alone: bool) -> list[Cell]:
+        place = _place(folder, outcome.unit)
+        places[place] += 1
+        note("deaths", f"{outcome.unit.file_stem}, after {max(0, place[1])} cases: {outcome.died}")
+        if alone and places[place] > 1:
+            _record_death(folder, plan, outcome.unit, outcome.died)
+        return [outcome.unit]
+
+    for outcome, left in run_units(workers, cells, again, _POLL_SECONDS):
+        tell.done = already + _count(folder, cells)
+        tell.say(f"{left} of {len(cells)} cells left")
+        if outcome is not None and outcome.error:
+            raise RunError(outcome.error)
+        if outcome is not None and not outcome.died:
+            note("worker_cpus", outcome.result)
 
 
 def _work(context: tuple[RunFolder, Plan], cell: Cell) -> str:

@@ -21,8 +21,8 @@ _IMAGE_COLUMNS = ("image", "frame", "mask", "height", "width", "row_mm", "column
 
 def check_target(path: Path, existing: str, shard: str) -> Path:
     """Return the table's name, a shard's own; raise before anything is segmented if it can't be written."""
+    from ..processes.shards import parse_shard
     from ..text import printable
-    from ..workers import parse_shard
 
     if path.suffix.lower() not in (".csv", ".json"):
         raise ValueError(f"`--measure` must end in .csv or .json, got {printable(path)}")

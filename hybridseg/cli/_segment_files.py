@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ..processes.local import Outcome, Workers
     from ..segmenter import Segmenter
-    from ..workers import Workers
 
 MAX_UNIT = 256
 """Files at most in one unit of a cluster: enough that the scheduler sees few, little enough to do again."""
@@ -68,34 +67,31 @@ def segment_with(workers: Workers, jobs: list[Job], *, in_units: bool) -> Iterat
     ValueError
         If a process can't work at all.
     """
+    from ..processes.retrying import run_units
     from ..text import printable
 
     size = max(1, min(MAX_UNIT, len(jobs) // 64)) if in_units else 1
     numbered = list(enumerate(jobs))
     units: list[Unit] = [numbered[start : start + size] for start in range(0, len(numbered), size)]
-    in_hand, alone, suspects = len(units), False, deque[tuple[int, Job]]()
-    with workers:
-        for unit in units:
-            workers.put(unit)
-        while in_hand or suspects:
-            if not in_hand:
-                workers.put([suspects.popleft()])
-                in_hand, alone = 1, True
-            outcome = workers.take()
-            assert outcome is not None  # without a limit of time there is always one
-            in_hand -= 1
-            if outcome.error:
-                raise ValueError(outcome.error)
-            if not outcome.died:
-                yield from outcome.result
-                continue
-            number, job = outcome.unit[0]
-            if alone:
-                yield Done(number, error=f"{printable(job.image)}: its process died twice ({outcome.died})")
-                continue
-            others = f" and {len(outcome.unit) - 1} more" if len(outcome.unit) > 1 else ""
-            yield Done(number, note=f"{printable(job.image)}{others}: a process died ({outcome.died}); tried again")
-            suspects += outcome.unit
+    dead: list[Done] = []
+
+    def again(outcome: Outcome, alone: bool) -> list[Unit]:
+        number, job = outcome.unit[0]
+        if alone:
+            dead.append(Done(number, error=f"{printable(job.image)}: its process died twice ({outcome.died})"))
+            return []
+        others = f" and {len(outcome.unit) - 1} more" if len(outcome.unit) > 1 else ""
+        text = f"{printable(job.image)}{others}: a process died ({outcome.died}); tried again"
+        dead.append(Done(number, note=text))
+        return [[each] for each in outcome.unit]
+
+    for outcome, _ in run_units(workers, units, again):
+        assert outcome is not None  # without a limit of time there is always one
+        if outcome.error:
+            raise ValueError(outcome.error)
+        yield from dead
+        dead.clear()
+        yield from outcome.result or ()
 
 
 def segment_unit(work: Work, unit: Unit) -> list[Done]:

@@ -23,7 +23,7 @@ _COLOURS = ((31, 119, 180), (214, 100, 20))
 
 def write_card(path: Path, model: Segmenter, dataset: Dataset, lesion_images: int, seconds: float) -> None:
     """Write ``path``: method, parameters, operating point, data with its hash, versions, as JSON."""
-    from ..bench.machine import describe_machine
+    from ..processes.machine import describe_machine
 
     labels = [case.label for case in dataset]
     card = {

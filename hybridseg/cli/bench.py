@@ -142,8 +142,8 @@ def bench(
     from ..bench import make_plan
     from ..bench.matrix import plan_matrix
     from ..data import load_dataset
+    from ..processes.shards import parse_shard
     from ..registry import is_model_path, parse_spec
-    from ..workers import parse_shard
 
     part = parse_shard(shard) if shard else None
     if (cluster or part) and output is None:

@@ -149,9 +149,9 @@ def _segment(work: Work, jobs: list[Job], processes: int, cluster: str) -> Itera
     model._check_state()  # a parameter out of its range is one line, not one per image
     if not cluster and min(processes, len(jobs)) <= 1:
         return segment_here(model, work, jobs)
-    from ..bench.machine import usable_cores
-    from ..cluster import ClusterWorkers
-    from ..workers import LocalWorkers
+    from ..processes.cluster import ClusterWorkers
+    from ..processes.local import LocalWorkers
+    from ..processes.machine import usable_cores
 
     if cluster:
         return segment_with(ClusterWorkers(segment_unit, work, cluster), jobs, in_units=True)

@@ -1,4 +1,4 @@
-"""Calls spread over processes that may die: on this machine, or (`hybridseg.cluster`) on a Dask cluster.
+"""Calls spread over processes that may die: on this machine, or (`hybridseg.processes.cluster`) on a Dask cluster.
 
 Process pools of the standard library and of joblib give everything up when one process dies, and don't tell which call
 it was busy with. Here a death is an outcome of the one call that it interrupted, and the others go on.
@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
@@ -189,28 +189,3 @@ def _environment(threads: int) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-# ---- job arrays ---------------------------------------------------------------------------------
-def parse_shard(text: str) -> tuple[int, int]:
-    """Return k and n of ``k/n``, k counted from 1.
-
-    Raises
-    ------
-    ValueError
-
-    Examples
-    --------
-    >>> parse_shard("2/8")
-    (2, 8)
-    """
-    part, slash, parts = text.partition("/")
-    if slash and part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts):
-        return int(part), int(parts)
-    raise ValueError(f"`shard` must be k/n with k from 1 to n, for example 2/8, got `{text}`")
-
-
-def shard_of(units: Iterable[Any], shard: tuple[int, int] | None) -> list[Any]:
-    """Return every n-th unit, from the k-th; all of them without a shard."""
-    k, n = shard or (1, 1)
-    return list(units)[k - 1 :: n]

@@ -1,4 +1,4 @@
-"""Calls spread over the workers of a running Dask cluster, with the interface of `hybridseg.workers`."""
+"""Calls spread over the workers of a running Dask cluster, with the interface of `hybridseg.processes.local`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any, Self
 
-from .version import __version__
-from .workers import Call, Outcome
+from ..version import __version__
+from .local import Call, Outcome
 
 _LOOK_SECONDS = 5.0
 
