@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 from .version import __version__
+
+# onnxruntime 1.29 and newer report to their maker unless this is set before they are loaded. No value is stricter.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 _LAZY = {
     "Segmenter": "segmenter",

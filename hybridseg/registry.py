@@ -208,19 +208,19 @@ def load(path: str | os.PathLike[str]) -> Segmenter:
 def _load_onnx(path: Path, params: dict[str, Any]) -> Segmenter:
     """Return the segmenter in an ``.onnx`` file, or that ships if there is none; errors as in `load`."""
     own = None if path.exists() else shipped(str(path))
-    return load_shipped(own, params) if own else _open_onnx(path, params, screened=False)
+    return load_shipped(own, params) if own else _open_onnx(path, params)
 
 
 def load_shipped(path: Path, params: dict[str, Any]) -> Segmenter:
     """Return the model that ships at a path that `shipped` gave, with these parameters; errors as in `load`."""
-    return _open_onnx(path, params, screened=_is_as_its_card_says(path))
+    return _open_onnx(path, params, _read_as_its_card_says(path))
 
 
-def _open_onnx(path: Path, params: dict[str, Any], screened: bool) -> Segmenter:
+def _open_onnx(path: Path, params: dict[str, Any], known: bytes | None = None) -> Segmenter:
     from .onnx import OnnxSegmenter
 
     model = OnnxSegmenter(path=os.fspath(path)).set_params(**params)
-    model._open(screened=screened)
+    model._open(known)
     return model
 
 
@@ -232,8 +232,8 @@ def shipped(name: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def _is_as_its_card_says(path: Path) -> bool:
-    """Whether a shipped model has the SHA-256 on its card: `ModelFormatError` if another, False if there is none."""
+def _read_as_its_card_says(path: Path) -> bytes | None:
+    """Return a shipped model that has the SHA-256 on its card: `ModelFormatError` if another, None if there is none."""
     import hashlib
     import json
 
@@ -242,12 +242,12 @@ def _is_as_its_card_says(path: Path) -> bool:
     card = path.with_suffix(".json")
     expected = json.loads(card.read_text("utf-8")).get("sha256") if card.is_file() else None
     if expected is None:
-        return False
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+        return None
+    data = path.read_bytes()
+    found = hashlib.sha256(data).hexdigest()
     if found != expected:
         raise ModelFormatError(f"{path}: its SHA-256 is {found}, its card says {expected}")
-    return True
+    return data
 
 
 def _class_id(segmenter_class: type[Segmenter]) -> str:

@@ -9,7 +9,6 @@ import pytest
 
 pytest.importorskip("spox")
 
-import onnxruntime
 import spox
 from hybridseg_baselines.features import COUNT, features
 from hybridseg_baselines.forest import RandomForestSegmenter
@@ -20,6 +19,7 @@ from hybridseg_baselines.watershed import WatershedSegmenter
 from hybridseg import Segmenter, clone
 from hybridseg.data.phantoms import phantom
 from hybridseg.onnx import OnnxSegmenter
+from hybridseg.onnx.runtime import open_session
 
 FRAME = ((30, 5), (11, 70))
 METHODS = pytest.mark.parametrize(
@@ -49,9 +49,7 @@ def train(segmenter: Segmenter, frame: tuple[tuple[int, int], ...] = ((0, 0), (0
     ids=repr,
 )
 def test_parameters_reach_the_file(segmenter: Segmenter) -> None:
-    run = onnxruntime.InferenceSession(
-        segmenter._to_onnx().SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    run = open_session(segmenter._to_onnx().SerializeToString())
     for seed, shape in enumerate([(150, 170), (33, 200), (1, 5)]):
         image = np.ascontiguousarray(phantom(seed, shape=(150, 200))[0][: shape[0], : shape[1]])
         batch = image[np.newaxis, :, :, np.newaxis]
@@ -88,7 +86,7 @@ def test_what_is_around_the_scan_changes_nothing(segmenter: Segmenter, tmp_path:
 def test_the_forests_features_are_the_same_integers() -> None:
     argument = spox.argument(spox.Tensor(np.uint8, ("H", "W")))
     model = spox.build({"image": argument}, {"features": features_in_graph(argument, (64, 76))})
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = open_session(model.SerializeToString())
     for shape in [(1, 1), (3, 200), (120, 97)]:
         image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
         found = session.run(None, {"image": image})[0]

@@ -11,7 +11,6 @@ from scipy import ndimage
 
 pytest.importorskip("spox")
 
-import onnxruntime
 import spox
 import spox.opset.ai.onnx.v18 as op
 from spox import Tensor
@@ -20,12 +19,13 @@ from hybridseg import OperatingPoint
 from hybridseg.onnx import assemble
 from hybridseg.onnx.batch import const
 from hybridseg.onnx.components import Components, fill_holes, keep_components, label, numbered
+from hybridseg.onnx.runtime import open_session
 from hybridseg.onnx.threshold import apply_operating_point
 from hybridseg.postprocess import apply_operating_point as in_python
 
 
 def session(model: Any) -> Any:
-    return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return open_session(model.SerializeToString())
 
 
 def runner(piece: Any, dtype: Any = np.bool_) -> Any:

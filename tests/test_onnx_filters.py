@@ -12,7 +12,6 @@ from scipy import ndimage
 
 pytest.importorskip("spox")
 
-import onnxruntime
 import spox
 from skimage import filters as sk_filters
 from skimage import morphology as sk_morphology
@@ -21,6 +20,7 @@ from spox import Tensor
 from hybridseg.onnx import filters, morphology
 from hybridseg.onnx.batch import const
 from hybridseg.onnx.resize import flip_columns, resize
+from hybridseg.onnx.runtime import open_session
 from hybridseg.onnx.threshold import histogram, otsu_threshold
 
 SHAPES = [(1, 1), (1, 13), (13, 1), (2, 3), (31, 37), (64, 50)]
@@ -30,7 +30,7 @@ def runner(piece: Any, dtype: Any = np.uint8) -> Any:
     """Return a function of an array [H, W] that runs a piece of graph alone."""
     argument = spox.argument(Tensor(dtype, ("H", "W")))
     model = spox.build({"x": argument}, {"result": piece(argument)})
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = open_session(model.SerializeToString())
     return lambda x: session.run(None, {"x": x})[0]
 
 
@@ -113,6 +113,6 @@ def test_resize_is_pillows(size: tuple[int, int]) -> None:
 def test_flip_mirrors_columns() -> None:
     argument = spox.argument(Tensor(np.float32, ("H", "W", "C")))
     model = spox.build({"x": argument}, {"result": flip_columns(argument)})
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = open_session(model.SerializeToString())
     x = np.arange(24, dtype=np.float32).reshape(2, 4, 3)
     np.testing.assert_array_equal(session.run(None, {"x": x})[0], x[:, ::-1])

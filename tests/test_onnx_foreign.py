@@ -15,13 +15,13 @@ import pytest
 pytest.importorskip("spox")
 
 import onnx
-import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from hybridseg import ModelFormatError, OperatingPoint
 from hybridseg.onnx import ParityError
 from hybridseg.onnx.foreign import Foreign, adopt, read_description
+from hybridseg.onnx.runtime import open_session
 from hybridseg.postprocess import apply_operating_point
 from hybridseg.registry import load
 
@@ -50,7 +50,7 @@ def network(channels: int, classes: int, *, size: Any = (16, 20), layout: str = 
 
 
 def probability(model: Any, image: np.ndarray) -> np.ndarray:
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = open_session(model.SerializeToString())
     return np.asarray(session.run(["probability"], {"image": image[np.newaxis, :, :, np.newaxis]})[0][0, :, :, 0])
 
 

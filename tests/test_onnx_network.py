@@ -12,12 +12,12 @@ from PIL import Image
 pytest.importorskip("spox")
 
 import onnx
-import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from hybridseg import OperatingPoint
 from hybridseg.onnx import Preprocessing, wrap_network
 from hybridseg.onnx.network import _with_full_rank_scalars
+from hybridseg.onnx.runtime import open_session
 from hybridseg.postprocess import apply_operating_point
 
 SIZE = 16
@@ -44,7 +44,7 @@ def tiny_network(channels: int = 1, batch: int | str = 1) -> Any:
 
 
 def session(model: Any) -> Any:
-    return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return open_session(model.SerializeToString())
 
 
 def pillow_resize(array: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:

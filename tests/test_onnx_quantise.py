@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 pytest.importorskip("spox")
 
 import onnx
-import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from hybridseg import OperatingPoint, Segmenter, Tags, create
@@ -30,6 +29,7 @@ from hybridseg.onnx import (
     export_smaller,
     wrap_network,
 )
+from hybridseg.onnx.runtime import open_session
 from hybridseg.onnx.storing import quantise, store_smaller
 from hybridseg.unet.working import to_native, to_working
 
@@ -95,7 +95,7 @@ class Dark(Segmenter):
         return to_working(image, SIZE)[None, :, :, None]
 
     def _predict_proba(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        session = onnxruntime.InferenceSession(self.network_.tobytes(), providers=["CPUExecutionProvider"])
+        session = open_session(self.network_.tobytes())
         (output,) = session.run(None, {"image": self._network_input(image)})
         return to_native(output[0, :, :, 0], (image.shape[0], image.shape[1]))
 
@@ -186,7 +186,7 @@ def test_each_output_channel_has_its_own_scale(bits: Any, stored: int) -> None:
     store_smaller(model.graph, bits)
     large = [(t.data_type, int(np.prod(t.dims))) for t in model.graph.initializer if np.prod(t.dims) >= 256]
     assert sorted(large) == sorted([(TensorProto.INT8, depthwise.size), (stored, kernel.size * bits // 8)])
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = open_session(model.SerializeToString())
     between, found = session.run(["d", "y"], {"x": image})
     expected = (kernel * between).sum(axis=(1, 2, 3))
     # Half a step of each weight.
@@ -207,7 +207,7 @@ def test_what_a_branch_returns_as_it_is_stays_its_output(bits: Any) -> None:
     graph = helper.make_graph([node], "if", ends[:1], ends[1:])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
     store_smaller(model.graph, bits)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = open_session(model.SerializeToString())
     for yes, expected in zip((True, False), values, strict=True):
         np.testing.assert_allclose(session.run(None, {"yes": np.array(yes)})[0], expected, rtol=1e-3, atol=1e-3)
 

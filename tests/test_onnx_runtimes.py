@@ -15,12 +15,12 @@ import pytest
 
 pytest.importorskip("spox")
 
-import onnxruntime
 from _runtimes import NAMES, RUNTIMES, exported, missing, node_modules, pictures
 from numpy.typing import NDArray
 from PIL import Image
 
 from hybridseg import OnnxSegmenter
+from hybridseg.onnx.runtime import import_onnxruntime
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def in_c(tmp_path_factory: pytest.TempPathFactory) -> list[Path | str]:
     headers = [os.environ.get("HYBRIDSEG_ONNXRUNTIME_INCLUDE", ""), "/usr/include", "/usr/local/include"]
     headers += [f"{root}/onnxruntime" for root in headers]
     include = next((root for root in headers if root and Path(root, "onnxruntime_c_api.h").is_file()), None)
-    libraries = Path(onnxruntime.__file__).parent / "capi"
+    libraries = Path(import_onnxruntime().__file__).parent / "capi"
     library = next(libraries.glob("libonnxruntime.so*"), None)
     if compiler is None:
         missing("no C compiler is installed")

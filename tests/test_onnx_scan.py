@@ -7,12 +7,12 @@ import pytest
 
 pytest.importorskip("spox")
 
-import onnxruntime
 import spox
 from numpy.typing import NDArray
 
 from hybridseg.images.scan import DARK_GREY
 from hybridseg.images.scan import find_scan as find_in_python
+from hybridseg.onnx.runtime import open_session
 from hybridseg.onnx.scan import find_scan, put_back
 
 
@@ -35,7 +35,7 @@ def test_the_graph_finds_the_same_scan_and_puts_it_back() -> None:
     inside = spox.argument(spox.Tensor(np.float32, ("h", "w")))
     outputs = {"starts": starts, "ends": ends, "back": put_back(inside, argument, starts, ends)}
     model = spox.build({"image": argument, "inside": inside}, outputs)
-    run = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    run = open_session(model.SerializeToString())
     rng, cut = np.random.default_rng(0), 0
     for _ in range(1500):
         image = picture(rng)

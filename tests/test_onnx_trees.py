@@ -7,18 +7,18 @@ import pytest
 
 pytest.importorskip("spox")
 
-import onnxruntime
 import spox
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from spox import Tensor
 
+from hybridseg.onnx.runtime import open_session
 from hybridseg.onnx.trees import Trees, round_down, sum_of_trees
 
 
 def run(trees: Trees, rows: np.ndarray) -> np.ndarray:
     features = spox.argument(Tensor(np.float32, ("N", rows.shape[1])))
     model = spox.build({"x": features}, {"y": sum_of_trees(features, trees)})
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = open_session(model.SerializeToString())
     return np.asarray(session.run(None, {"x": rows})[0])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,29 @@ def test_no_network_no_pickle_and_no_text_run_as_code() -> None:
                 found += [f"{name} line {node.lineno}: {what}" for what in said & FORBIDDEN]
     assert len(FILES) > 90
     assert not found
+
+
+def test_one_place_imports_onnxruntime_and_opens_sessions() -> None:
+    imports, opens = set(), set()
+    rooms = [ROOT / room for room in ("hybridseg", "baselines", "benchmarks", "docs", "tests")]
+    for path in (path for room in rooms for path in room.rglob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        names = {argument.value for call in calls for argument in call.args if isinstance(argument, ast.Constant)}
+        if "onnxruntime" in imported(tree) | names:
+            imports.add(path.name)
+        if any(ast.unparse(call.func).endswith("InferenceSession") for call in calls):
+            opens.add(path.name)
+    assert imports == {"runtime.py", "quantise.py"}  # onnxruntime.quantization, after runtime.py's import
+    assert opens == {"runtime.py", "test_onnx_hidden.py"}  # what onnxruntime does when it is left to itself
+
+
+def test_the_switch_is_set_whatever_was_set_before() -> None:
+    code = "import hybridseg, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    for before in ({}, {"ORT_DISABLE_TELEMETRY": "0"}, {"ORT_DISABLE_TELEMETRY": ""}):
+        rest = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+        done = subprocess.run([sys.executable, "-c", code], env={**rest, **before}, capture_output=True, check=True)
+        assert done.stdout == b"1\n"
 
 
 def test_segmenting_with_models_connects_to_nobody_and_unpickles_nothing(tmp_path: Path) -> None:

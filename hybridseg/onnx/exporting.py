@@ -16,7 +16,8 @@ from ..files import check_writable, write_atomically
 from ..segmenter import Segmenter
 from .finish import finish, simplify
 from .parity import ImageParity, ParityError, ParityReport, parity_images, speckle
-from .segmenter import EXPORT_LINE, PREFIX, OnnxSegmenter, one_line
+from .runtime import EXPORT_LINE, one_line
+from .segmenter import PREFIX, OnnxSegmenter
 
 BATCH = 3
 """Images in the batch that must equal the same images one by one."""

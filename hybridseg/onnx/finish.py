@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .segmenter import one_line
+from .runtime import open_session
 
 OPSET = 18
 IR_VERSION = 8
@@ -25,22 +25,14 @@ def simplify(model: Any) -> Any:
 
     Raises
     ------
-    ValueError
+    ModelFormatError
         If onnxruntime can't run it.
     """
     import onnx
-    import onnxruntime
 
     with TemporaryDirectory() as folder:
         path = Path(folder, "simple.onnx")
-        options = onnxruntime.SessionOptions()
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        options.optimized_model_filepath = str(path)
-        options.log_severity_level = 4
-        try:
-            onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's errors share no base class of their own
-            raise ValueError(f"a graph that onnxruntime can't run: {one_line(error)}") from None
+        open_session(model.SerializeToString(), simplified=path)
         return onnx.load(path)
 
 

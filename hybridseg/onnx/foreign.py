@@ -23,6 +23,7 @@ from .batch import const
 from .exporting import set_metadata
 from .finish import OPSET
 from .network import Preprocessing, wrap_network
+from .runtime import parse_screened
 
 MAX_SIDE = 8192
 MAX_CHANNELS = 4096
@@ -114,7 +115,7 @@ def read_description(path: str | os.PathLike[str]) -> tuple[Foreign, OperatingPo
 
 
 def adopt_file(path: str | os.PathLike[str]) -> Any:
-    """Return an `onnx.ModelProto` of hybridseg's signature around the network in ``path``, a file that was screened.
+    """Return an `onnx.ModelProto` of hybridseg's signature around the network in ``path``.
 
     What it expects is described in the TOML file of its name beside it.
 
@@ -126,7 +127,7 @@ def adopt_file(path: str | os.PathLike[str]) -> Any:
     path = Path(path)
     foreign, point = read_description(path.with_suffix(".toml"))
     try:
-        network = onnx.load(path)
+        network = parse_screened(path)
         _, channels, size = read_layout(network, foreign)
         model = adopt(network, foreign, point)
     except Exception as error:  # spox and onnx raise whatever a strange graph makes them raise

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
 from ..images import find_scan
 from ..segmenter import Segmenter, Tags
 from .foreign import Foreign, read_description, read_layout
+from .runtime import open_session, parse_screened
 
 
 class ForeignReference(Segmenter):
@@ -32,11 +32,10 @@ class ForeignReference(Segmenter):
 
     def open(self) -> ForeignReference:
         """Read the description and open the network."""
-        import onnx
-
+        network = parse_screened(self.path)
         self._foreign, self.operating_point_ = read_description(Path(self.path).with_suffix(".toml"))
-        self._input, self._channels, self._size = read_layout(onnx.load(os.fspath(self.path)), self._foreign)
-        self._session = onnxruntime.InferenceSession(os.fspath(self.path), providers=["CPUExecutionProvider"])
+        self._input, self._channels, self._size = read_layout(network, self._foreign)
+        self._session = open_session(network.SerializeToString())
         return self
 
     def _predict_proba(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -12,7 +12,8 @@ import numpy as np
 
 from ..validation import ModelFormatError
 from .finish import bodies, graphs
-from .segmenter import EXPORT_LINE, MAX_REASON, PREFIX
+from .runtime import EXPORT_LINE, MAX_REASON
+from .segmenter import PREFIX
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from ..files import check_writable, write_atomically
 from ..segmenter import Segmenter
+from .runtime import import_onnxruntime
+from .screening import screen_inside
 from .storing import store_smaller
 
 Weights = Literal["fp16", "int8", "int8-stored", "int4-stored"]
@@ -187,6 +189,9 @@ def quantise_network(network: bytes, inputs: Any) -> bytes:
         What the network is given on training images.
     """
     import onnx
+
+    import_onnxruntime()
+    screen_inside(network)  # the quantiser opens sessions of its own
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 

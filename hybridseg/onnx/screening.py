@@ -18,6 +18,16 @@ DOMAINS = (b"", b"ai.onnx", b"ai.onnx.ml")
 """The standard's own operator sets."""
 MAX_DEPTH = 32
 """Graphs within graphs; ours have three."""
+ORT_MARK = b"ORTM"
+"""As bytes 4 to 8 it makes onnxruntime take a file for its own format, whatever else the file is."""
+
+_MODEL = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 14, 20, 25, 26})
+"""The fields of a model in onnx.proto."""
+# Fields that a message has once. Protobuf joins a second graph to the first, and takes the last of two texts.
+_ONCE_IN_MODEL = _MODEL - {8, 14, 20, 25, 26}
+_ONCE_IN_GRAPH = frozenset({2, 10})
+_ONCE_IN_NODE = frozenset({3, 4, 6, 7, 8})
+_ONCE_IN_ATTRIBUTE = frozenset({1, 2, 3, 4, 5, 6, 13, 14, 20, 21, 22})
 
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
 _NAMES = {1: "float", 2: "uint8", 3: "int8", 6: "int32", 7: "int64", 9: "bool", 10: "float16", 11: "double"}
@@ -86,6 +96,8 @@ def screen_inside(data: bytes) -> None:
 
 def _check_external(name: str, folder: Path) -> None:
     """Refuse a file with weights that isn't a regular file below ``folder``, links resolved."""
+    if "*" in name:  # onnxruntime's own names of places in memory, such as */_ORT_MEM_ADDR_/*
+        raise ModelFormatError(f"its weights are at an address in memory, {name!r}, expected a file")
     posix, windows = PurePosixPath(name), PureWindowsPath(name)
     if posix.is_absolute() or windows.anchor or ".." in (*posix.parts, *windows.parts) or "\0" in name:
         raise ModelFormatError(f"its weights are outside its folder, in {name!r}")
@@ -99,10 +111,14 @@ def _check_external(name: str, folder: Path) -> None:
 
 
 def _read_model(data: bytes) -> Declared:
+    if data[4:8] == ORT_MARK:
+        raise ModelFormatError("it is marked as a file of onnxruntime's own format (ORTM), expected ONNX")
     declared = Declared()
     version = opsets = graphs = 0
     weights: set[str] = set()
-    for number, value, stop in _fields(data, (0, len(data))):
+    for number, value, stop in _single(_fields(data, (0, len(data))), _ONCE_IN_MODEL):
+        if number not in _MODEL:
+            raise ModelFormatError(f"something follows its model, or is mixed into it: a field {number}")
         if number == 1 and stop < 0:
             version = value
         elif number == 8 and stop >= 0:
@@ -111,6 +127,8 @@ def _read_model(data: bytes) -> Declared:
             graphs += 1
             _read_graph(data, (value, stop), declared, 0)
             _read_signature(data, (value, stop), declared, weights)
+        elif number == 14 and stop >= 0 and _text(data, (value, stop), 1) == "ort_config":
+            raise ModelFormatError("its metadata holds settings for onnxruntime, `ort_config`, which aren't taken")
         elif number in (20, 25) and stop >= 0:
             raise ModelFormatError("it has functions or training steps of its own, which aren't run")
     if not (version and opsets and graphs):
@@ -149,7 +167,7 @@ def _read_graph(data: bytes, span: Span, declared: Declared, depth: int) -> None
     """Check a graph's operators and collect the files that its tensors are in, bodies of loops included."""
     if depth > MAX_DEPTH:
         raise ModelFormatError(f"its graphs are nested more than {MAX_DEPTH} deep")
-    for number, value, stop in _fields(data, span):
+    for number, value, stop in _single(_fields(data, span), _ONCE_IN_GRAPH):
         if stop < 0:
             continue
         if number == 1:
@@ -161,7 +179,7 @@ def _read_graph(data: bytes, span: Span, declared: Declared, depth: int) -> None
 
 
 def _read_node(data: bytes, span: Span, declared: Declared, depth: int) -> None:
-    for number, value, stop in _fields(data, span):
+    for number, value, stop in _single(_fields(data, span), _ONCE_IN_NODE):
         if stop < 0:
             continue
         if number == 7 and data[value:stop] not in DOMAINS:
@@ -172,7 +190,7 @@ def _read_node(data: bytes, span: Span, declared: Declared, depth: int) -> None:
 
 
 def _read_attribute(data: bytes, span: Span, declared: Declared, depth: int) -> None:
-    for number, value, stop in _fields(data, span, skip=_NUMBERS):
+    for number, value, stop in _single(_fields(data, span, skip=_NUMBERS), _ONCE_IN_ATTRIBUTE):
         if stop < 0:
             continue
         if number in (6, 11):
@@ -205,6 +223,17 @@ def _within(data: bytes, spans: list[Span], *numbers: int) -> list[Span]:
 def _text(data: bytes, span: Span, number: int) -> str:
     found = _within(data, [span], number)
     return data[slice(*found[-1])].decode("utf-8", "replace") if found else ""
+
+
+def _single(fields: Iterator[tuple[int, int, int]], once: frozenset[int]) -> Iterator[tuple[int, int, int]]:
+    """Yield ``fields``; raise `ModelFormatError` if one that is in ``once`` comes twice."""
+    seen = set()
+    for number, start, stop in fields:
+        if number in once:
+            if number in seen:
+                raise ModelFormatError(f"a part that it may have once is there twice: field {number}")
+            seen.add(number)
+        yield number, start, stop
 
 
 def _fields(data: bytes, span: Span, skip: re.Pattern[bytes] | None = None) -> Iterator[tuple[int, int, int]]:

@@ -15,10 +15,9 @@ from ..files import write_atomically
 from ..postprocess import OperatingPoint
 from ..segmenter import Segmenter, Tags
 from ..validation import ModelFormatError, check_image, check_probability
+from .runtime import EXPORT_LINE, one_line, open_session, parse_screened
 from .screening import Declared, screen
 
-EXPORT_LINE = 'pip install "hybridseg[export]"'
-MAX_REASON = 1000  # characters of an error; a shape error may repeat a whole graph
 PREFIX = "hybridseg."
 """What the keys of our entries in a file's ``metadata_props`` begin with."""
 
@@ -128,15 +127,15 @@ class OnnxSegmenter(Segmenter):
                 raise RuntimeError(f"{self.path}: {problem}")
         return mask, probability
 
-    def _open(self, *, screened: bool = False) -> Any:
+    def _open(self, known: bytes | None = None) -> Any:
         """Return the session, opened and checked on first use and after ``path`` or ``threads`` changed.
 
-        ``screened``: the file is known to be what this package wrote, so there is nothing to check.
+        ``known``: the file's bytes, if they are known to be what this package wrote: there is nothing to check.
         """
         key = (os.fspath(self.path), self.threads)
         cached = self.__dict__.get("_session")
         if cached is None or cached[0] != key:
-            cached = (key, _open_session(*key, screened))
+            cached = (key, _open_session(*key, known))
             self._session = cached
         return cached[1]
 
@@ -154,19 +153,15 @@ class OnnxSegmenter(Segmenter):
         return ForeignReference(path=self.path).open()
 
     def _to_onnx(self) -> Any:
-        try:
-            import onnx
-        except ImportError as error:
-            raise ImportError(f"this needs onnx ({error}): {EXPORT_LINE}") from None
         self._open()
         if is_ours(screen(self.path)[1]):
-            return onnx.load(os.fspath(self.path))
+            return parse_screened(self.path)
         from .foreign import adopt_file
 
         return adopt_file(self.path)
 
 
-def _open_session(path: str, threads: int, screened: bool) -> Any:
+def _open_session(path: str, threads: int, known: bytes | None) -> Any:
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         raise ValueError(f"`threads` must be an integer of at least 1, got {threads!r}")
     if not path:
@@ -175,29 +170,17 @@ def _open_session(path: str, threads: int, screened: bool) -> Any:
         raise FileNotFoundError(f"{path}: no such file")
     if not Path(path).is_file():
         raise ModelFormatError(f"{path}: expected an ONNX file, got a folder")
-    source: str | bytes = path
-    if not screened:
+    data, weights_folder = known, None
+    if data is None:
         data, declared = screen(path)
         if not is_ours(declared):
-            source = _adopted(path, declared)
-        elif not declared.external:
-            source = data  # by its path only if it has weights in other files: these bytes are what was screened
+            data = _adopted(path, declared)
+        elif declared.external:
+            weights_folder = Path(path).parent
     try:
-        import onnxruntime
-    except ImportError:
-        raise ImportError("running an ONNX file needs onnxruntime: pip install onnxruntime") from None
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.enable_mem_pattern = False  # a second layout of the same memory: costs the first image milliseconds
-    options.log_severity_level = 4  # what goes wrong is raised; a second copy on stderr helps nobody
-    try:
-        # Without its fallback, which says on stdout that it tries the same again.
-        return onnxruntime.InferenceSession(
-            source, options, providers=["CPUExecutionProvider"], enable_fallback=0
-        )
-    except Exception as error:  # onnxruntime's errors share no base class of their own
-        raise ModelFormatError(f"{path}: {_why_not_loaded(error)}") from None
+        return open_session(data, threads=threads, weights_folder=weights_folder)
+    except ModelFormatError as error:
+        raise ModelFormatError(f"{path}: {error}") from None
 
 
 def _adopted(path: str, declared: Declared) -> bytes:
@@ -249,16 +232,3 @@ def _check_batch(images: Any) -> None:
     if not len(images):
         raise ValueError("`images` must hold at least one image, got none")
     check_image(images[0, :, :, 0])
-
-
-def one_line(error: Exception) -> str:
-    """Return all that onnxruntime says, which breaks its lines before the reason."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text.removeprefix("[ONNXRuntimeError] : ")[:MAX_REASON]
-
-
-def _why_not_loaded(error: Exception) -> str:
-    kind = type(error).__name__
-    if kind in ("InvalidProtobuf", "InvalidArgument"):
-        return f"not an ONNX file, or a truncated one ({one_line(error)})"
-    return f"onnxruntime can't run it: {one_line(error)}"

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..onnx.parity import ParityError, speckle
+from ..onnx.runtime import open_session
 
 OPSET = 18
 MAX_DIFFERENCE = 1e-3
@@ -84,12 +85,10 @@ def network_to_onnx(model: Any) -> bytes:
 
 def check_conversion(model: Any, data: bytes) -> None:
     """Raise `ParityError` unless a `keras.Model` and ONNX bytes give the same probabilities on a few pictures."""
-    import onnxruntime
-
     height, width = model.input_shape[1:3]
     pictures = [np.full((height, width), 128, np.uint8), *(speckle(seed, height, width, 2) for seed in range(3))]
     batch = np.stack(pictures)[..., np.newaxis].astype(np.float32)
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    session = open_session(data)
     (converted,) = session.run(["probability"], {"image": batch})
     difference = float(np.abs(np.asarray(model(batch, training=False)) - converted).max())
     if not difference <= MAX_DIFFERENCE:

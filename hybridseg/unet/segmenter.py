@@ -291,14 +291,9 @@ class UNetSegmenter(Segmenter):
         """One onnxruntime session per object, made when first used and after network or threads changed."""
         runtime: tuple[Any, int, Any] | None = self.__dict__.get("_runtime")
         if runtime is None or runtime[0] is not self.network_ or runtime[1] != self.threads:
-            import onnxruntime
+            from ..onnx.runtime import open_session
 
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = self.threads
-            options.inter_op_num_threads = 1
-            session = onnxruntime.InferenceSession(
-                self.network_.tobytes(), options, providers=["CPUExecutionProvider"]
-            )
+            session = open_session(self.network_.tobytes(), threads=self.threads)
             size = session.get_inputs()[0].shape[1]
             if self.size != size:
                 raise ValueError(f"`size` must be {size}, that of the fitted network, got {self.size}")
