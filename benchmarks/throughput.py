@@ -87,7 +87,7 @@ def cluster_rates(folder: Path, images: int, counts: list[int], unit: Unit) -> t
 def planning(folder: Path, files: int) -> tuple[float, float]:
     """Return microseconds and the client's bytes, at most, that listing costs for each file."""
     start = time.perf_counter()
-    jobs = plan_jobs((str(folder),), Path("masks"), overlay=False)
+    jobs = plan_jobs((str(folder),), Path("masks"), overlay=False).jobs
     seconds = time.perf_counter() - start
     assert len(jobs) == files
     return 1e6 * seconds / files, traced(lambda: plan_jobs((str(folder),), Path("masks"), overlay=False)) / files
@@ -118,7 +118,7 @@ def main(data: Path, output: Path) -> None:
         folder = Path(temporary)
         for number, file in enumerate(files):
             (folder / f"{number:04}.png").symlink_to(file.resolve())
-        jobs = plan_jobs((str(folder),), Path("masks"), overlay=False)[:MAX_UNIT]
+        jobs = plan_jobs((str(folder),), Path("masks"), overlay=False).jobs[:MAX_UNIT]
         # Of files that aren't there: what is sent is measured, and nothing shall come of it.
         unit = [(number, replace(job, image=job.image.with_suffix(".gone"))) for number, job in enumerate(jobs)]
         stage = stages(files[:200])

@@ -142,7 +142,11 @@ def test_links_in_circles_and_to_nowhere(here: Path) -> None:
     (here / "scans" / "self.png").symlink_to(here / "scans" / "self.png")
     (here / "scans" / "device.png").symlink_to("/dev/zero")
     result = hybridseg("segment", "-m", "mine.py:Dark", "scans", "-o", "out", "-q")
-    assert (result.exit_code, result.output) == (0, "")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == (
+        "hybridseg segment: 4 passed over: 1 (is a link to a folder: name it to have it searched), "
+        "2 (is a link to nothing), 1 (is not a regular file)\n"
+    )
     assert files(here / "out") == {"a_mask.png"}
     assert "a.png" in one_line(hybridseg("data", "split", "scans", "-o", "split.csv"))
 

@@ -35,9 +35,9 @@ def save(path: Path, picture: Any, file_format: str = "PNG", **options: Any) -> 
     return path
 
 
-@pytest.mark.parametrize("file_format", ["PNG", "BMP", "TIFF"])
+@pytest.mark.parametrize("file_format", ["PNG", "BMP", "TIFF", "WEBP"])
 def test_grey_comes_back_as_it_was_written(tmp_path: Path, file_format: str) -> None:
-    image = read_image(save(tmp_path / "a", GREY, file_format))
+    image = read_image(save(tmp_path / "a", GREY, file_format, lossless=True))  # WebP's option
     assert image.dtype == np.uint8
     np.testing.assert_array_equal(image, GREY)
 
@@ -45,6 +45,25 @@ def test_grey_comes_back_as_it_was_written(tmp_path: Path, file_format: str) -> 
 def test_jpeg_is_read(tmp_path: Path) -> None:
     image = read_image(save(tmp_path / "a.jpg", np.full((16, 16), 100, np.uint8), "JPEG", quality=95))
     np.testing.assert_array_equal(image, 100)
+
+
+def test_webp_masks_and_frames(tmp_path: Path) -> None:
+    labels = np.kron(np.array([[0, 1], [2, 0]], np.uint8), np.ones((16, 16), np.uint8))
+    np.testing.assert_array_equal(read_mask(save(tmp_path / "a", labels, "WEBP", lossless=True)), labels > 0)
+    assert read_pixels(tmp_path / "a").file_format == "WebP"
+    # Lossy: 100 of 255 is neither label nor white, and a little more than nothing is nothing.
+    assert not read_mask(save(tmp_path / "b", np.full((16, 16), 100, np.uint8), "WEBP")).any()
+    assert not read_mask(save(tmp_path / "b", labels, "WEBP")).any()
+    np.testing.assert_array_equal(read_mask(save(tmp_path / "b", np.sign(labels) * 255, "WEBP")), labels > 0)
+    more = {"save_all": True, "append_images": [Image.fromarray(255 - GREY).convert("RGB")], "lossless": True}
+    animated = save(tmp_path / "c", Image.fromarray(GREY).convert("RGB"), "WEBP", **more)
+    assert images.read_facts(animated).frames == 2
+    np.testing.assert_array_equal(read_image(animated, 1), 255 - GREY)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    np.testing.assert_array_equal(
+        read_image(save(tmp_path / "d", GREY, "WEBP", lossless=True, exif=turned)), np.rot90(GREY, -1)
+    )
 
 
 def test_colour_becomes_grey_with_itu_weights(tmp_path: Path) -> None:
@@ -190,8 +209,8 @@ def test_what_is_not_an_image_is_named(tmp_path: Path) -> None:
         (tmp_path / "none.png", "no such file"),
         (tmp_path, "is a folder"),
         (empty, r"is empty \(0 bytes\)"),
-        (text, "is not a PNG, JPEG, BMP, TIFF or DICOM image"),
-        (gif, "is not a PNG, JPEG, BMP, TIFF or DICOM image"),
+        (text, "is not a PNG, JPEG, BMP, TIFF, WebP or DICOM image"),
+        (gif, "is not a PNG, JPEG, BMP, TIFF, WebP or DICOM image"),
         (tmp_path / ("n" * 300), "can't be read"),
         (Path("a\0b"), "can't be read"),
     ]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
+
+from ..files import is_part
+
+Unit = TypeVar("Unit")
 
 OUR_OUTPUT = re.compile(r"(_(mask|overlay)(_[0-9]+)?\.[^.]+|_seg(_[0-9]+)?\.dcm)$")
 """Ends of the names that hybridseg gives to what it writes beside an image."""
@@ -42,32 +48,94 @@ class Job:
         return Job(self.image, mask or self.mask, overlay, seg)
 
 
-def plan_jobs(inputs: tuple[str, ...], output: Path | None, *, overlay: bool, seg: bool = False) -> list[Job]:
-    """Return what to write for which image; `ValueError` if two files collide."""
+@dataclass(frozen=True)
+class PassedOver:
+    """A file or folder that was found and isn't segmented, and why; ``failed`` if that is nobody's wish."""
+
+    path: Path
+    reason: str
+    failed: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What becomes of everything that was named or found.
+
+    Attributes
+    ----------
+    jobs : list of Job
+        No two of them write to one file.
+    passed_over : list of PassedOver
+    renamed : list of str
+        A line for each job whose files would have had the names of another's.
+    """
+
+    jobs: list[Job]
+    passed_over: list[PassedOver]
+    renamed: list[str]
+
+
+def plan_jobs(inputs: tuple[str, ...], output: Path | None, *, overlay: bool, seg: bool = False) -> Plan:
+    """Return what to write for which image, and what is passed over.
+
+    A file that is named is always segmented. In a folder a file is an image if its content or its name says so.
+
+    Raises
+    ------
+    ImageError
+        If an input isn't there, or a folder holds no image.
+    ValueError
+        If a mask would be written over an input.
+    """
     from ..images import SUFFIXES
     from ..text import printable
 
     if output is not None and (output.suffix.lower() in SUFFIXES or output.is_file()):
         raise ValueError(f"`-o` must be a folder, got {printable(output)}")
-    jobs = []
-    for image, folder in _find_images(inputs, output):
-        names = (f"{image.stem}_overlay.png" if overlay else "", f"{image.stem}_seg.dcm" if seg else "")
-        jobs.append(Job(image, folder / f"{image.stem}_mask.png", *(folder / name if name else None for name in names)))
+    found, others, outputs = _find_images(inputs, output)
+    jobs, renamed = _name_outputs(found, overlay=overlay, seg=seg)
+    others += _strangers(outputs, jobs)
     sources = {file_key(job.image) for job in jobs}
-    owners: dict[str, Path] = {}
     for job in jobs:
         for target in job.targets:
-            key = file_key(target)
-            if key in sources:
+            if file_key(target) in sources:
                 raise ValueError(
                     f"{printable(target)} would be written over an input image; give another folder with -o"
                 )
-            if key in owners:
-                raise ValueError(
-                    f"{printable(owners[key])} and {printable(job.image)} would both be written to {printable(target)}"
-                )
-            owners[key] = job.image
-    return jobs
+    return Plan(jobs, sorted(others, key=lambda other: other.path), renamed)
+
+
+def _name_outputs(found: list[tuple[Path, Path]], *, overlay: bool, seg: bool) -> tuple[list[Job], list[str]]:
+    """Return a job for each image and its folder; names that an earlier image has give way."""
+    from ..text import printable
+
+    def job_of(image: Path, folder: Path, name: str) -> Job:
+        others = (f"{name}_overlay.png" if overlay else "", f"{name}_seg.dcm" if seg else "")
+        return Job(image, folder / f"{name}_mask.png", *(folder / other if other else None for other in others))
+
+    jobs = [job_of(image, folder, _stem(image)) for image, folder in found]
+    owners: dict[str, int] = {}
+    for number, job in enumerate(jobs):
+        owners.setdefault(file_key(job.mask), number)
+    renamed = []
+    for number, (image, folder) in enumerate(found):
+        first = jobs[number]
+        if owners[file_key(first.mask)] == number:
+            continue
+        numbered = (f"{image.name}_{count}" for count in itertools.count(2))
+        free = (job_of(image, folder, name) for name in itertools.chain([image.name], numbered))
+        job = next(job for job in free if owners.setdefault(file_key(job.mask), number) == number)
+        jobs[number] = job
+        names = (printable(path) for path in (image, first.mask, job.mask))
+        renamed.append("{}: {} is another image's, this one has {}".format(*names))
+    return jobs, renamed
+
+
+def _stem(image: Path) -> str:
+    """Return a name less its ending, if that is an image's: ``1.2.840.10008`` ends in none."""
+    from ..images import SUFFIXES
+
+    return image.stem if image.suffix.lower() in SUFFIXES else image.name
 
 
 def choose_jobs(jobs: list[Job], existing: str, shard: str, *, measuring: bool = False) -> list[Job]:
@@ -77,10 +145,7 @@ def choose_jobs(jobs: list[Job], existing: str, shard: str, *, measuring: bool =
     """
     from ..text import printable
 
-    if shard:
-        from ..processes.shards import parse_shard, shard_of
-
-        jobs = shard_of(jobs, parse_shard(shard))
+    jobs = share(jobs, shard)
     if existing == "skip" and not measuring:
         return [job for job in jobs if not job.is_done]
     if existing == "error":
@@ -91,25 +156,34 @@ def choose_jobs(jobs: list[Job], existing: str, shard: str, *, measuring: bool =
     return jobs
 
 
-def _find_images(inputs: tuple[str, ...], output: Path | None) -> list[tuple[Path, Path]]:
-    """Return each image with the folder that its outputs go to; an image named twice counts once."""
-    from ..images import SUFFIXES, ImageError
+def share(units: list[Unit], shard: str) -> list[Unit]:
+    """Return a shard's part of a list, K/N; all of it without a shard."""
+    if not shard:
+        return units
+    from ..processes.shards import parse_shard, shard_of
+
+    return shard_of(units, parse_shard(shard))
+
+
+def _find_images(
+    inputs: tuple[str, ...], output: Path | None
+) -> tuple[list[tuple[Path, Path]], list[PassedOver], list[Path]]:
+    """Return each image with the folder that its outputs go to, what is no image, and what is called like an output."""
+    from ..images import ImageError
     from ..text import printable
 
     found: dict[str, tuple[Path, Path]] = {}
+    passed_over: list[PassedOver] = []
+    outputs: list[Path] = []
     for text in inputs:
         path = Path(text)
         if path.is_dir():
-            images = [
-                file
-                for file in sorted(path.rglob("*"))
-                if file.suffix.lower() in SUFFIXES
-                and not any(part.startswith(".") for part in file.relative_to(path).parts)
-                and not OUR_OUTPUT.search(file.name)
-                and file.is_file()
-            ]
+            images, others, ours = _search(path)
             if not images:
-                raise ImageError(f"{printable(path)}: holds no image ({', '.join(SUFFIXES)})")
+                first = f", such as {printable(others[0].path)}: {others[0].reason}" if others else ""
+                raise ImageError(f"{printable(path)}: holds no image; passed over: {len(others) + len(ours)}{first}")
+            passed_over += others
+            outputs += ours
         elif path.exists():
             images = [path]
         else:
@@ -117,14 +191,83 @@ def _find_images(inputs: tuple[str, ...], output: Path | None) -> list[tuple[Pat
         for image in images:
             below = image.parent.relative_to(path) if path.is_dir() else Path()
             folder = image.parent if output is None else output / below
-            found.setdefault(os.path.realpath(image), (image, folder))
-    return list(found.values())
+            earlier, _ = found.setdefault(_name_key(image), (image, folder))
+            if os.path.abspath(earlier) != os.path.abspath(image):
+                passed_over.append(PassedOver(image, "is named twice, by two ways"))
+    return list(found.values()), passed_over, outputs
+
+
+def _search(root: Path) -> tuple[list[Path], list[PassedOver], list[Path]]:
+    """Return the images below a folder, what is none, and what is called like an output."""
+    images: list[Path] = []
+    others: list[PassedOver] = []
+    outputs: list[Path] = []
+
+    def refused(error: OSError) -> None:
+        others.append(PassedOver(Path(error.filename), f"can't be searched: {error.strerror}", failed=True))
+
+    for name, folders, files in os.walk(root, onerror=refused):
+        kept = []
+        for path in (Path(name, folder) for folder in folders):
+            if path.is_symlink():
+                others.append(PassedOver(path, "is a link to a folder: name it to have it searched"))
+            elif path.name.startswith("."):
+                others.append(PassedOver(path, "is hidden"))
+            else:
+                kept.append(path.name)
+        folders[:] = kept
+        for path in (Path(name, file) for file in files if not is_part(file)):
+            if OUR_OUTPUT.search(path.name):
+                outputs.append(path)
+            elif reason := _why_passed_over(path):
+                others.append(PassedOver(path, reason))
+            else:
+                images.append(path)
+    return sorted(images), others, outputs
+
+
+def _strangers(outputs: list[Path], jobs: list[Job]) -> list[PassedOver]:
+    """Return what is called like an output, and is neither beside its image nor where this run writes."""
+    if not outputs:
+        return []
+    known = set()
+    for job in jobs:
+        known |= {_name_key(job.image), _name_key(job.image.with_name(_stem(job.image))), _name_key(_owner(job.mask))}
+    reason = "has the name of an output, and its image isn't there"
+    return [PassedOver(path, reason) for path in outputs if _name_key(_owner(path)) not in known]
+
+
+def _owner(output: Path) -> Path:
+    """Return what is left of an output's name without what `OUR_OUTPUT` adds."""
+    return output.with_name(OUR_OUTPUT.sub("", output.name) or output.name)
+
+
+def _why_passed_over(path: Path) -> str:
+    """Return why a file that was found isn't segmented; nothing for an image, and for what reading will refuse."""
+    from ..images import why_no_image
+
+    if path.name.startswith("."):
+        return "is hidden"
+    try:
+        if not path.exists():
+            return "is a link to nothing"
+        return why_no_image(path) if path.is_file() else "is not a regular file"
+    except OSError:
+        return ""
 
 
 def file_key(path: Path) -> str:
     """Return what two paths have in common exactly if they are one file, there or yet to be written."""
-    real = os.path.realpath(path)
-    return real.casefold() if _ignores_case(os.path.dirname(real)) else real
+    return _folded(os.path.realpath(path))
+
+
+def _name_key(path: Path) -> str:
+    """Return what two paths have in common exactly if they are one name: two links to one file are two."""
+    return _folded(os.path.join(os.path.realpath(path.parent), path.name))
+
+
+def _folded(path: str) -> str:
+    return path.casefold() if _ignores_case(os.path.dirname(path)) else path
 
 
 @cache

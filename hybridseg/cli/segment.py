@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import registry
-from ..batch.planning import OUR_OUTPUT, Job, choose_jobs, file_key, plan_jobs
+from ..batch.planning import OUR_OUTPUT, Job, Plan, choose_jobs, file_key, plan_jobs, share
 from . import _measure, _models
 from ._progress import progress_line
 from ._segment_files import Done, Work, segment_here, segment_unit, segment_with
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     "--cluster", default="", metavar="ADDRESS|FILE",
     help="Work on a running Dask cluster, which sees the same files: tcp://host:port or its scheduler file.",
 )
+@click.option("--strict", is_flag=True, help="Exit code 1, too, if files in a folder were passed over.")
 @click.option("--shard", default="", metavar="K/N", help="Only every N-th image, from the K-th.")
 @click.option("-q", "--quiet", is_flag=True, help="No line per image.")
 def segment(
@@ -69,20 +71,26 @@ def segment(
     keep_patient: bool,
     processes: int,
     cluster: str,
+    strict: bool,
     shard: str,
     quiet: bool,
 ) -> None:
     """Write a lesion mask for each image: <name>_mask.png, 255 where there is lesion.
 
-    Masks go beside their images, or below -o. A folder is searched with its subfolders, which -o mirrors;
-    files called *_mask.png, *_overlay.png and *_seg.dcm in it are left out. Pages of a TIFF and frames of a
-    DICOM file have a mask each: <name>_mask_0001.png. `-` reads one image from stdin and writes its mask to
-    stdout. One bad file doesn't stop the others; the exit code is then 1.
+    Masks go beside their images, or below -o. A folder is searched with its subfolders, which -o mirrors. A file
+    in it is an image if its content says so, whatever its name. What is passed over is listed on stderr, but for
+    the *_mask.png, *_overlay.png and *_seg.dcm of images that are there. If two images would have one name for
+    their masks, the second one's is <name.ending>_mask.png. Pages of a TIFF and frames of a DICOM file have a mask
+    each: <name>_mask_0001.png. `-` reads one image from stdin and writes its mask to stdout. One bad file doesn't
+    stop the others; the exit code is then 1.
 
     For research. Not a medical device: not for diagnosis.
     """
     if "-" in inputs:
-        beside = (output, overlay, existing != "error", measure, dicom_seg, keep_patient, processes > 1, cluster, shard)
+        beside = (
+            *(output, overlay, existing != "error", measure, dicom_seg, keep_patient),
+            *(processes > 1, cluster, strict, shard),
+        )
         if inputs != ("-",) or any(beside):
             raise click.UsageError("`-` stands alone: one image from stdin, its mask to stdout, no option but -m")
         _pipe(_models.create_trained(_spec(spec)))
@@ -91,14 +99,15 @@ def segment(
         raise click.UsageError("`--keep-patient` needs `--dicom-seg`: no other file has patient fields")
     if measure is not None:
         measure = _measure.check_target(measure, existing, shard)
-    planned = plan_jobs(inputs, output, overlay=overlay, seg=dicom_seg)
-    jobs = choose_jobs(planned, existing, shard, measuring=measure is not None)
+    plan = plan_jobs(inputs, output, overlay=overlay, seg=dicom_seg)
+    jobs = choose_jobs(plan.jobs, existing, shard, measuring=measure is not None)
+    unwanted = _tell_plan(plan, shard, strict=strict, quiet=quiet)
     if not jobs:
         why = "every mask is there already"
-        if not choose_jobs(planned, "overwrite", shard):
-            why = f"shard {shard} of {len(planned)} images is empty"
+        if not choose_jobs(plan.jobs, "overwrite", shard):
+            why = f"shard {shard} of {len(plan.jobs)} images is empty"
         click.echo(f"nothing to do: {why}")
-        return
+        raise click.exceptions.Exit(bool(unwanted))
     if output is not None:
         there = next(folder for folder in (output, *output.parents) if folder.exists())
         if not os.access(there, os.W_OK):
@@ -107,14 +116,30 @@ def segment(
 
     for folder in {target.parent for job in jobs for target in job.targets if target.parent.is_dir()}:
         remove_parts(folder)  # old ones: another process may be at work on the same folder
-    inputs_seen = (file_key(job.image) for job in planned)
+    inputs_seen = (file_key(job.image) for job in plan.jobs)
     sources = frozenset(path for path in inputs_seen if OUR_OUTPUT.search(path))
     work = Work(_spec(spec), existing, keep_patient, measuring=measure is not None, sources=sources)
     failures = _tell(_segment(work, jobs, processes, cluster), len(jobs), measure, quiet=quiet)
-    if failures:
-        if len(jobs) > 1:
-            click.echo(f"hybridseg segment: {failures} of {len(jobs)} images failed", err=True)
+    if failures and len(jobs) > 1:
+        click.echo(f"hybridseg segment: {failures} of {len(jobs)} images failed", err=True)
+    if failures or unwanted:
         raise click.exceptions.Exit(1)
+
+
+def _tell_plan(plan: Plan, shard: str, *, strict: bool, quiet: bool) -> int:
+    """Print what is passed over and which outputs give way to others; return how much of it is a failure."""
+    from ..text import printable
+
+    passed_over = share(plan.passed_over, shard)
+    for line in share(plan.renamed, shard):
+        click.echo(f"hybridseg segment: {line}", err=True)
+    for other in () if quiet else passed_over:
+        click.echo(f"hybridseg segment: {printable(other.path)}: passed over: {other.reason}", err=True)
+    reasons = Counter(other.reason for other in passed_over)
+    if reasons:
+        counts = ", ".join(f"{count} ({reason})" for reason, count in sorted(reasons.items()))
+        click.echo(f"hybridseg segment: {len(passed_over)} passed over: {counts}", err=True)
+    return sum(strict or other.failed for other in passed_over)
 
 
 def _tell(outcomes: Iterator[Done], total: int, measure: Path | None, *, quiet: bool) -> int:

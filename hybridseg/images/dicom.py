@@ -31,6 +31,14 @@ _IMPLICIT, _EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 _NATIVE = (_IMPLICIT, _EXPLICIT, "1.2.840.10008.1.2.2")
 _RLE = "1.2.840.10008.1.2.5"
 _JPEG_AND_KIN = "1.2.840.10008.1.2.4."
+_CLASS = b"\x02\0\x02\0UI"  # MediaStorageSOPClassUID, a length of two bytes, the UID
+_WITHOUT_PICTURE = {
+    b"1.2.840.10008.1.3.10": "is a DICOM directory",
+    b"1.2.840.10008.5.1.4.1.1.11.": "is a DICOM presentation state",
+    b"1.2.840.10008.5.1.4.1.1.66.": "is a DICOM segmentation or registration",
+    b"1.2.840.10008.5.1.4.1.1.88.": "is a DICOM report",
+    b"1.2.840.10008.5.1.4.1.1.104.": "is a document in DICOM",
+}  # SOP classes of PS3.4 2024e B.5 by the start of their UID
 _CENTIMETRES, _TWO_DIMENSIONAL = 3, 1
 
 
@@ -57,6 +65,12 @@ def decode(data: bytes, frame: int | None) -> Pixels:
     return Pixels(array.astype(np.uint8), None, "DICOM", mode, shortened=bits > 8)
 
 
+def why_no_picture(head: bytes) -> str:
+    """Return why a file whose first bytes these are holds no picture, by the class that it names; empty if it may."""
+    _, _, rest = head.partition(_CLASS)
+    return next((reason for start, reason in _WITHOUT_PICTURE.items() if rest[2:].startswith(start)), "")
+
+
 def is_dicom(data: bytes) -> bool:
     """Whether bytes are those of a DICOM file, by their start."""
     return data[128:132] == _MAGIC or _is_bare(data)
@@ -64,7 +78,8 @@ def is_dicom(data: bytes) -> bool:
 
 def _is_bare(data: bytes) -> bool:
     """Whether bytes start with an element of group 0002 or 0008: a data set without what a file has in front."""
-    return data[:2] in (b"\x02\0", b"\x08\0") and data[2:4] < b"\x80\0" and data[3:4] == b"\0" and len(data) > 132
+    starts = data[:2] in (b"\x02\0", b"\x08\0") and data[2:4] < b"\x80\0" and data[3:4] == b"\0" and len(data) > 132
+    return starts and (data[4:6].isalpha() or data[5:8] == b"\0\0\0")  # its VR, else a length: a short one
 
 
 def _with_front(data: bytes) -> bytes:

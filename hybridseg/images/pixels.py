@@ -16,6 +16,9 @@ from PIL import Image
 MAX_LABEL = 15
 """A lossless mask whose brightest value is at most this holds label numbers, not grey values."""
 
+LOSSY = ("JPEG", "lossy WebP")
+"""Formats that change values a little: what is stored isn't taken for label numbers."""
+
 MIN_BRIGHTEST = 16
 """A picture of more than 8 bits whose brightest grey is below this after mapping isn't believed."""
 
@@ -37,7 +40,7 @@ class Pixels:
     opaque : ndarray of shape (H, W), bool, or None
         False where the file is transparent; None if it has no alpha channel.
     file_format, mode : str
-        For example ``PNG`` and ``RGBA``.
+        For example ``PNG`` and ``RGBA``; a WebP file says whether it is `LOSSY`.
     bits : int
         Bits of the declared range: 8, or 10 to 16 for uint16, or 32 for float32 in [0, 1].
     shortened : bool
@@ -107,7 +110,7 @@ class Pixels:
             self._check_floats()
         values = self.to_values()
         brightest = values.max()
-        if 2 * float(brightest) > self.white or self.file_format == "JPEG":
+        if 2 * float(brightest) > self.white or self.file_format in LOSSY:
             return values > self.white / 2
         if self.shortened:
             raise ValueError("a mask of more than 8 bits with no value above half its range; convert it to 8 bits")

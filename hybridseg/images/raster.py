@@ -1,4 +1,4 @@
-"""PNG, JPEG, BMP and TIFF to `Pixels`, through Pillow. Messages here don't name the file: the caller does."""
+"""PNG, JPEG, BMP, TIFF and WebP to `Pixels`, through Pillow. Messages here don't name the file: the caller does."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ from PIL.PngImagePlugin import PngImageFile
 from ..validation import MAX_PIXELS
 from .pixels import ImageError, Pixels, quiet
 
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 MAX_FRAMES = 10_000
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # else what it logs of damaged files goes to stderr
 _STDERR = threading.Lock()
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", *_TIFF_STARTS)
+_BMP_HEADERS = tuple(size.to_bytes(4, "little") for size in (12, 40, 52, 56, 64, 108, 124))
 _MINIMUM_IS_WHITE = 0
 _UNSIGNED = 1
 _SAMPLE_FORMAT, _PHOTOMETRIC, _ORIENTATION = 339, 262, 0x0112
@@ -63,6 +65,8 @@ def decode(data: bytes, frame: int | None) -> Pixels:
         _check_png(data)
     left = _orientation(picture)  # a PNG's may stand behind its pixels
     pixels = _to_pixels(picture, _TURNS.get(left), raw_modes)
+    if picture.format == "WEBP":
+        pixels = replace(pixels, file_format="lossy WebP" if b"VP8 " in data else "WebP")
     if chosen + 1 < frames:
         _kept.last = data, picture
     return replace(pixels, turned=declared in _TURNS or left in _TURNS)
@@ -82,6 +86,12 @@ def _take_kept(data: bytes, frame: int | None) -> Any:
 def _orientation(picture: Any) -> Any:
     with quiet():
         return picture.getexif().get(_ORIENTATION, 1)
+
+
+def is_raster(head: bytes) -> bool:
+    """Whether a file whose first bytes these are is of one of `FORMATS`."""
+    is_bmp = head[:2] == b"BM" and head[14:18] in _BMP_HEADERS  # two letters alone begin words, too
+    return head.startswith(_STARTS) or is_bmp or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
 
 
 def count_frames(data: bytes) -> int:
@@ -122,8 +132,7 @@ def _open(data: bytes) -> Any:
         except (UnidentifiedImageError, SyntaxError):
             if data.startswith(_TIFF_STARTS):
                 raise ImageError("is a damaged TIFF, or of a kind that isn't read, such as 64-bit floats") from None
-            known = f"{', '.join(FORMATS)} or DICOM"
-            raise ImageError(f"is not a {known} image") from None
+            raise ImageError("is not a PNG, JPEG, BMP, TIFF, WebP or DICOM image") from None
         except Image.DecompressionBombError:
             raise ImageError(f"has more than {MAX_PIXELS} pixels") from None
     _check_size(picture)

@@ -15,8 +15,11 @@ from ..validation import MAX_PIXELS
 from . import dicom, raster
 from .pixels import ImageError, Pixels
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".dcm", ".dicom")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".dcm", ".dicom")
 """Endings that a folder reader takes for images (case ignored). The content decides what a file is."""
+
+_HEAD_BYTES = 1024
+"""As much of a file tells its format, and what kind of object a DICOM file holds."""
 
 MAX_FILE_BYTES = 5 * MAX_PIXELS
 """Files above this size are refused unread: four bytes a pixel at the largest size, and room for metadata."""
@@ -89,6 +92,24 @@ def read_pixels(path: str | os.PathLike[str], frame: int | None = None) -> Pixel
 def read_facts(path: str | os.PathLike[str]) -> Facts:
     """Read what a file tells beside its pixels; see `read_image` for what is raised."""
     return find_facts(read_bytes(path), printable(path))
+
+
+def why_no_image(path: str | os.PathLike[str]) -> str:
+    """Return why a regular file in a folder isn't to be read as an image; empty if it is.
+
+    Its first bytes decide. A file that only its name makes an image is to be read, too: reading it says what is wrong.
+
+    Raises
+    ------
+    OSError
+        If it can't be read.
+    """
+    with open(path, "rb") as stream:
+        head = stream.read(_HEAD_BYTES)
+    if head and dicom.is_dicom(head):
+        return dicom.why_no_picture(head)
+    named = os.fspath(path).lower().endswith(SUFFIXES)
+    return "" if named or raster.is_raster(head) else "is no image of a kind that is read"
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
