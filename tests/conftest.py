@@ -10,14 +10,31 @@ from pathlib import Path
 import pytest
 
 
+def _real(name: str, variable: str, inside: str) -> Path:
+    """Return the folder of a real data set; skip the test, with the reason, where it is absent."""
+    default = Path(__file__).resolve().parents[2] / "shared" / "data" / name
+    folder = Path(os.environ.get(variable, default))
+    if not (folder / inside).is_dir():
+        pytest.skip(f"the images of {name} are not at {folder}; set {variable} to their folder")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def busi_dir() -> Path:
-    """The folder with the real BUSI images; tests that need it are skipped, with the reason, where it is absent."""
-    default = Path(__file__).resolve().parents[2] / "shared" / "data" / "busi"
-    folder = Path(os.environ.get("HYBRIDSEG_BUSI", default))
-    if not (folder / "benign").is_dir():
-        pytest.skip(f"the BUSI images are not at {folder}; set HYBRIDSEG_BUSI to their folder")
-    return folder
+    """The folder with the real BUSI images."""
+    return _real("busi", "HYBRIDSEG_BUSI", "benign")
+
+
+@pytest.fixture(scope="session")
+def busbra_dir() -> Path:
+    """The folder with the real BUS-BRA, which holds BUSBRA/."""
+    return _real("busbra", "HYBRIDSEG_BUSBRA", "BUSBRA/Images")
+
+
+@pytest.fixture(scope="session")
+def busuclm_dir() -> Path:
+    """The folder with the real BUS-UCLM, which holds BUS-UCLM/."""
+    return _real("busuclm", "HYBRIDSEG_BUSUCLM", "BUS-UCLM/images")
 
 
 @pytest.fixture(scope="session", autouse=True)

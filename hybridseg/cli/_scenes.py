@@ -74,7 +74,7 @@ def choose_split(
     cache: Path | None = None,
 ) -> tuple[Dataset, Split, str]:
     """Return the data with their scenes, the folds to use, and where these come from, in words."""
-    from ..data import busi_split, grouped_folds, read_split
+    from ..data import busi_split, grouped_folds, published_folds, read_split
     from ..data.cases import GROUPS_ALONE
 
     if test_part:
@@ -94,8 +94,12 @@ def choose_split(
             )
         parts = busi_split(dataset)
         return dataset.select(parts.case_ids), parts, "BUSI, published: development part, 5 grouped folds"
+    n_folds = folds or DEFAULT_FOLDS
+    if split == "published" or (split is None and n_folds in dataset.folds):
+        dataset = find_scenes(dataset, as_read, cache)
+        name = f"{dataset.layout}, published: {n_folds} folds, no group in two of them"
+        return dataset, published_folds(dataset, n_folds), name
     if split in (None, "grouped"):
-        n_folds = folds or DEFAULT_FOLDS
         dataset = find_scenes(dataset, as_read, cache)
         name = f"{n_folds} grouped, class-stratified folds dealt from seed {seed}"
         return dataset, grouped_folds(dataset, n_folds, seed), name

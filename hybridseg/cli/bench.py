@@ -52,8 +52,8 @@ _NEEDS_TENSORFLOW = ("hybridseg.unet",)
 )
 @click.option(
     "--split",
-    metavar="busi|grouped|FILE",
-    help="Where the folds come from [default: busi for BUSI, else grouped].",
+    metavar="busi|published|grouped|FILE",
+    help="Where the folds come from [default: busi for BUSI, published where the data bring folds, else grouped].",
 )
 @click.option(
     "--fold",

@@ -24,6 +24,7 @@ _LAZY = {
     "busi_split": "splits",
     "check_split": "splits",
     "grouped_folds": "splits",
+    "published_folds": "splits",
     "read_split": "splits",
     "write_split": "splits",
 }
@@ -44,6 +45,7 @@ __all__ = [
     "load_dataset",
     "load_truth",
     "match_predictions",
+    "published_folds",
     "read_prediction",
     "read_split",
     "take_inventory",
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
         busi_split,
         check_split,
         grouped_folds,
+        published_folds,
         read_split,
         write_split,
     )

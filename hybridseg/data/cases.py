@@ -6,7 +6,7 @@ import hashlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from ..text import printable
 
 Progress = Callable[[int, int, str], None]
 """``progress(done, total, text)``."""
+
+Facts = dict[str, str | float]
+"""What a source knows of a case beside its class, by name."""
 
 LESION_FREE_CLASS = "normal"
 CLASSES = ("benign", "malignant", LESION_FREE_CLASS)
@@ -46,14 +49,19 @@ class Case(ABC):
     case_id : str
         Unique within its dataset, for example ``benign (12)``.
     group : str
-        Scene: cases that show the same frame share it. Splits and intervals keep groups together.
+        Patient where the source tells, else scene: cases that show the same frame share it. Splits and intervals keep
+        groups together.
     label : str
         Class, for example ``benign``, ``malignant``, ``normal``; empty if unknown.
+    facts : dict of str to str or float
+        What the source knows: ``patient``, ``device``, ``birads``, ``histology``, ``marks``, ``doppler``,
+        ``spacing_mm`` and the like. Yes and no are written so.
     """
 
     case_id: str
     group: str
     label: str
+    facts: Facts = field(default_factory=dict, kw_only=True, hash=False)
 
     @property
     def image(self) -> NDArray[np.uint8]:
@@ -68,7 +76,8 @@ class Case(ABC):
     @property
     def spacing_mm(self) -> tuple[float, float] | None:
         """Distance between neighbouring pixels (row, column) in mm; None where it isn't known."""
-        return None
+        spacing_mm = self.facts.get("spacing_mm")
+        return (spacing_mm, spacing_mm) if isinstance(spacing_mm, float) else None
 
     @property
     def may_name_patient(self) -> bool:
@@ -96,12 +105,18 @@ class Dataset(Sequence[Case]):
         Who says which cases share a scene, in words; `GROUPS_ALONE` is part of it where nobody looked.
     source : str
         What to give `load_dataset` to read it again; empty if it wasn't read by that.
+    layout : str
+        Name of the layout that its folder has; empty for any other.
+    folds : mapping of int to mapping of str to int
+        Folds that its authors publish: number of folds to case_id to the fold that tests it.
     """
 
     name: str
     cases: tuple[Case, ...]
     groups_from: str = GROUPS_ALONE
     source: str = ""
+    layout: str = ""
+    folds: Mapping[int, Mapping[str, int]] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         seen: set[str] = set()

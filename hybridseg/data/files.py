@@ -46,8 +46,8 @@ class FileCase(Case):
 
     @property
     def spacing_mm(self) -> tuple[float, float] | None:
-        """Distance between neighbouring pixels (row, column) in mm, if the image is DICOM and tells."""
-        return read_facts(self.image_path).spacing_mm
+        """Distance between neighbouring pixels (row, column) in mm, as the source says, else as a DICOM image does."""
+        return super().spacing_mm or read_facts(self.image_path).spacing_mm
 
     @property
     def may_name_patient(self) -> bool:

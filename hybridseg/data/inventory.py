@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from ..images import ImageError, Pixels, read_pixels
 from ..text import printable
 from .cases import GROUPS_ALONE, LESION_FREE_CLASS, Case, DataError, Dataset, Progress
 from .files import FileCase
-from .readers import Scan, load_dataset, scan_folder
+from .listing import Listing
+from .readers import list_folder, load_dataset
 
 
 @dataclass
@@ -21,7 +23,11 @@ class Inventory:
 
     Attributes
     ----------
-    name, groups_from : str
+    name, groups_from, layout : str
+    facts : Counter of str
+        Cases of which the source tells a fact, by fact.
+    missing : list of str
+        What a wrong or half download lacks.
     labels, image_modes, mask_modes : Counter of str
         Cases by class, image files and mask files by format and mode (``PNG RGB``).
     n_images, n_masks, n_scenes : int
@@ -42,9 +48,13 @@ class Inventory:
         One line a case, with the reason.
     turned : list
         Images with an orientation (EXIF) that was applied.
-    images_without_mask, masks_without_image, second_images, other_files, hidden : list of str
-        Files, as paths inside the folder. The first three make `load_dataset` refuse it; second images are of a case
-        that has one, which alone is read.
+    images_without_mask, masks_without_image, second_images, strangers, unread_folders : list of str
+        Paths inside the folder that make `load_dataset` refuse it. Second images are of a case that has one, which
+        alone is read. Strangers are pictures that the layout doesn't know.
+    other_size, other_files, hidden : list of str
+        Paths inside the folder that are left out.
+    joined : list of str
+        Patients that share an image to the byte, and so are one group.
     near_duplicates, same_scene_two_labels : list of (str, str), or None
         Pairs that show one frame, and those of them under two classes; None where nobody looked.
     pairs_note : str
@@ -53,9 +63,12 @@ class Inventory:
 
     name: str
     groups_from: str
+    layout: str = ""
     n_images: int = 0
     n_masks: int = 0
     n_scenes: int = 0
+    facts: Counter[str] = field(default_factory=Counter)
+    missing: list[str] = field(default_factory=list)
     labels: Counter[str] = field(default_factory=Counter)
     image_modes: Counter[str] = field(default_factory=Counter)
     mask_modes: Counter[str] = field(default_factory=Counter)
@@ -72,6 +85,10 @@ class Inventory:
     images_without_mask: list[str] = field(default_factory=list)
     masks_without_image: list[str] = field(default_factory=list)
     second_images: list[str] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
+    unread_folders: list[str] = field(default_factory=list)
+    other_size: list[str] = field(default_factory=list)
+    joined: list[str] = field(default_factory=list)
     other_files: list[str] = field(default_factory=list)
     hidden: list[str] = field(default_factory=list)
     near_duplicates: list[tuple[str, str]] | None = None
@@ -82,8 +99,8 @@ class Inventory:
     def usable(self) -> bool:
         """Whether `load_dataset` takes the folder and every case can be read."""
         faults = (
-            self.images_without_mask, self.masks_without_image, self.second_images, self.unreadable,
-            self.shape_mismatches,
+            self.missing, self.images_without_mask, self.masks_without_image, self.second_images, self.strangers,
+            self.unread_folders, self.unreadable, self.shape_mismatches,
         )  # fmt: skip
         return self.n_images > 0 and not any(faults)
 
@@ -105,7 +122,10 @@ class Inventory:
             return what, str(sum(found.values())), text
 
         table = [
+            ("layout", "", self.layout or "by the names of files and folders"),
+            counted("missing", self.missing),
             tallied("cases by class", self.labels),
+            tallied("facts known", self.facts),
             tallied("image files", self.image_modes),
             tallied("mask files", self.mask_modes),
             ("image shapes", str(len(self.shapes)), self._shape_range()),
@@ -121,8 +141,12 @@ class Inventory:
             counted("images without a mask", self.images_without_mask),
             counted("masks without an image", self.masks_without_image),
             counted("second images of a case, left out", self.second_images),
+            counted("pictures that the layout doesn't know", self.strangers),
+            counted("folders that can't be listed", self.unread_folders),
+            counted("images of another size than their mask, left out", self.other_size),
+            counted("patients that share an image, joined", self.joined),
             counted("other files, left out", self.other_files),
-            counted("hidden files and folders, left out", self.hidden),
+            counted("hidden or linked twice, left out", self.hidden),
             ("scenes", str(self.n_scenes), self.groups_from),
         ]
         for what, pairs in (
@@ -170,15 +194,25 @@ def take_inventory(
         If nothing is there.
     """
     root = Path(source)
-    scan = scan_folder(root) if root.is_dir() else Scan(load_dataset(source), (), (), ())
-    dataset = scan.dataset
-    inventory = Inventory(dataset.name, dataset.groups_from, n_scenes=len(set(dataset.groups)))
+    listing = list_folder(root) if root.is_dir() else Listing(load_dataset(source))
+    dataset = listing.dataset
+
+    def inside(paths: Iterable[Path]) -> list[str]:
+        return [printable(path.relative_to(root)) for path in paths]
+
+    inventory = Inventory(dataset.name, dataset.groups_from, dataset.layout, n_scenes=len(set(dataset.groups)))
     inventory.labels.update(dataset.labels)
-    inventory.images_without_mask = [printable(path.relative_to(root)) for path in scan.images_without_mask]
-    inventory.masks_without_image = [printable(path.relative_to(root)) for path in scan.masks_without_image]
-    inventory.second_images = [printable(path.relative_to(root)) for _, path in scan.twins]
-    inventory.hidden = [printable(path.relative_to(root)) for path in scan.hidden]
-    inventory.other_files = [printable(path.relative_to(root)) for path in scan.other_files]
+    inventory.facts.update(fact for case in dataset for fact in case.facts)
+    inventory.missing = list(listing.missing)
+    inventory.images_without_mask = inside(listing.images_without_mask)
+    inventory.masks_without_image = inside(listing.masks_without_image)
+    inventory.strangers = inside(listing.strangers)
+    inventory.unread_folders = inside(listing.unread)
+    inventory.second_images = inside(path for _, path in listing.twins)
+    inventory.other_size = inside(listing.other_size)
+    inventory.joined = [f"{a} = {b}" for a, b in listing.joined]
+    inventory.hidden = inside(listing.left_out)
+    inventory.other_files = inside(listing.other_files)
     readable = []
     for done, case in enumerate(dataset, 1):
         try:

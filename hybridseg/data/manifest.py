@@ -73,7 +73,7 @@ def read_text(path: str | os.PathLike[str]) -> str:
 
 
 def parse_rows(
-    text: str, name: str, required: tuple[str, ...], known: tuple[str, ...]
+    text: str, name: str, required: tuple[str, ...], known: tuple[str, ...], delimiter: str = ","
 ) -> list[tuple[int, dict[str, str]]]:
     """Return (line number, row) of CSV text, values stripped, columns that aren't known left out.
 
@@ -82,7 +82,7 @@ def parse_rows(
     DataError
         If it isn't CSV or a required column is missing; ``name`` is what the message calls it.
     """
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     try:
         reader.fieldnames = columns = [column.strip() for column in reader.fieldnames or ()]
         missing = [column for column in required if column not in columns]

@@ -26,7 +26,8 @@ from ..images import MAX_LABEL, SUFFIXES, ImageError, read_bytes, read_pixels
 from ..text import printable
 from .cases import Case, DataError, Dataset, natural_key
 from .files import FileCase
-from .readers import _CHANNEL, _IMAGE_START, IMAGE_FOLDERS, MASK_FOLDERS, _unmarked, _walk, load_dataset
+from .names import CHANNEL, IMAGE_FOLDERS, IMAGE_START, MASK_FOLDERS, unmarked, walk
+from .readers import load_dataset
 
 GREY_SHARE = 0.05
 """A file of which more than this share of pixels is neither dark nor bright is a picture, not a mask."""
@@ -86,13 +87,13 @@ def load_truth(source: str | os.PathLike[str]) -> Dataset:
         return load_dataset(source)
     except DataError:
         root = Path(source)
-        files = [path for path in _walk(root) if path.suffix.lower() in SUFFIXES] if root.is_dir() else []
+        files = [path for path in walk(root) if path.suffix.lower() in SUFFIXES] if root.is_dir() else []
         if not files or not all(_is_mask(path, root) for path in files):
             raise
     masks: dict[str, list[Path]] = defaultdict(list)
-    channels = all(path.stem.endswith(_CHANNEL) for path in files)  # else _0000 is a number like others
+    channels = all(path.stem.endswith(CHANNEL) for path in files)  # else _0000 is a number like others
     for path in files:
-        name = next((n for n in _shorter(path.stem) if n.endswith(_CHANNEL) and not channels), _stem(path.stem))
+        name = next((n for n in _shorter(path.stem) if n.endswith(CHANNEL) and not channels), _stem(path.stem))
         masks["/".join((*path.relative_to(root).parts[:-1], name))].append(path)
     for name, paths in masks.items():
         _check_doubles(root, name, [(path, path.stem.replace(name.rpartition("/")[2], "*", 1)) for path in paths])
@@ -127,7 +128,7 @@ def match_predictions(dataset: Dataset, folder: str | os.PathLike[str]) -> Match
     names = _names(dataset)
     found: dict[str, list[tuple[Path, str]]] = defaultdict(list)
     extra = []
-    for path in _walk(root):
+    for path in walk(root):
         parts = path.relative_to(root).parts[:-1]
         if path.suffix.lower() not in SUFFIXES or any(part.lower() in IMAGE_FOLDERS for part in parts):
             continue
@@ -203,7 +204,7 @@ def _shorter(name: str) -> Iterator[str]:
     yield name
     while True:
         before = name
-        for less in (_unmarked, lambda text: _END.sub("", text), lambda text: _START.sub("", text)):
+        for less in (unmarked, lambda text: _END.sub("", text), lambda text: _START.sub("", text)):
             if (shorter := less(name)) != name:
                 name = shorter
                 yield name
@@ -224,7 +225,7 @@ def _keys(case: Case) -> Iterator[str]:
     if isinstance(case, FileCase):
         yield case.image_path.stem
         yield from (_stem(path.stem) for path in case.mask_paths)
-    yield _IMAGE_START.sub("", case.case_id.rpartition("/")[2])
+    yield IMAGE_START.sub("", case.case_id.rpartition("/")[2])
 
 
 def _names(dataset: Dataset) -> dict[str, str]:

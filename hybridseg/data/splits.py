@@ -28,6 +28,7 @@ __all__ = [
     "busi_split",
     "check_split",
     "grouped_folds",
+    "published_folds",
     "published_groups",
     "read_split",
     "write_split",
@@ -74,6 +75,29 @@ def busi_split(dataset: Dataset | None = None, part: Literal["development", "tes
     groups = {case.case_id: case.group for case in dataset}
     labels = {case.case_id: case.label for case in dataset}
     return Split((Fold(split.case_ids, test),), groups, labels)
+
+
+def published_folds(dataset: Dataset, n_folds: int) -> Split:
+    """Return the folds that a data set's authors publish with it.
+
+    Raises
+    ------
+    DataError
+        If they publish none of this number, or a group is tested in two of them.
+    """
+    if n_folds not in dataset.folds:
+        known = " or ".join(map(str, sorted(dataset.folds))) or "none"
+        raise DataError(f"dataset {printable(dataset.name)}: `n_folds` must be {known} as published, got {n_folds}")
+    fold_of = dataset.folds[n_folds]
+    first: dict[str, Case] = {}
+    for case in dataset:
+        other = first.setdefault(case.group, case)
+        if fold_of[case.case_id] != fold_of[other.case_id]:
+            raise DataError(
+                f"dataset {printable(dataset.name)}: the published folds test {printable(other.case_id)} and "
+                f"{printable(case.case_id)} of one group in two folds; deal others with --split grouped"
+            )
+    return split_from_rows((case.case_id, case.group, case.label, str(fold_of[case.case_id])) for case in dataset)
 
 
 @dataclass(frozen=True)

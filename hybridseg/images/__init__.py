@@ -35,6 +35,7 @@ from .reading import (
     read_image,
     read_mask,
     read_pixels,
+    read_size,
     why_no_image,
 )
 from .scan import find_scan
@@ -60,6 +61,7 @@ __all__ = [
     "read_image",
     "read_mask",
     "read_pixels",
+    "read_size",
     "why_no_image",
     "write_image",
     "write_mask",

@@ -101,6 +101,13 @@ def count_frames(data: bytes) -> int:
         return _frames(picture)
 
 
+def find_size(data: bytes) -> tuple[int, int]:
+    """Return height and width as `decode` would give them, from the header."""
+    picture = _open(data)
+    width, height = picture.size
+    return (width, height) if _orientation(picture) in (5, 6, 7, 8) else (height, width)
+
+
 def choose_frame(frame: int | None, frames: int) -> int:
     """Return which frame is meant."""
     if frames > MAX_FRAMES:

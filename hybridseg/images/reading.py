@@ -112,6 +112,17 @@ def why_no_image(path: str | os.PathLike[str]) -> str:
     return "" if named or raster.is_raster(head) else "is no image of a kind that is read"
 
 
+def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Return height and width of an image file, from its header where that tells; see `read_image` for errors."""
+    data, name = read_bytes(path), printable(path)
+    if _is_dicom(data):
+        return decode_image(data, name).shape
+    try:
+        return raster.find_size(data)
+    except Exception as error:  # as in decode
+        raise _as_image_error(error, name) from error
+
+
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """Return the bytes of a regular file of at most `MAX_FILE_BYTES`; raise `ImageError` otherwise."""
     try:

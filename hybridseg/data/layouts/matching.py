@@ -1,0 +1,222 @@
+"""Finding out which layout a folder has, and sorting its files by that layout's patterns."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ...images import SUFFIXES, read_bytes, read_size
+from ...text import printable
+from ..cases import CLASSES, GROUPS_ALONE, LESION_FREE_CLASS, DataError, Dataset, Facts, natural_key
+from ..files import FileCase
+from ..listing import Listing
+from . import known_layouts
+from .layout import Layout
+from .tables import facts_of, read_folds, read_table
+
+
+@dataclass
+class Sorted:
+    """The files of a folder as one layout sorts them.
+
+    ``images`` and ``masks`` are by place (the part of a path before the pattern) and key.
+    """
+
+    layout: Layout
+    images: dict[tuple[str, str], list[tuple[Path, re.Match[str]]]] = field(default_factory=dict)
+    masks: dict[tuple[str, str], list[Path]] = field(default_factory=dict)
+    tables: list[Path] = field(default_factory=list)
+    strangers: list[Path] = field(default_factory=list)
+    others: list[Path] = field(default_factory=list)
+
+    @property
+    def is_found(self) -> bool:
+        """Whether this is the folder's layout: its table is there, with images or masks.
+
+        Without the table there must be both, no other picture, and several patients where names tell patients: one
+        name with a number says little.
+        """
+        if self.tables:
+            return bool(self.images or self.masks)
+        patients = {match.groupdict().get("patient", i) for i, ((_, match), *_) in enumerate(self.images.values())}
+        return bool(self.images and self.masks) and not self.strangers and len(patients) > 1
+
+
+def find_layout(root: Path, files: Sequence[Path]) -> Sorted | None:
+    """Return the files sorted by the layout that they have, or None where no layout knows them.
+
+    Raises
+    ------
+    DataError
+        If the folder holds several data sets.
+    """
+    found = [each for layout in known_layouts() if (each := _sort(layout, root, files)).is_found]
+    if len(found) > 1:
+        names = " and ".join(each.layout.name for each in found)
+        raise DataError(f"{printable(root)}: holds several data sets ({names}): give the folder of one of them")
+    return found[0] if found else None
+
+
+def _sort(layout: Layout, root: Path, files: Sequence[Path]) -> Sorted:
+    kinds = [_pattern(text) for text in (layout.image, layout.mask, layout.other or r"(?!)")]
+    table = layout.table.file if layout.table else None
+    done = Sorted(layout)
+    for path in files:
+        if table is not None and fnmatch.fnmatch(path.name, table):
+            done.tables.append(path)
+        elif path.suffix.lower() not in SUFFIXES:
+            done.others.append(path)
+        else:
+            image, mask, other = (kind.fullmatch(_plain(path, root)) for kind in kinds)
+            if mask:
+                done.masks.setdefault(_key(mask), []).append(path)
+            elif image:
+                done.images.setdefault(_key(image), []).append((path, image))
+            else:
+                (done.others if other else done.strangers).append(path)
+    return done
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(rf"(?P<place>(?:.*/)?){text}")
+
+
+def _plain(path: Path, root: Path) -> str:
+    return path.relative_to(root).with_suffix("").as_posix()
+
+
+def _key(match: re.Match[str]) -> tuple[str, str]:
+    return match["place"], match["key"].casefold()
+
+
+def list_sorted(root: Path, files: Sorted) -> Listing:
+    """Return what a folder of a known layout holds."""
+    layout = files.layout
+    rows, missing = _rows(files)
+    repeated = Counter(found[0][0].stem for found in files.images.values())
+    cases, without, other_size, listed = [], [], [], set()
+    for (place, key), found in files.images.items():
+        path, match = found[0]
+        name = path.stem.casefold()
+        if rows is not None and name not in rows:
+            missing.append(f"{rows.name} doesn't list {printable(path.name)}")
+        listed.add(name)
+        masks = tuple(files.masks.get((place, key), ()))
+        case_id = path.stem if repeated[path.stem] == 1 else place + path.stem
+        case = _case(layout, FileCase(case_id, "", "", path, masks), match.groupdict(), rows)
+        if not masks and case.label != LESION_FREE_CLASS:
+            without.append(path)
+        elif layout.other_sizes and any(read_size(mask) != read_size(path) for mask in masks):
+            other_size.append(path)
+        else:
+            cases.append(case)
+    absent = sorted(set(rows or ()) - listed, key=natural_key)
+    if rows and absent:
+        missing.append(
+            f"{layout.name} is incomplete: {len(absent)} of the {len(rows)} images that {rows.name} lists are missing, "
+            f"for example {printable(absent[0], 99)}"
+        )
+    cases.sort(key=lambda case: natural_key(case.case_id))
+    joined = _sharing_an_image(cases)
+    patients = any("patient" in case.facts for case in cases)
+    dataset = Dataset(
+        root.resolve().name,
+        tuple(_joined(cases, joined)),
+        f"{layout.name}'s patients" if patients else GROUPS_ALONE,
+        layout=layout.name,
+        folds=_folds(files, cases),
+    )
+    return Listing(
+        dataset,
+        images_without_mask=tuple(without),
+        masks_without_image=tuple(p for key, paths in files.masks.items() if key not in files.images for p in paths),
+        strangers=tuple(files.strangers),
+        twins=tuple((found[0][0], path) for found in files.images.values() for path, _ in found[1:]),
+        missing=tuple(missing),
+        other_files=tuple(files.others),
+        other_size=tuple(other_size),
+        joined=tuple(joined),
+    )
+
+
+class _Rows(dict[str, dict[str, str]]):
+    """The rows of a set's table by image name; ``name`` is the table's."""
+
+    name = ""
+
+
+def _rows(files: Sorted) -> tuple[_Rows | None, list[str]]:
+    """Return the rows of the set's table, None where it has or needs none, and what is missing."""
+    table = files.layout.table
+    if table is None:
+        return None, []
+    if len(files.tables) > 1:
+        both = " and ".join(printable(path) for path in files.tables[:2])
+        raise DataError(f"{both}: two tables of {files.layout.name}; give the folder of one set")
+    if not files.tables:
+        return None, [f"looks like {files.layout.name}, but {table.file} is missing"]
+    rows = _Rows(read_table(files.tables[0], table))
+    rows.name = files.tables[0].name
+    return rows, []
+
+
+def _case(layout: Layout, case: FileCase, named: Mapping[str, str | None], rows: _Rows | None) -> FileCase:
+    """Return a case with what its path, its row in the table and the layout tell."""
+    table, row = layout.table, rows and rows.get(case.image_path.stem.casefold())
+    facts: Facts = dict(layout.facts)
+    patient, label = named.get("patient") or "", named.get("label") or ""
+    if table and row:
+        facts |= facts_of(row, table.facts, f"{table.file}, {case.case_id}")
+        patient = row[table.patient] if table.patient else patient
+        label = row[table.label] if table.label else label
+    if patient:
+        facts["patient"] = patient
+    label = label.casefold() if label.casefold() in CLASSES else label
+    return replace(case, group=patient or case.case_id, label=label, facts=facts)
+
+
+def _sharing_an_image(cases: Sequence[FileCase]) -> list[tuple[str, str]]:
+    """Return the pairs of groups that hold one image file, to the byte."""
+    by_size: dict[int, list[FileCase]] = {}
+    for case in cases:
+        by_size.setdefault(case.image_path.stat().st_size, []).append(case)
+    pairs = set()
+    for same in by_size.values():
+        if len({case.group for case in same}) > 1:
+            first: dict[str, str] = {}
+            for case in same:
+                digest = hashlib.sha256(read_bytes(case.image_path)).hexdigest()
+                if first.setdefault(digest, case.group) != case.group:
+                    pairs.add((first[digest], case.group))
+    return sorted(pairs, key=lambda pair: natural_key(" ".join(pair)))
+
+
+def _joined(cases: Sequence[FileCase], pairs: Sequence[tuple[str, str]]) -> list[FileCase]:
+    """Return the cases, groups that share an image under the name of one of them."""
+    name = {case.group: case.group for case in cases}
+    for a, b in pairs:
+        old, new = name[b], name[a]
+        name = {group: new if now == old else now for group, now in name.items()}
+    return [replace(case, group=name[case.group]) for case in cases]
+
+
+def _folds(files: Sorted, cases: Sequence[FileCase]) -> dict[int, dict[str, int]]:
+    """Return the published folds that are there: number of folds to case_id to fold, from 1 as they are written."""
+    if not files.tables:
+        return {}
+    found = {}
+    for n_folds, file in files.layout.folds.items():
+        path = files.tables[0].with_name(file.file)
+        if path.is_file():
+            by_name = read_folds(path, file)
+            lacking = [case.case_id for case in cases if case.image_path.stem.casefold() not in by_name]
+            if lacking:
+                first = printable(lacking[0])
+                raise DataError(f"{printable(path)}: has no fold for {first} ({len(lacking)} such images)")
+            found[n_folds] = {case.case_id: by_name[case.image_path.stem.casefold()] for case in cases}
+    return found
