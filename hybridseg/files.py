@@ -1,13 +1,38 @@
-"""The one way in which a file gets its final name: whole, or not at all."""
+"""Files are read if they are regular and not too large, and get their final name whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import time
 from pathlib import Path
 
 _PART = (".hybridseg-", ".part")
+
+
+def read_regular(path: str | os.PathLike[str], max_bytes: int) -> bytes:
+    """Return the bytes of a regular file.
+
+    A pipe would hang and a device never end, so neither is opened.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is a folder, a pipe or a device, or has more than ``max_bytes``. The caller says which file.
+    """
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: no such file") from None
+    if not stat.S_ISREG(status.st_mode):
+        is_folder = stat.S_ISDIR(status.st_mode)
+        raise ValueError("expected a file, got a folder" if is_folder else "it is not a regular file")
+    if status.st_size > max_bytes:
+        raise ValueError(f"it has {status.st_size} bytes, at most {max_bytes} are read")
+    return Path(path).read_bytes()
 
 
 def check_writable(path: Path) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .files import write_atomically
+from .files import read_regular, write_atomically
 from .postprocess import OperatingPoint
 from .text import one_line
 from .validation import ModelFormatError
@@ -33,13 +33,17 @@ MAX_MODEL_BYTES = 2**29
 MAX_HEADER_BYTES = 2**24
 """A longer ``model.json`` is refused: parsed, it takes up to forty times its size."""
 
+MAX_FILE_BYTES = MAX_MODEL_BYTES + MAX_HEADER_BYTES
+"""A larger file is refused unread: what doesn't compress grows a little."""
+
 Arrays = dict[str, NDArray[Any]]
 
 # What zipfile, zlib, json and numpy raise on bytes that aren't a model. AttributeError: a JSON value of
-# another kind than expected; RuntimeError: an encrypted member, endless nesting.
+# another kind than expected; RuntimeError: an encrypted member, endless nesting; OverflowError: a side of an array that
+# no array can have.
 _HOSTILE = (
     zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, RuntimeError,
-    AttributeError, KeyError, TypeError, ValueError, SyntaxError, tokenize.TokenError,
+    AttributeError, KeyError, OverflowError, TypeError, ValueError, SyntaxError, tokenize.TokenError,
 )  # fmt: skip
 
 
@@ -97,7 +101,7 @@ def read_model_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Array
     """
     path = Path(path)
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(io.BytesIO(read_regular(path, MAX_FILE_BYTES))) as archive:
             members = archive.infolist()
             unpacked = sum(member.file_size for member in members)
             if unpacked > MAX_MODEL_BYTES:
@@ -167,7 +171,7 @@ def _read_array(data: bytes) -> NDArray[Any]:
     wanted = dtype.itemsize
     for side in shape:
         wanted *= side
-    if dtype.hasobject or wanted != len(data) - stream.tell():
+    if dtype.hasobject or not dtype.itemsize or wanted != len(data) - stream.tell():
         raise ValueError(f"an array of {dtype} {shape} doesn't fill its {len(data)} bytes")
     array: NDArray[Any] = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
     return array

@@ -324,7 +324,7 @@ class Segmenter(ABC):
         try:
             model._set_state({**header["state"], **arrays})
             model._check_state()
-        except (ValueError, TypeError, AttributeError, IndexError) as error:
+        except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
             raise ModelFormatError(f"{path}: what it has learned doesn't fit {mine}: {one_line(error)}") from None
         return model
 

@@ -7,6 +7,9 @@ import io
 import os
 from collections.abc import Iterable, Sequence
 
+MAX_FIELDS = 200
+"""Lines at most about one thing."""
+
 
 def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], *, indent: str = "", numbers: bool = False) -> str:
     """Return header and rows with each column as wide as its widest cell.
@@ -27,9 +30,20 @@ def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], *, indent: str
 
 
 def fields(pairs: Sequence[tuple[str, object]]) -> str:
-    """Return ``name: value`` lines with the values aligned."""
-    width = max(len(name) for name, _ in pairs) + 1
-    return "\n".join(f"{name + ':':<{width}} {value}" for name, value in pairs)
+    """Return ``name: value`` lines with the values aligned.
+
+    Texts may come from a stranger's file: they are printed as printable characters, cut where they are very long.
+    """
+    lines = [(bounded(name, 100), bounded(str(value), 2000)) for name, value in pairs[:MAX_FIELDS]]
+    if len(pairs) > MAX_FIELDS:
+        lines.append(("left out", f"{len(pairs) - MAX_FIELDS} more lines"))
+    width = max(len(name) for name, _ in lines) + 1
+    return "\n".join(f"{name + ':':<{width}} {value}" for name, value in lines)
+
+
+def bounded(text: str, most: int) -> str:
+    """Return text as one printable line of about ``most`` characters."""
+    return printable(text[: most + 1], most)
 
 
 def shortened(names: Sequence[str], width: int) -> list[str]:

@@ -76,12 +76,12 @@ def test_descriptions_that_are_none(here: Path, text: str) -> None:
 
 
 def test_a_run_folder_of_rows_too_large(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hybridseg.bench import sound
+    from hybridseg.bench import records
 
     (here / "run" / "cells").mkdir(parents=True)
     write_json(here / "run" / "run.json", description())
     with CellFile(RunFolder(here / "run").cell("c")) as file:
         file.append(FitRecord(None, {}))
     size = (here / "run" / "run.json").stat().st_size
-    monkeypatch.setattr(sound, "MAX_FILE_BYTES", size - 1)
+    monkeypatch.setattr(records, "MAX_FILE_BYTES", size - 1)
     assert "bytes, at most" in one_line(hybridseg("info", "run"))

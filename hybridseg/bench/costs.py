@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..files import read_regular
 from ..text import printable
 from .records import Record, RunError, RunFolder
-from .sound import check_cost, parse_json, read_limited
+from .sound import MAX_FILE_BYTES, check_cost, parse_json
 
 IDLE_CORES = 0.8
 """Below this share of one core the machine wasn't idle while a method was timed."""
@@ -32,7 +33,7 @@ def method_cost(folder: RunFolder, key: str, records: Sequence[Record]) -> dict[
     cost: dict[str, Any] = {}
     if path.is_file():
         try:
-            cost = parse_json(read_limited(path))
+            cost = parse_json(read_regular(path, MAX_FILE_BYTES))
             check_cost(cost)
             median, p95 = cost.get("warm_ms_median"), cost.get("warm_ms_p95")
         except ValueError as error:

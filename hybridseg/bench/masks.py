@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..files import write_atomically
+from ..files import read_regular, write_atomically
 from .records import Record, RunFolder
+from .sound import MAX_FILE_BYTES
 
 
 def encode_mask(mask: NDArray[np.bool_]) -> bytes:
@@ -36,7 +37,8 @@ def read_row_mask(folder: RunFolder, stem: str, row: Record) -> NDArray[np.bool_
     None where there is none, or where the file isn't the row's: another size or another number of pixels.
     """
     try:
-        with Image.open(folder.mask(stem, row.case_id), formats=("PNG",)) as picture:
+        png = read_regular(folder.mask(stem, row.case_id), MAX_FILE_BYTES)
+        with Image.open(io.BytesIO(png), formats=("PNG",)) as picture:
             if picture.mode != "1" or picture.size != (row.width, row.height):
                 return None
             mask = np.asarray(picture)

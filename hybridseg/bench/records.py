@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import IO, Any
 
-from ..files import remove_parts, write_atomically
+from ..files import read_regular, remove_parts, write_atomically
 from ..text import printable
-from .sound import check_description, check_fit, check_row, parse_json, read_limited
+from .sound import MAX_FILE_BYTES, check_description, check_fit, check_row, parse_json
 
 FORMAT_VERSION = 1
 
@@ -239,7 +239,7 @@ def read_run(root: str | os.PathLike[str]) -> tuple[dict[str, Any], list[Record]
 def read_cell(path: Path) -> tuple[FitRecord | None, list[Record]]:
     """Return the fit line and the whole rows of a cell's file; raise `RunError` if it is damaged."""
     try:
-        data = read_limited(path)
+        data = read_regular(path, MAX_FILE_BYTES)
     except (OSError, ValueError) as error:
         raise RunError(f"{printable(path)} can't be read: {error}") from None
     return parse_lines(data[: data.rfind(b"\n") + 1], path)
@@ -248,7 +248,7 @@ def read_cell(path: Path) -> tuple[FitRecord | None, list[Record]]:
 def read_description(folder: RunFolder) -> dict[str, Any]:
     """Return what is in ``run.json``; raise `RunError` if it isn't there or isn't of this version."""
     try:
-        description = parse_json(read_limited(folder.description))
+        description = parse_json(read_regular(folder.description, MAX_FILE_BYTES))
     except FileNotFoundError:
         raise RunError(f"{printable(folder.root)}: not a run folder (no run.json)") from None
     except ValueError as error:

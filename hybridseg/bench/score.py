@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..data import Dataset, Matches, match_predictions, read_prediction
 from ..files import write_atomically
+from ..images import read_bytes
 from ..text import printable
 from .cell import Progress, failure, score_case
 from .masks import encode_mask, write_row_mask
@@ -133,7 +134,7 @@ def _plan(truth: Dataset, matches: Matches, name: str, source: str, folds: dict[
     """Return what a run of these masks is: nothing is fitted, and folds are those of the run that they join."""
     digest = hashlib.sha256(name.encode(errors="surrogatepass"))
     for case_id, paths in matches.files.items():
-        contents = b"".join(hashlib.sha256(path.read_bytes()).digest() for path in paths)
+        contents = b"".join(hashlib.sha256(read_bytes(path)).digest() for path in paths)
         digest.update(case_id.encode(errors="surrogatepass") + contents)
     method = Method(name, digest.hexdigest(), MASKS, {"folder": source}, as_given=True)
     data_hash = truth.content_hash()

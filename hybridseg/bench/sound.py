@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ..text import printable
@@ -34,14 +33,6 @@ _COST = {
     ), "number or none"),
     "error": str, "cpu": str, "sweep": list,
 }  # fmt: skip
-
-
-def read_limited(path: Path) -> bytes:
-    """Return a file's bytes; raise ValueError if it is larger than `MAX_FILE_BYTES`."""
-    size = path.stat().st_size
-    if size > MAX_FILE_BYTES:
-        raise ValueError(f"it has {size} bytes, at most {MAX_FILE_BYTES} are read")
-    return path.read_bytes()
 
 
 def parse_json(text: str | bytes) -> Any:

@@ -12,6 +12,8 @@ from ..registry import create, load_shipped, parse_spec, shipped
 if TYPE_CHECKING:
     from ..segmenter import Segmenter
 
+_MAX_CARD_BYTES = 2**24
+
 
 def create_trained(spec: str) -> Segmenter:
     """Return a segmenter that can predict: a shipped model before an untrained method of the same name.
@@ -95,10 +97,11 @@ def origin(spec: str, model: Segmenter) -> dict[str, str]:
 
 
 def _read_card(path: Path) -> dict[str, Any]:
+    from ..files import read_regular
     from ..validation import ModelFormatError
 
     try:
-        card = json.loads(path.read_text("utf-8"))
+        card = json.loads(read_regular(path, _MAX_CARD_BYTES))
     except (ValueError, RecursionError) as error:
         raise ModelFormatError(f"{path}: not a model's card: {error}") from None
     if not isinstance(card, dict) or not all(isinstance(card.get(key) or {}, dict) for key in ("data", "split")):

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+_MAX_BYTES = 2**20
 _NOT_IN_FILES = ("dry-run", "help")
 _ONE_SEED = "a run has one `seed`: run the suite once for each, with --seed and another -o"
 _WHY_NOT = {
@@ -37,13 +38,15 @@ def read_suite(path: str, command: click.Command) -> dict[str, Any]:
         If the file isn't TOML, names an option that isn't there, or gives one a value of another type.
     FileNotFoundError
     """
+    from ..files import read_regular
+
     file = Path(path)
     if not file.is_file():
         hint = "" if file.suffix == ".toml" else " (a method is given with -m)"
         raise FileNotFoundError(f"{path}: no such suite{hint}")
     try:
-        written = tomllib.loads(file.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        written = tomllib.loads(read_regular(file, _MAX_BYTES).decode("utf-8"))
+    except ValueError as error:
         raise ValueError(f"{path}: not TOML: {error}") from None
     except RecursionError:
         raise ValueError(f"{path}: not TOML: nested too deeply") from None

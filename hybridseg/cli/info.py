@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import click
 
 from .. import registry
-from ..text import aligned, fields
+from ..text import MAX_FIELDS, aligned, bounded, fields
 
 
 @click.command()
@@ -24,9 +26,9 @@ def info(what: str) -> None:
         path = registry.shipped(str(path)) or path
     if path.is_dir():
         click.echo(_run(path))
-    elif path.suffix == ".onnx" and path.is_file():
+    elif path.suffix == ".onnx" and path.exists():
         click.echo(_onnx(path))
-    elif path.is_file():
+    elif path.exists():
         click.echo(_image(path) if _is_image(path) else _saved(path))
     elif path.suffix and ".py:" not in what and "[" not in path.name:
         raise FileNotFoundError(f"{path}: no such file")
@@ -61,9 +63,11 @@ def _saved(path: Path) -> str:
     from ..modelfile import read_model_file
 
     header, arrays = read_model_file(path)
-    params = [[name, repr(value)] for name, value in header["params"].items()]
-    learned = [[name, _short(value)] for name, value in header["state"].items()]
-    learned += [[name, f"{array.dtype} {array.shape}"] for name, array in arrays.items()]
+    params = _rows((name, repr(value)) for name, value in header["params"].items())
+    learned = _rows([
+        *((name, _as_text(value)) for name, value in header["state"].items()),
+        *((name, f"{array.dtype} {array.shape}") for name, array in arrays.items()),
+    ])
     lines = fields(
         [("saved model", path), ("class", header["class"]), ("size", f"{path.stat().st_size} bytes")]
     )
@@ -76,7 +80,6 @@ def _saved(path: Path) -> str:
 
 def _onnx(path: Path) -> str:
     from ..onnx import describe
-    from ..text import printable
 
     found = describe(path)
     lines: list[tuple[str, Any]] = [("file", path), ("size", f"{found.size_bytes / 1e6:.2f} MB")]
@@ -88,7 +91,7 @@ def _onnx(path: Path) -> str:
         ("parameters", f"{found.parameters:,}"),
         ("multiply-adds", f"{found.multiply_adds:,}"),
     ]
-    lines += [(name, printable(" ".join(text.split()))) for name, text in sorted(found.metadata.items())]
+    lines += [(name, " ".join(text.split())) for name, text in sorted(found.metadata.items())]
     return fields(lines)
 
 
@@ -144,7 +147,11 @@ def _is_image(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def _short(value: Any) -> str:
+def _rows(pairs: Iterable[tuple[str, str]]) -> list[list[str]]:
+    """Return names and values from a file as rows of a table; their texts and their number are the file's."""
+    return [[bounded(name, 100), bounded(text, 100)] for name, text in islice(pairs, MAX_FIELDS)]
+
+
+def _as_text(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, default=repr)
-    text = " ".join(text.split())
-    return text if len(text) <= 100 else f"{text[:97]}..."
+    return " ".join(text.split())

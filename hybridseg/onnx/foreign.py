@@ -17,6 +17,7 @@ import spox
 import spox.opset.ai.onnx.v18 as op
 from spox import Tensor, Var
 
+from ..files import read_regular
 from ..postprocess import OperatingPoint
 from ..validation import ModelFormatError
 from .batch import const
@@ -25,6 +26,7 @@ from .finish import OPSET
 from .network import Preprocessing, wrap_network
 from .runtime import parse_screened
 
+MAX_DESCRIPTION_BYTES = 2**20
 MAX_SIDE = 8192
 MAX_CHANNELS = 4096
 
@@ -101,7 +103,7 @@ def read_description(path: str | os.PathLike[str]) -> tuple[Foreign, OperatingPo
         If it isn't TOML or names something else.
     """
     try:
-        entries = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        entries = tomllib.loads(read_regular(path, MAX_DESCRIPTION_BYTES).decode("utf-8"))
         point = OperatingPoint(**entries.pop("operating_point", {}))
         unknown = sorted(set(entries) - {field.name for field in fields(Foreign)})
         if unknown:

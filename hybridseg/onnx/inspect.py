@@ -13,6 +13,7 @@ import numpy as np
 from ..validation import ModelFormatError
 from .finish import bodies, graphs
 from .runtime import EXPORT_LINE, MAX_REASON
+from .screening import screen
 from .segmenter import PREFIX
 
 
@@ -66,7 +67,7 @@ def describe(path: str | os.PathLike[str]) -> Description:
     except ImportError:
         raise ImportError(f"reading what is in an ONNX file needs onnx: {EXPORT_LINE}") from None
     path = Path(path)
-    data = path.read_bytes()
+    data, _ = screen(path)
     try:
         model = onnx.load_model_from_string(data)
     except DecodeError:

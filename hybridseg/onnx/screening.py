@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from ..files import read_regular
 from ..validation import ModelFormatError
 
 MAX_FILE_BYTES = 2**30
@@ -65,21 +66,18 @@ def screen(path: str | os.PathLike[str]) -> tuple[bytes, Declared]:
     Raises
     ------
     ModelFormatError
-        If it is larger than `MAX_FILE_BYTES`, isn't ONNX, has operators outside the standard's domains, functions of
-        its own, or weights in a file outside its folder; one line says which.
+        If it is no regular file, is larger than `MAX_FILE_BYTES`, isn't ONNX, has operators outside the standard's
+        domains, functions of its own, or weights in a file outside its folder; one line says which.
     """
     path = Path(path)
-    with path.open("rb") as file:
-        data = file.read(MAX_FILE_BYTES + 1)
-    if len(data) > MAX_FILE_BYTES:
-        raise ModelFormatError(f"{path}: larger than {MAX_FILE_BYTES} bytes")
     try:
+        data = read_regular(path, MAX_FILE_BYTES)
         declared = _read_model(data)
         for name in declared.external:
             _check_external(name, path.parent)
     except _DamagedError:
         raise ModelFormatError(f"{path}: not an ONNX file, or a truncated one") from None
-    except ModelFormatError as error:
+    except ValueError as error:
         raise ModelFormatError(f"{path}: {error}") from None
     return data, declared
 

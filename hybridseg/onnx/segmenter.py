@@ -125,6 +125,8 @@ class OnnxSegmenter(Segmenter):
             if output.shape != images.shape:
                 problem = f"output `{name}` must have the image's shape {images.shape}, got {output.shape}"
                 raise RuntimeError(f"{self.path}: {problem}")
+        if mask.max() > 1:
+            raise RuntimeError(f"{self.path}: output `mask` must hold only 0 and 1, got {mask.max()}")
         return mask, probability
 
     def _open(self, known: bytes | None = None) -> Any:
@@ -166,10 +168,6 @@ def _open_session(path: str, threads: int, known: bytes | None) -> Any:
         raise ValueError(f"`threads` must be an integer of at least 1, got {threads!r}")
     if not path:
         raise ValueError("`path` must name an .onnx file, got an empty string")
-    if not Path(path).exists():
-        raise FileNotFoundError(f"{path}: no such file")
-    if not Path(path).is_file():
-        raise ModelFormatError(f"{path}: expected an ONNX file, got a folder")
     data, weights_folder = known, None
     if data is None:
         data, declared = screen(path)

@@ -21,11 +21,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..files import write_atomically
+from ..files import read_regular, write_atomically
 from .augment import augment
 from .operating import THRESHOLDS, f1_per_image
 
 CHECKPOINT = "checkpoint.npz"
+MAX_CHECKPOINT_BYTES = 2**31
 
 Teacher = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.float32]]
 """From an image (S, S), uint8, to a probability (S, S), float32; several teachers draw who answers."""
@@ -364,7 +365,8 @@ def _set_start(model: Any, start: Sequence[NDArray[Any]]) -> None:
 def _read(path: Path, names: Sequence[str]) -> tuple[dict[str, Any], dict[str, list[NDArray[Any]]]]:
     """Return a checkpoint's header and the arrays of these roles."""
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+        stream = io.BytesIO(read_regular(path, MAX_CHECKPOINT_BYTES))
+        with np.load(stream, allow_pickle=False) as stored:
             header = json.loads(stored["header"].tobytes())
             return header, {
                 name: [stored[key] for key in sorted(stored.files) if key.startswith(f"{name}_")] for name in names

@@ -1,0 +1,101 @@
+"""ONNX files that would print what they like, or give masks that are none."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from _hostile import hybridseg, one_line, write_scan
+
+pytest.importorskip("onnx")
+
+import onnx
+from onnx import TensorProto, helper
+
+from hybridseg import OnnxSegmenter
+
+ESCAPE = "\x1b[2J\x1b]0;owned\x07"
+SIDES = ["N", "H", "W", 1]
+
+
+def write_model(path: Path, nodes: list[onnx.NodeProto], tensors: tuple[onnx.TensorProto, ...] = ()) -> None:
+    """Write a file of our signature; ``nodes`` make `mask` and `probability` of `image`."""
+    graph = helper.make_graph(
+        nodes,
+        "graph",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, SIDES)],
+        [
+            helper.make_tensor_value_info("mask", TensorProto.UINT8, SIDES),
+            helper.make_tensor_value_info("probability", TensorProto.FLOAT, SIDES),
+        ],
+        tensors,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+
+
+def write_shouting(path: Path) -> None:
+    """Write a file whose names hold what moves a terminal's cursor, and whose metadata are very long."""
+    value = helper.make_tensor_value_info(f"in{ESCAPE}", TensorProto.FLOAT, [ESCAPE])
+    out = helper.make_tensor_value_info(f"out{ESCAPE}" + "x" * 10**5, TensorProto.FLOAT, [ESCAPE])
+    node = helper.make_node(f"Op{ESCAPE}", [value.name], [out.name])
+    graph = helper.make_graph([node], "graph", [value], [out])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    for number in range(2000):
+        model.metadata_props.add(key=f"hybridseg.k{number}{ESCAPE}", value=ESCAPE * (10**5 if number == 0 else 1))
+    path.write_bytes(model.SerializeToString())
+
+
+def write_shouting_saved(path: Path) -> None:
+    header = {
+        "format": "hybridseg-model", "format_version": 1, "class": "m:C",
+        "params": {f"p{ESCAPE}": ESCAPE * 10**5}, "state": {"text_": ESCAPE, f"{'l' * 10**5}_": ESCAPE},
+    }  # fmt: skip
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("model.json", json.dumps(header))
+
+
+def write_shouting_run(path: Path) -> None:
+    from _reports import write_small_run
+
+    write_small_run(path)
+    description = json.loads((path / "run.json").read_text("utf-8"))
+    (path / "run.json").write_text(json.dumps({**description, "dataset": ESCAPE * 10**5}))
+
+
+@pytest.mark.parametrize(
+    ("name", "write"), [("x.onnx", write_shouting), ("x.hybridseg", write_shouting_saved), ("run", write_shouting_run)]
+)
+def test_info_prints_few_lines_of_bounded_length(here: Path, name: str, write) -> None:
+    write(here / name)
+    result = hybridseg("info", name)
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert all(line.isprintable() for line in lines)
+    assert max(map(len, lines)) < 2500 and len(lines) < 250
+
+
+def test_info_refuses_what_would_not_be_run(here: Path) -> None:
+    nodes = [helper.make_node("Own", ["image"], ["mask", "probability"], domain="com.example")]
+    write_model(here / "x.onnx", nodes)
+    assert "only those of ai.onnx and ai.onnx.ml are run" in one_line(hybridseg("info", "x.onnx"))
+
+
+@pytest.mark.parametrize("value", [2, 255])
+def test_a_mask_of_other_values_than_0_and_1_is_refused(here: Path, value: int) -> None:
+    weight = helper.make_tensor("value", TensorProto.UINT8, [], [value])
+    nodes = [
+        helper.make_node("Mul", ["image", "zero"], ["black"]),
+        helper.make_node("Add", ["black", "value"], ["mask"]),
+        helper.make_node("Cast", ["black"], ["probability"], to=TensorProto.FLOAT),
+    ]
+    write_model(here / "x.onnx", nodes, (weight, helper.make_tensor("zero", TensorProto.UINT8, [], [0])))
+    write_scan(here / "a.png")
+    told = one_line(hybridseg("segment", "-m", "x.onnx", "a.png"), exit_code=1)
+    assert f"output `mask` must hold only 0 and 1, got {value}" in told
+    assert not (here / "a_mask.png").exists()
+    with pytest.raises(RuntimeError, match="only 0 and 1"):
+        OnnxSegmenter.load(here / "x.onnx").predict_both(np.zeros((4, 5), np.uint8))
