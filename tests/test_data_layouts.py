@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import importlib.metadata
+import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +14,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hybridseg.data import DataError, Dataset, load_dataset, published_folds, take_inventory
+from hybridseg.data import (
+    DataError,
+    Dataset,
+    DataWarning,
+    load_dataset,
+    match_predictions,
+    published_folds,
+    take_inventory,
+)
+from hybridseg.data.cases import GROUPS_ALONE
+from hybridseg.data.layouts import GROUP, Layout, known_layouts
 
 RED, GREEN = (255, 0, 0), (0, 255, 0)
 
@@ -67,6 +80,31 @@ def busuclm(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.fixture
+def breast(tmp_path: Path) -> Path:
+    """Four cases, one of them lesion-free, one with corners that are white and transparent."""
+    root = tmp_path / "BrEaST"
+    for number in range(1, 5):
+        picture(root / f"images/case00{number}.png", number)
+        if number < 4:
+            mask(root / f"images/case00{number}_tumor.png")
+    mask(root / "images/case002_other1.png", shape=(3, 3))
+    seen = np.full((8, 10, 4), 255, dtype=np.uint8)
+    seen[0, 0, 3] = 0
+    Image.fromarray(seen).save(root / "images/case001.png")
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.create_sheet("BrEaST-Lesions-USG clinical dat")
+    book.worksheets[0].append(["a dictionary", "of the columns"])
+    header = "CaseID Image_filename Pixel_size BIRADS Verification Diagnosis Classification"
+    book.worksheets[1].append(header.split())
+    for number, label in enumerate(("benign", "malignant", "benign", "normal"), 1):
+        row = [number, f"case00{number}.png", 0.007, "4a", "confirmed by biopsy", "not applicable", label]
+        book.worksheets[1].append(row)
+    book.save(root / "BrEaST-Lesions-USG-clinical-data-Dec-15-2023.xlsx")
+    return root
+
+
 def ids(dataset: Dataset) -> list[str]:
     return [case.case_id for case in dataset]
 
@@ -116,6 +154,103 @@ def test_masks_of_another_size_are_left_out_and_counted(busuclm: Path) -> None:
     assert "HESN_000" not in ids(load_dataset(busuclm))
     inventory = take_inventory(busuclm, pairs=False)
     assert inventory.other_size == ["images/HESN_000.png"] and inventory.usable
+
+
+def test_breast(breast: Path) -> None:
+    dataset = load_dataset(breast)
+    assert dataset.layout == "BrEaST" and ids(dataset) == ["case001", "case002", "case003", "case004"]
+    assert dataset.labels == ["benign", "malignant", "benign", "normal"]
+    assert dataset[1].facts == {"spacing_mm": 0.07, "birads": "4a", "verification": "confirmed by biopsy"}
+    assert dataset[1].spacing_mm == (0.07, 0.07)
+    assert [int(case.mask.sum()) for case in dataset] == [10, 10, 10, 0]
+    assert dataset[0].image[0, :2].tolist() == [0, 255]  # transparent corners are seen on black
+    assert take_inventory(breast, pairs=False).other_files == ["images/case002_other1.png"]
+
+
+def test_breast_without_its_table_says_what_is_lost(breast: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    lost = r'needs openpyxl: pip install "hybridseg\[tables\]"; class, Pixel_size, BIRADS, .* unknown; 1 images without'
+    with pytest.warns(DataWarning, match=lost):
+        dataset = load_dataset(breast)
+    assert ids(dataset) == ["case001", "case002", "case003"] and dataset[1].facts == {}
+    next(breast.glob("*.xlsx")).unlink()
+    with pytest.warns(DataWarning, match=r"BrEaST: its table \(\*.xlsx\) is missing; class"):
+        load_dataset(breast)
+
+
+def test_breast_with_a_damaged_table_is_one_line(breast: Path) -> None:
+    next(breast.glob("*.xlsx")).write_bytes(b"PK\3\4")
+    with pytest.raises(DataError, match=r"can't be read as \.xlsx: "):
+        load_dataset(breast)
+
+
+@pytest.mark.parametrize(
+    ("name", "image", "masked", "case_id", "device"),
+    [
+        ("UDIAT", "original/000001.png", "GT/000001.png", "000001", "Siemens ACUSON Sequoia C512"),
+        ("STU", "Test_Image_1.png", "mask_1.png", "Test_Image_1", "GE Voluson E10"),
+    ],
+)
+def test_layouts_without_a_table(tmp_path: Path, name: str, image: str, masked: str, case_id: str, device: str) -> None:
+    picture(tmp_path / image)
+    mask(tmp_path / masked)
+    dataset = load_dataset(tmp_path)
+    assert dataset.layout == name and ids(dataset) == [case_id] and dataset[0].mask.sum() == 10
+    assert dataset[0].facts == {"device": device} and GROUPS_ALONE in dataset.groups_from
+
+
+def test_busi_in_parts_keeps_its_layout(tmp_path: Path) -> None:
+    for part, name in (("train", "benign/benign (1)"), ("test", "malignant/malignant (2)")):
+        picture(tmp_path / part / f"{name}.png")
+        mask(tmp_path / part / f"{name}_mask.png")
+        mask(tmp_path / part / f"{name}_mask_1.png", (0, 0, 0), (9, 9, 200))
+    dataset = load_dataset(tmp_path)
+    assert dataset.layout == "BUSI" and ids(dataset) == ["benign (1)", "malignant (2)"]
+    assert dataset.labels == ["benign", "malignant"] and dataset[0].mask.sum() == 20
+
+
+def test_names_that_only_resemble_a_layout_are_read_as_a_pair(tmp_path: Path) -> None:
+    for number in (1, 2):
+        picture(tmp_path / f"images/CASE_00{number}.png", number)
+        mask(tmp_path / f"masks/CASE_00{number}.png")
+    assert load_dataset(tmp_path).layout == ""
+
+
+def test_a_package_offers_its_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Offered:
+        name, value = "ours", "theirs:LAYOUT"
+
+        def load(self) -> object:
+            return Layout(name="Ours", image=r"scan_(?P<key>[0-9]+)", mask=r"contour_(?P<key>[0-9]+)")
+
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [Offered()] if group == GROUP else [])
+    known_layouts.cache_clear()
+    picture(tmp_path / "scan_7.png")
+    mask(tmp_path / "contour_7.png")
+    assert load_dataset(tmp_path).layout == "Ours"
+    monkeypatch.setattr(Offered, "load", lambda self: "no layout")
+    known_layouts.cache_clear()
+    with pytest.raises(DataError, match=r"layout `ours` \(theirs:LAYOUT\) must be a Layout, got str"):
+        load_dataset(tmp_path)
+    known_layouts.cache_clear()
+
+
+def test_what_cant_be_listed_is_accounted_for(busbra: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = load_dataset(busbra)
+    (busbra / "closed").mkdir()
+    listed = os.scandir
+
+    def scandir(path: str) -> object:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", path)
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(DataError, match=r"closed can't be listed \(1 such files\)"):
+        load_dataset(busbra)
+    assert take_inventory(busbra, pairs=False).unread_folders == ["closed"]
+    with pytest.raises(DataError, match="closed: can't be listed: Permission denied"):
+        match_predictions(dataset, busbra)
 
 
 @pytest.mark.parametrize(

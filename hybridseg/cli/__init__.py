@@ -7,6 +7,7 @@ import gc
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -97,6 +98,7 @@ class LazyGroup(click.Group):
         # Python looks for cycles among all that is imported, again and again and once more at the end: 0.04 s of 0.3.
         gc.set_threshold(50_000)
         atexit.register(gc.freeze)
+        warnings.showwarning = _show_warning
         try:
             code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except click.exceptions.NoArgsIsHelpError as error:
@@ -125,6 +127,13 @@ def _fail(message: str, code: int = 2) -> int:
     line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(message.split()))
     click.echo(line, err=True)
     return code
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Print a warning as one line on stderr."""
+    from ..text import printable
+
+    click.echo(f"hybridseg: {printable(' '.join(str(message).split()))}", err=True)
 
 
 def _os_error(error: OSError) -> str:

@@ -27,8 +27,8 @@ _format = click.option(
 def data() -> None:
     """Inspect data sets, find near-duplicates, make and check splits, write phantoms.
 
-    DATA is a folder (BUSI as unzipped, images/ and masks/, or <name>_image beside <name>_mask), a manifest
-    (CSV: image, mask, group, label), or `phantoms[n=24,seed=0]`.
+    DATA is a folder (BUSI, BUS-BRA, BUS-UCLM, BrEaST, UDIAT or STU as published, images/ and masks/, or
+    <name>_image beside <name>_mask), a manifest (CSV: image, mask, group, label), or `phantoms[n=24,seed=0]`.
     """
 
 

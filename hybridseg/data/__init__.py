@@ -9,6 +9,7 @@ _LAZY = {
     "Case": "cases",
     "CaseReader": "streaming",
     "DataError": "cases",
+    "DataWarning": "cases",
     "Dataset": "cases",
     "FileCase": "files",
     "Matches": "predictions",
@@ -32,6 +33,7 @@ __all__ = [
     "Case",
     "CaseReader",
     "DataError",
+    "DataWarning",
     "Dataset",
     "FileCase",
     "Fold",
@@ -53,7 +55,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from .cases import Case, DataError, Dataset
+    from .cases import Case, DataError, Dataset, DataWarning
     from .files import FileCase
     from .inventory import Inventory, take_inventory
     from .predictions import Matches, load_truth, match_predictions, read_prediction

@@ -28,6 +28,10 @@ class DataError(ValueError):
     """A folder, manifest or split file doesn't hold what it should. The message is one line."""
 
 
+class DataWarning(UserWarning):
+    """Data are read, but something about them is lost. The message is one line."""
+
+
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
     """Return a sorting key under which ``benign (2)`` comes before ``benign (10)``."""
     parts = re.split(r"([0-9]+)", text)

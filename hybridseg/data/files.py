@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..images import read_bytes, read_facts, read_image, read_mask, write_image, write_mask
+from ..images import read_bytes, read_facts, read_image, read_mask, read_pixels, write_image, write_mask
 from ..text import printable
 from .cases import Case, DataError, Dataset, Progress
 
 
 @dataclass(frozen=True)
 class FileCase(Case):
-    """A case in files; no mask file means lesion-free."""
+    """A case in files; no mask file means lesion-free.
+
+    With ``on_black``, the image is black where its file is transparent; otherwise transparency doesn't count.
+    """
 
     image_path: Path
     mask_paths: tuple[Path, ...]
+    on_black: bool = field(default=False, kw_only=True)
 
     def read(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Return image (H, W) uint8 and the OR of its masks (H, W) bool.
@@ -33,6 +37,8 @@ class FileCase(Case):
             If a mask's size isn't its image's.
         """
         image = read_image(self.image_path)
+        if self.on_black and (opaque := read_pixels(self.image_path).opaque) is not None:
+            image[~opaque] = 0
         mask = np.zeros(image.shape, dtype=np.bool_)
         for path in self.mask_paths:
             part = read_mask(path)

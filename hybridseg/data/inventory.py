@@ -26,8 +26,8 @@ class Inventory:
     name, groups_from, layout : str
     facts : Counter of str
         Cases of which the source tells a fact, by fact.
-    missing : list of str
-        What a wrong or half download lacks.
+    missing, lost : list of str
+        What a wrong or half download lacks; what can't be told without a table.
     labels, image_modes, mask_modes : Counter of str
         Cases by class, image files and mask files by format and mode (``PNG RGB``).
     n_images, n_masks, n_scenes : int
@@ -69,6 +69,7 @@ class Inventory:
     n_scenes: int = 0
     facts: Counter[str] = field(default_factory=Counter)
     missing: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
     labels: Counter[str] = field(default_factory=Counter)
     image_modes: Counter[str] = field(default_factory=Counter)
     mask_modes: Counter[str] = field(default_factory=Counter)
@@ -124,6 +125,7 @@ class Inventory:
         table = [
             ("layout", "", self.layout or "by the names of files and folders"),
             counted("missing", self.missing),
+            counted("lost", self.lost),
             tallied("cases by class", self.labels),
             tallied("facts known", self.facts),
             tallied("image files", self.image_modes),
@@ -204,6 +206,7 @@ def take_inventory(
     inventory.labels.update(dataset.labels)
     inventory.facts.update(fact for case in dataset for fact in case.facts)
     inventory.missing = list(listing.missing)
+    inventory.lost = [listing.lost] if listing.lost else []
     inventory.images_without_mask = inside(listing.images_without_mask)
     inventory.masks_without_image = inside(listing.masks_without_image)
     inventory.strangers = inside(listing.strangers)

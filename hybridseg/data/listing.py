@@ -28,6 +28,8 @@ class Listing:
     other_files, left_out, other_size : tuple of Path
         Left out: what is no picture or outlines something else; what is hidden or linked twice; images of another
         size than their mask in a release that is known for it.
+    lost : str
+        What can't be told without a table that isn't there or can't be read, in a line; empty if nothing is lost.
     joined : tuple of (str, str)
         Patients that share an image to the byte, and so are one group.
     """
@@ -42,6 +44,7 @@ class Listing:
     other_files: tuple[Path, ...] = ()
     left_out: tuple[Path, ...] = ()
     other_size: tuple[Path, ...] = ()
+    lost: str = ""
     joined: tuple[tuple[str, str], ...] = ()
 
 

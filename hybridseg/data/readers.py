@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
 from ..text import printable
-from .cases import GROUPS_ALONE, DataError, Dataset
+from .cases import GROUPS_ALONE, DataError, Dataset, DataWarning
 from .layouts.matching import find_layout, list_sorted
 from .layouts.pairs import list_pairs
 from .listing import Listing, refuse_faults
@@ -24,6 +25,11 @@ def load_dataset(source: str | os.PathLike[str]) -> Dataset:
     source : str or path
         A folder (see `hybridseg.data.layouts`), a ``.csv`` manifest, or ``phantoms``, ``phantoms[n=24,seed=0]``.
 
+    Warns
+    -----
+    DataWarning
+        If a table can't be read that the data can be read without.
+
     Raises
     ------
     DataError
@@ -37,6 +43,8 @@ def load_dataset(source: str | os.PathLike[str]) -> Dataset:
     if path.is_dir():
         listing = list_folder(path)
         refuse_faults(listing, path)
+        if listing.lost:
+            warnings.warn(listing.lost, DataWarning, stacklevel=2)
         return replace(listing.dataset, source=place)
     if path.suffix.lower() == ".csv" and path.is_file():
         return replace(read_manifest(path), source=place)

@@ -15,7 +15,7 @@ from .layout import FoldFile, Layout, Table
 
 __all__ = ["BUILT_IN", "GROUP", "FoldFile", "Layout", "Table", "known_layouts"]
 
-BUILT_IN = ("bus_bra", "bus_uclm")
+BUILT_IN = ("breast", "bus_bra", "bus_uclm", "busi", "stu", "udiat")
 GROUP = "hybridseg.layouts"
 
 

@@ -67,6 +67,8 @@ class Layout:
         What holds for every image, for example the device.
     other_sizes : bool
         True: the release holds masks of another size than their image. Those cases are left out and counted.
+    on_black : bool
+        True: some images are transparent in places, and are seen on black.
     """
 
     name: str
@@ -77,3 +79,4 @@ class Layout:
     folds: Mapping[int, FoldFile] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
     other_sizes: bool = False
+    on_black: bool = False

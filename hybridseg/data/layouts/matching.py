@@ -36,15 +36,17 @@ class Sorted:
 
     @property
     def is_found(self) -> bool:
-        """Whether this is the folder's layout: its table is there, with images or masks.
+        """Whether this is the folder's layout: the table that it needs is there, with images or masks.
 
-        Without the table there must be both, no other picture, and several patients where names tell patients: one
-        name with a number says little.
+        Otherwise there must be both and no other picture. Where a table is missing, names must show several patients,
+        or several images: one says little.
         """
-        if self.tables:
+        table = self.layout.table
+        if self.tables and table and table.needed:
             return bool(self.images or self.masks)
-        patients = {match.groupdict().get("patient", i) for i, ((_, match), *_) in enumerate(self.images.values())}
-        return bool(self.images and self.masks) and not self.strangers and len(patients) > 1
+        names = {match.groupdict().get("patient", key) for key, ((_, match), *_) in self.images.items()}
+        several = len(names) > 1 or bool(self.tables) or table is None
+        return bool(self.images and self.masks) and not self.strangers and several
 
 
 def find_layout(root: Path, files: Sequence[Path]) -> Sorted | None:
@@ -97,7 +99,7 @@ def _key(match: re.Match[str]) -> tuple[str, str]:
 def list_sorted(root: Path, files: Sorted) -> Listing:
     """Return what a folder of a known layout holds."""
     layout = files.layout
-    rows, missing = _rows(files)
+    rows, missing, lost = _rows(files)
     repeated = Counter(found[0][0].stem for found in files.images.values())
     cases, without, other_size, listed = [], [], [], set()
     for (place, key), found in files.images.items():
@@ -108,13 +110,17 @@ def list_sorted(root: Path, files: Sorted) -> Listing:
         listed.add(name)
         masks = tuple(files.masks.get((place, key), ()))
         case_id = path.stem if repeated[path.stem] == 1 else place + path.stem
-        case = _case(layout, FileCase(case_id, "", "", path, masks), match.groupdict(), rows)
+        case = _case(layout, FileCase(case_id, "", "", path, masks, on_black=layout.on_black), match.groupdict(), rows)
         if not masks and case.label != LESION_FREE_CLASS:
             without.append(path)
         elif layout.other_sizes and any(read_size(mask) != read_size(path) for mask in masks):
             other_size.append(path)
         else:
             cases.append(case)
+    others = [*files.others, *(without if lost else ())]
+    if lost and without:
+        lost += f"; {len(without)} images without a mask are left out, which may be lesion-free"
+        without = []
     absent = sorted(set(rows or ()) - listed, key=natural_key)
     if rows and absent:
         missing.append(
@@ -122,8 +128,8 @@ def list_sorted(root: Path, files: Sorted) -> Listing:
             f"for example {printable(absent[0], 99)}"
         )
     cases.sort(key=lambda case: natural_key(case.case_id))
-    joined = _sharing_an_image(cases)
     patients = any("patient" in case.facts for case in cases)
+    joined = _sharing_an_image(cases) if patients else []
     dataset = Dataset(
         root.resolve().name,
         tuple(_joined(cases, joined)),
@@ -138,7 +144,8 @@ def list_sorted(root: Path, files: Sorted) -> Listing:
         strangers=tuple(files.strangers),
         twins=tuple((found[0][0], path) for found in files.images.values() for path, _ in found[1:]),
         missing=tuple(missing),
-        other_files=tuple(files.others),
+        other_files=tuple(others),
+        lost=lost,
         other_size=tuple(other_size),
         joined=tuple(joined),
     )
@@ -150,19 +157,27 @@ class _Rows(dict[str, dict[str, str]]):
     name = ""
 
 
-def _rows(files: Sorted) -> tuple[_Rows | None, list[str]]:
-    """Return the rows of the set's table, None where it has or needs none, and what is missing."""
+def _rows(files: Sorted) -> tuple[_Rows | None, list[str], str]:
+    """Return the rows of the set's table, None where there are none, what is missing, and what is lost by that."""
     table = files.layout.table
     if table is None:
-        return None, []
+        return None, [], ""
     if len(files.tables) > 1:
         both = " and ".join(printable(path) for path in files.tables[:2])
         raise DataError(f"{both}: two tables of {files.layout.name}; give the folder of one set")
-    if not files.tables:
-        return None, [f"looks like {files.layout.name}, but {table.file} is missing"]
-    rows = _Rows(read_table(files.tables[0], table))
-    rows.name = files.tables[0].name
-    return rows, []
+    if files.tables:
+        try:
+            rows = _Rows(read_table(files.tables[0], table))
+        except ImportError as error:
+            why = str(error)
+        else:
+            rows.name = files.tables[0].name
+            return rows, [], ""
+    else:
+        why = f"its table ({table.file}) is missing"
+    if table.needed:
+        return None, [f"looks like {files.layout.name}, but {table.file} is missing"], ""
+    return None, [], f"{files.layout.name}: {why}; class, {', '.join(table.facts.values())} are unknown"
 
 
 def _case(layout: Layout, case: FileCase, named: Mapping[str, str | None], rows: _Rows | None) -> FileCase:

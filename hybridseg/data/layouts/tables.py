@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from ...images import SUFFIXES
-from ...text import printable
+from ...text import one_line, printable
 from ..cases import DataError, Facts
-from ..manifest import parse_rows, read_text
+from ..manifest import MAX_ROWS, parse_rows, read_text
 from .layout import FoldFile, Table
 
-_UNKNOWN = ("", "nan", "none", "n/a", "not available", "unknown")
+_UNKNOWN = ("", "nan", "none", "n/a", "not available", "not applicable", "unknown")
+_MAX_XLSX_BYTES = 200_000_000
+"""Of an .xlsx file, which is a ZIP archive, when it is unpacked."""
+
 _YES_NO = {"y": "yes", "yes": "yes", "true": "yes", "n": "no", "no": "no", "false": "no"}
 _CM = "spacing_cm"
 
@@ -24,9 +28,14 @@ def read_table(path: Path, table: Table) -> dict[str, dict[str, str]]:
     ------
     DataError
         If it can't be read, a column is missing, or an image is listed twice.
+    ImportError
+        If it is .xlsx and openpyxl isn't installed; the message gives the pip line.
     """
     columns = tuple(filter(None, (table.key, table.patient, table.label, *table.facts.values())))
-    rows = parse_rows(read_text(path), printable(path), columns, columns, table.delimiter)
+    if path.suffix.lower() == ".xlsx":
+        rows = _xlsx_rows(path, columns)
+    else:
+        rows = parse_rows(read_text(path), printable(path), columns, columns, table.delimiter)
     return _by_image(rows, table.key, path)
 
 
@@ -65,6 +74,36 @@ def facts_of(row: Mapping[str, str], columns: Mapping[str, str], where: str) -> 
             raise DataError(f"{where}: {column} must be a positive number of cm, got `{printable(text, 99)}`")
         facts["spacing_mm"] = round(spacing_mm, 6)
     return facts
+
+
+def _xlsx_rows(path: Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
+    """Return (line number, row) of the sheet that has these columns, cells as stripped text."""
+    try:
+        import openpyxl
+    except ImportError:
+        raise ImportError(f'{printable(path.name)} needs openpyxl: pip install "hybridseg[tables]"') from None
+    name = printable(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > _MAX_XLSX_BYTES:
+                raise DataError(f"{name}: is larger than {_MAX_XLSX_BYTES} bytes when unpacked")
+        sheets = openpyxl.load_workbook(path, read_only=True, data_only=True).worksheets
+        for sheet in sheets:
+            lines = sheet.iter_rows(values_only=True, max_row=MAX_ROWS)
+            header = [_text(cell) for cell in next(lines, ())]
+            if set(columns) <= set(header):
+                at = [header.index(column) for column in columns]
+                rows = [dict(zip(columns, (_text(line[i]) for i in at), strict=True)) for line in lines]
+                return [(number, row) for number, row in enumerate(rows, 2) if row[columns[0]]]
+    except DataError:
+        raise
+    except Exception as error:  # whatever a damaged archive or XML makes of the library
+        raise DataError(f"{name}: can't be read as .xlsx: {one_line(error)}") from error
+    raise DataError(f"{name}: has no sheet with the columns {', '.join(columns)}")
+
+
+def _text(cell: object) -> str:
+    return "" if cell is None else str(cell).strip()
 
 
 def _by_image(rows: list[tuple[int, dict[str, str]]], key: str, path: Path) -> dict[str, dict[str, str]]:
