@@ -21,22 +21,20 @@ import numpy as np
 from hybridseg.data import CaseReader, load_dataset
 from hybridseg.data.splits import busi_split
 from hybridseg.metrics import count_pixels, f1, image_mean, iou, paired_difference
-from hybridseg.unet.cases import hold_out
+from hybridseg.training.cases import hold_out
 from hybridseg.unet.segmenter import UNetSegmenter
 
 
 def without_weight_averaging(model: UNetSegmenter, checkpoint: Path) -> UNetSegmenter:
     """Return the model with the weights of its last step."""
-    from hybridseg.unet.convert import convert_weights
-    from hybridseg.unet.network import build_network
+    from hybridseg.training.convert import convert_weights
 
-    recipe = model._recipe()
-    network = build_network(recipe.encoder, recipe.size, recipe.width)
+    network = model._build(model.size)
     with np.load(checkpoint, allow_pickle=False) as stored:
-        assert json.loads(stored["header"].tobytes())["epoch"] == recipe.epochs, "the training isn't at its end"
+        assert json.loads(stored["header"].tobytes())["epoch"] == model.epochs, "the training isn't at its end"
         network.set_weights([stored[name] for name in sorted(stored.files) if name.startswith("weight_")])
     changed = UNetSegmenter(**model.get_params(deep=False))
-    changed.network_ = np.frombuffer(convert_weights(recipe, network), np.uint8)
+    changed.network_ = np.frombuffer(convert_weights(model, network), np.uint8)
     return changed
 
 

@@ -21,7 +21,7 @@ from train_unet import write_scores
 from hybridseg.data import Dataset, load_dataset
 from hybridseg.data.splits import busi_split
 from hybridseg.postprocess import OperatingPoint, apply_operating_point
-from hybridseg.unet.operating import choose_operating_point
+from hybridseg.training.operating import choose_operating_point
 from hybridseg.unet.segmenter import UNetSegmenter
 
 Maps = tuple[list[np.ndarray], list[np.ndarray]]

@@ -30,7 +30,7 @@ from hybridseg.metrics.summary import image_mean, scene_mean, wilson_interval
 from hybridseg.onnx import OnnxSegmenter, describe, export_smaller
 from hybridseg.onnx.quantise import Weights
 from hybridseg.processes.machine import describe_machine
-from hybridseg.unet.cases import hold_out
+from hybridseg.training.cases import hold_out
 from hybridseg.unet.segmenter import UNetSegmenter
 
 PACKAGE = Path(__file__).resolve().parent.parent / "hybridseg"

@@ -33,8 +33,8 @@ from hybridseg.data.splits import busi_split
 from hybridseg.images import write_mask
 from hybridseg.metrics import Counts, count_pixels, f1, iou
 from hybridseg.registry import parse_spec
+from hybridseg.training.loop import CHECKPOINT
 from hybridseg.unet.segmenter import UNetSegmenter
-from hybridseg.unet.training import CHECKPOINT
 
 
 @click.command()

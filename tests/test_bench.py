@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 from hybridseg.bench import RunError, make_plan, read_run, run_plan, summarize
-from hybridseg.bench.plan import create_method
+from hybridseg.bench.plan import _source_hash, create_method
 from hybridseg.bench.records import RunFolder, read_cell
 from hybridseg.bench.tables import render
 from hybridseg.cli import main
@@ -134,7 +135,7 @@ def test_a_method_whose_training_needs_a_missing_package_ends_the_run_before_it_
     monkeypatch.setenv("KERAS_BACKEND", "missing_backend")
     assert bench("-m", "unet", "--folds", 3, "--dry-run").exit_code == 0  # nothing is trained
     result = bench("-m", "unet", "--folds", 3, "-o", tmp_path / "run")
-    assert result.exit_code == 2 and "training the U-Net needs" in result.stderr
+    assert result.exit_code == 2 and "training UNetSegmenter needs" in result.stderr
     assert not (tmp_path / "run").exists()
 
 
@@ -436,3 +437,20 @@ def test_an_image_that_cannot_be_read_ends_the_run_before_it_starts(methods: Pat
     with pytest.raises(ImageError, match=last.name.replace("(", r"\(").replace(")", r"\)")):
         run_plan(plan, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_methods_key_follows_the_files_of_the_classes_it_is_made_from(tmp_path: Path, monkeypatch) -> None:
+    keys = []
+    for folder, value in (("first", 1), ("second", 2)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "base_of_mine.py").write_text(
+            f"from hybridseg import Segmenter\n\n\nclass Base(Segmenter):\n    x = {value}\n\n"
+            "    def _predict_proba(self, image):\n        return image / 255\n"
+        )
+        (tmp_path / folder / "mine.py").write_text("from base_of_mine import Base\n\n\nclass Mine(Base):\n    pass\n")
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(tmp_path / folder)
+            keys.append(_source_hash(importlib.import_module("mine").Mine).split(" "))
+        del sys.modules["mine"], sys.modules["base_of_mine"]
+    assert keys[0][0] == keys[1][0]
+    assert keys[0][1] != keys[1][1]

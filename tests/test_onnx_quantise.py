@@ -31,7 +31,7 @@ from hybridseg.onnx import (
 )
 from hybridseg.onnx.runtime import open_session
 from hybridseg.onnx.storing import quantise, store_smaller
-from hybridseg.unet.working import to_native, to_working
+from hybridseg.training.working import to_native, to_working
 
 SIZE = 32
 

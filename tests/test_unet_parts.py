@@ -12,11 +12,9 @@ import numpy as np
 import pytest
 
 from hybridseg.postprocess import OperatingPoint, apply_operating_point
-from hybridseg.unet import augment
-from hybridseg.unet.cases import hold_out
-from hybridseg.unet.operating import choose_operating_point, f1_per_image
-from hybridseg.unet.segmenter import UNetSegmenter
-from hybridseg.unet.training import (
+from hybridseg.training import augment
+from hybridseg.training.cases import hold_out
+from hybridseg.training.loop import (
     Recipe,
     Run,
     TrainingData,
@@ -27,9 +25,11 @@ from hybridseg.unet.training import (
     train,
     write_checkpoint,
 )
-from hybridseg.unet.working import to_native, to_working
+from hybridseg.training.operating import choose_operating_point, f1_per_image
+from hybridseg.training.working import to_native, to_working
+from hybridseg.unet.segmenter import UNetSegmenter
 
-RECIPE = Recipe("none", 32, 4, False, 2, 4, 1e-3, 0.01, 0.9, 0.25, 5, 0)
+RECIPE = Recipe({}, 32, 2, 4, 1e-3, 0.01, 0.9, 0.25, 5, 0)
 
 
 def disc(size: int = 64, centre: tuple[float, float] = (30, 40), radius: float = 12) -> np.ndarray:
@@ -181,7 +181,7 @@ def test_training_without_a_lesion_in_either_part_is_refused(masks, message) -> 
     images = np.zeros((2, 32, 32), np.uint8)
     parts = [TrainingData(images, np.full_like(images, value), np.arange(2)) for value in masks]
     with pytest.raises(ValueError, match=message):
-        train(RECIPE, *parts, progress=lambda *call: pytest.fail("it began"))
+        train(RECIPE, UNetSegmenter(), *parts, progress=lambda *call: pytest.fail("it began"))
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_only_empty_masks_are_refused() -> None:
 
 
 def test_missing_tensorflow_gives_the_pip_line(monkeypatch) -> None:
-    from hybridseg.unet import segmenter
+    from hybridseg.training import segmenter
 
     monkeypatch.setattr(segmenter.importlib.util, "find_spec", lambda name: None)
     image, mask = np.zeros((40, 40), np.uint8), np.ones((40, 40), bool)
@@ -358,7 +358,7 @@ def test_checkpoints_hold_the_same_with_every_numpy(tmp_path, monkeypatch) -> No
 
 def test_weights_for_conversion_hold_the_same_with_every_numpy(monkeypatch) -> None:
     keras = pytest.importorskip("keras")
-    from hybridseg.unet import convert
+    from hybridseg.training import convert
 
     def run(command, **options):
         with np.load(command[-2]) as stored:
@@ -369,4 +369,4 @@ def test_weights_for_conversion_hold_the_same_with_every_numpy(monkeypatch) -> N
     monkeypatch.setattr(convert.importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(convert.subprocess, "run", run)
     model = SimpleNamespace(get_weights=lambda: [np.zeros(2), np.ones(3)])
-    assert convert.convert_weights(RECIPE, model) == b"arr_0 arr_1"
+    assert convert.convert_weights(UNetSegmenter(), model) == b"arr_0 arr_1"

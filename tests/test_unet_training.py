@@ -17,8 +17,8 @@ from hybridseg import NotFittedError, OperatingPoint
 from hybridseg.data.phantoms import phantom
 from hybridseg.images.scan import DARK_GREY
 from hybridseg.registry import create
+from hybridseg.training.working import BLANK_RANGE
 from hybridseg.unet.segmenter import UNetSegmenter
-from hybridseg.unet.working import BLANK_RANGE
 
 pytest.importorskip("keras")
 pytest.importorskip("tensorflow")
@@ -27,7 +27,7 @@ import onnx
 from hybridseg.onnx import OnnxSegmenter, ParityError, export_smaller
 from hybridseg.onnx.network import mean_network
 from hybridseg.onnx.storing import quantise, store_smaller
-from hybridseg.unet import training
+from hybridseg.training import loop as training
 
 TINY = {"encoder": "none", "size": 32, "width": 4, "epochs": 3, "batch_size": 4, "flip_averaging": False}
 
@@ -136,7 +136,7 @@ def test_what_is_around_the_scan_changes_nothing_in_it(fitted, cases, tmp_path: 
 
 
 def test_what_is_around_the_scan_is_not_learned_from(cases, tmp_path: Path) -> None:
-    from hybridseg.unet.cases import working_cases
+    from hybridseg.training.cases import working_cases
 
     images, masks = (part[:3] for part in cases)
     bare = working_cases(images, masks, 32, None)
@@ -175,7 +175,7 @@ def test_training_starts_from_another_ones_averaged_weights_whatever_its_size(fi
 
 def test_starting_from_another_architecture_or_no_checkpoint_is_refused(fitted, cases, tmp_path: Path) -> None:
     start = str(Path(fitted.checkpoint_dir, training.CHECKPOINT))
-    with pytest.raises(training.TrainingError, match="`start_from` must be a checkpoint of this encoder and width"):
+    with pytest.raises(training.TrainingError, match="`start_from` must be a checkpoint of this very network"):
         UNetSegmenter(**{**TINY, "width": 5}, start_from=start).fit(*cases)
     with pytest.raises(training.TrainingError, match=r"none\.npz: not a training checkpoint"):
         UNetSegmenter(**TINY, start_from=str(tmp_path / "none.npz")).fit(*cases)
@@ -318,7 +318,7 @@ def test_the_short_encoder_is_stored_in_four_bits_without_loss(cases, tmp_path: 
 
 
 def test_a_conversion_that_changes_the_network_is_refused() -> None:
-    from hybridseg.unet.convert import check_conversion, network_to_onnx
+    from hybridseg.training.convert import check_conversion, network_to_onnx
     from hybridseg.unet.network import build_network
 
     model = build_network("none", 32, 4)

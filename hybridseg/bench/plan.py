@@ -220,6 +220,12 @@ def _describe(factory: str, spec: str, seed: int, as_given: bool) -> Method:
 
 
 def _source_hash(kind: type) -> str:
+    """Return a hash over the Python files of a class and of those that it is made from, below `Segmenter`."""
+    classes = [each for each in kind.__mro__ if issubclass(each, Segmenter) and each is not Segmenter]
+    return " ".join(dict.fromkeys(map(_beside, classes)))
+
+
+def _beside(kind: type) -> str:
     """Return a hash over the Python files beside a class: its whole package, or the one file of a plug-in."""
     source = inspect.getsourcefile(kind)
     if source is None:

@@ -52,7 +52,8 @@ def fit(
     from ..files import remove_parts
     from ..onnx import OnnxSegmenter
     from ..text import printable
-    from ._training_record import curve_files, is_history, write_card, write_curves
+    from ..training.curves import curve_files, is_history, write_curves
+    from ..zoo.cards import write_card
 
     if output.suffix == ".onnx":
         problem = "`fit` saves a model, not ONNX; give a name in .hybridseg, then `export` it"

@@ -1,1 +1,1 @@
-"""The deep method: network, pretrained encoder, augmentation, loss, training; `segmenter` is the API over them."""
+"""The deep method that ships: a U-Net, its pretrained encoder, and the class over both."""

@@ -1,48 +1,20 @@
-"""UNetSegmenter: the deep method behind the contract."""
+"""UNetSegmenter: the deep method that ships."""
 
 from __future__ import annotations
 
-import copy
-import hashlib
-import importlib.util
-import os
-from collections.abc import Callable, Sequence
-from dataclasses import fields
-from numbers import Integral, Real
-from pathlib import Path
+from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..images import find_scan
-from ..postprocess import OperatingPoint
-from ..segmenter import Progress, Segmenter, Tags
-from .working import BLANK_RANGE, is_blank, to_native, to_working
-
-WHOLE = {"size": 32, "width": 1, "epochs": 1, "batch_size": 1, "patience": 1, "random_state": 0, "threads": 1}
-"""Parameters that are integers, and the smallest that each may be."""
-REAL: dict[str, tuple[str, Callable[[float], bool]]] = {
-    "learning_rate": ("be a number above 0", lambda value: 0 < value < float("inf")),
-    "weight_decay": ("be a number of at least 0", lambda value: 0 <= value < float("inf")),
-    "teacher_share": ("lie in [0, 1]", lambda value: 0 <= value <= 1),
-    **{
-        name: ("lie in [0, 1)", lambda value: 0 <= value < 1)
-        for name in ("validation_share", "lesion_free_share", "ema_decay")
-    },
-}
-"""Parameters that are numbers, what each must, and whether a value does."""
-TRAIN_LINE = 'pip install "hybridseg[train]"'
+from ..training.segmenter import NetworkSegmenter
 
 
-class UNetSegmenter(Segmenter):
+class UNetSegmenter(NetworkSegmenter):
     """U-Net with a pretrained or plain encoder; trained with Keras, run with onnxruntime.
 
-    What the scan fills of the image, as `hybridseg.find_scan` finds it, is stretched to a square working size, the
-    network gives a probability there, and that is stretched back; around it the probability is 0. A scan of fewer
-    than 32 grey levels from its darkest to its brightest pixel shows nothing: its probability is 0. After O.
-    Ronneberger et al., U-Net (MICCAI 2015, doi 10.1007/978-3-319-24574-4_28); encoder after M. Tan and Q. Le,
-    EfficientNet (ICML 2019, arXiv:1905.11946), Lite0 variant. A fitted one needs no TensorFlow.
+    See `NetworkSegmenter` for what is done around the network. After O. Ronneberger et al., U-Net (MICCAI 2015, doi
+    10.1007/978-3-319-24574-4_28); encoder after M. Tan and Q. Le, EfficientNet (ICML 2019, arXiv:1905.11946), Lite0
+    variant.
 
     Parameters
     ----------
@@ -50,44 +22,13 @@ class UNetSegmenter(Segmenter):
         ``efficientnet-lite0-short`` has two fifths of the parameters and is trained for kernels of 4 bits: ``export
         --weights int4-stored`` costs it next to nothing. ``none`` is a plain U-Net, ``width`` filters wide at its
         first level.
-    size : int
-        Side of the working square in pixels; a multiple of 32.
     width : int
         Filters of the plain U-Net's first level.
     pretrained : bool
         Start the encoder from ImageNet weights (a plain U-Net has none).
-    epochs, batch_size, learning_rate, weight_decay
-        AdamW with one epoch of warm-up, then a cosine down to a hundredth.
-    ema_decay : float
-        Memory of the weight average, in [0, 1); the averaged weights are the model.
-    lesion_free_share : float
-        Share of lesion-free images among those of an epoch, in [0, 1), where the training set has any.
-    patience : int
-        Epochs in a row whose validation F1 is worse than the best by more than a standard error, before training
-        stops. The last epoch that isn't worse is kept.
-    validation_share : float
-        Share of the groups held out for validation where ``fit`` is given none.
-    flip_averaging : bool
-        Average the probability with that of the mirrored image; doubles the time.
-    teacher : str or sequence of str, optional
-        Exported models (``.onnx``) to learn from besides the masks: one of them, drawn at random, answers for each
-        augmented picture. Over the epochs that teaches their mean, at the price of one. A teacher looks for the scan
-        in the augmented picture again, and leaves out an edge that augmentation has made black.
-    teacher_share : float
-        Weight of the teacher's answer in the target, in [0, 1]; the mask has the rest.
-    start_from : str, optional
-        Checkpoint (``checkpoint.npz`` in a ``checkpoint_dir`` that was given) of an earlier training of this encoder,
-        whose averaged weights this one starts from instead of ImageNet's; its ``size`` and data may be others. On the
-        same data keep ``random_state`` and ``validation_share``, so that what is held out stays unseen.
-    random_state : int
-    threads : int
-        Threads of onnxruntime in ``predict``.
-    checkpoint_dir : str, optional
-        Folder for checkpoints; a training that finds its own checkpoint there goes on from it. Until it ends, the
-        folder also holds its images and masks at ``size``.
+    size, epochs, ...
+        As those of `NetworkSegmenter`; ``size`` is a multiple of 32.
     """
-
-    tags = Tags(requires_fit=True, max_differing_pixels=0.0001, max_probability_difference=1e-3)
 
     def __init__(
         self,
@@ -112,216 +53,35 @@ class UNetSegmenter(Segmenter):
         threads: int = 1,
         checkpoint_dir: str | None = None,
     ) -> None:
+        super().__init__(
+            size=size, epochs=epochs, batch_size=batch_size,
+            learning_rate=learning_rate, weight_decay=weight_decay, ema_decay=ema_decay,
+            lesion_free_share=lesion_free_share, patience=patience, validation_share=validation_share,
+            flip_averaging=flip_averaging, teacher=teacher, teacher_share=teacher_share,
+            start_from=start_from, random_state=random_state, threads=threads,
+            checkpoint_dir=checkpoint_dir,
+        )
         self.encoder = encoder
-        self.size = size
         self.width = width
         self.pretrained = pretrained
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.ema_decay = ema_decay
-        self.lesion_free_share = lesion_free_share
-        self.patience = patience
-        self.validation_share = validation_share
-        self.flip_averaging = flip_averaging
-        self.teacher = teacher
-        self.teacher_share = teacher_share
-        self.start_from = start_from
-        self.random_state = random_state
-        self.threads = threads
-        self.checkpoint_dir = checkpoint_dir
 
-    def _fit(
-        self,
-        images: Sequence[NDArray[np.uint8]],
-        masks: Sequence[NDArray[np.bool_]],
-        *,
-        groups: list[Any] | None,
-        validation: tuple[Sequence[NDArray[np.uint8]], Sequence[NDArray[np.bool_]]] | None,
-        progress: Progress,
-    ) -> None:
-        recipe = self._recipe()
-        from .cases import WORKING_FILES, hold_out, working_cases
-        from .training import read_start, train
+    def _build(self, size: int) -> Any:
+        from .network import build_network
 
-        start = read_start(Path(self.start_from)) if self.start_from is not None else None
-        teacher, teacher_hash = self._teacher()
-        folder = Path(self.checkpoint_dir) if self.checkpoint_dir is not None else None
-        data = working_cases(images, masks, self.size, folder)
-        if not data.has_lesion.any():
-            raise ValueError("`masks` must hold at least one lesion pixel in a scan (`find_scan`), got none")
-        if validation is None:
-            held_out = hold_out(data.has_lesion, groups, self.validation_share, self.random_state)
-            validation_data, data = data.select(np.flatnonzero(held_out)), data.select(np.flatnonzero(~held_out))
-            truths, natives = masks, images
-        else:
-            natives, truths = validation
-            validation_data = working_cases(natives, truths, self.size, None)
-        model, history = train(
-            recipe, data, validation_data, progress=progress, checkpoint_dir=folder, teacher=teacher,
-            teacher_hash=teacher_hash, start=start,
-        )
-        from .convert import convert_weights
+        return build_network(self.encoder, size, self.width)
 
-        self.network_ = np.frombuffer(convert_weights(recipe, model), np.uint8)
-        self.history_ = history
-        self.validation_images_ = len(validation_data)
-        cases = validation_data.cases
-        self.operating_point_ = self._tune([natives[k] for k in cases], [truths[k] for k in cases])
-        del data, validation_data
-        if folder is not None:
-            for name in WORKING_FILES:
-                (folder / name).unlink()
+    def _initialise(self, model: Any) -> None:
+        from .imagenet import load_lite0
 
-    @classmethod
-    def mean_of(cls, models: Sequence[UNetSegmenter]) -> UNetSegmenter:
-        """Return one model that gives the mean probability of several, such as trainings with other seeds.
-
-        Every second one sees the mirrored image, so that its own ``flip_averaging`` is off: two trainings together take
-        the time of one with it. Other parameters, history and operating point are the first one's: choose another
-        point on cases that none of them has seen (`hybridseg.unet.operating.choose_operating_point`).
-
-        Raises
-        ------
-        ValueError
-            If there is none, or their ``size`` differs.
-        NotFittedError
-            If one isn't fitted.
-        """
-        from ..onnx.network import mean_network
-
-        models = list(models)
-        for model in models:
-            model._check_fitted()
-        sizes = sorted({model.size for model in models})
-        if len(sizes) != 1:
-            raise ValueError(f"`models` must have one size, got {sizes}")
-        mean = copy.copy(models[0]).set_params(flip_averaging=False)
-        mean.network_ = np.frombuffer(mean_network([model.network_.tobytes() for model in models]), np.uint8)
-        return mean
-
-    def _tune(
-        self, images: Sequence[NDArray[np.uint8]], masks: Sequence[NDArray[np.bool_]]
-    ) -> OperatingPoint:
-        from .operating import choose_operating_point
-
-        return choose_operating_point(masks, [self._predict_proba(image) for image in images])
-
-    def _teacher(self) -> tuple[Any, str]:
-        """Return what gives one teacher's answer, drawn at random, and the SHA-256 (hex) of the teachers' files."""
-        if self.teacher is None:
-            return None, ""
-        from ..onnx import OnnxSegmenter
-
-        paths = [self.teacher] if isinstance(self.teacher, str) else list(self.teacher)
-        teachers = [OnnxSegmenter.load(path) for path in paths]
-        digest = hashlib.sha256(b"".join(hashlib.sha256(Path(path).read_bytes()).digest() for path in paths))
-
-        def answer(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
-            return teachers[rng.integers(len(teachers))].predict_proba(image)
-
-        return answer, digest.hexdigest()
+        if self.pretrained and self.encoder != "none":  # a plain encoder has no weights to start from
+            load_lite0(model)
 
     def _check_parameters(self) -> None:
-        """Raise ValueError for a parameter of another type or out of its range."""
         from .network import check_shape
 
-        values = self.get_params(deep=False)
-        for name, least in WHOLE.items():
-            if isinstance(values[name], bool) or not isinstance(values[name], Integral) or values[name] < least:
-                raise ValueError(f"`{name}` must be an integer of at least {least}, got {values[name]!r}")
-        for name, (text, fits) in REAL.items():
-            if isinstance(values[name], bool) or not isinstance(values[name], Real) or not fits(values[name]):
-                raise ValueError(f"`{name}` must {text}, got {values[name]!r}")
-        for name in ("pretrained", "flip_averaging"):
-            if not isinstance(values[name], bool):
-                raise ValueError(f"`{name}` must be True or False, got {values[name]!r}")
-        for name in ("start_from", "checkpoint_dir"):
-            if not isinstance(values[name], str | None):
-                raise ValueError(f"`{name}` must be None or a path, got {values[name]!r}")
-        teachers = [self.teacher] if isinstance(self.teacher, str) else self.teacher
-        if teachers is not None and not (teachers and all(isinstance(path, str) for path in teachers)):
-            raise ValueError(f"`teacher` must be None, a path or several paths, got {self.teacher!r}")
+        super()._check_parameters()
+        if isinstance(self.width, bool) or not isinstance(self.width, Integral):
+            raise ValueError(f"`width` must be an integer of at least 1, got {self.width!r}")
+        if not isinstance(self.pretrained, bool):
+            raise ValueError(f"`pretrained` must be True or False, got {self.pretrained!r}")
         check_shape(self.encoder, self.size, self.width)
-
-    def _check_fittable(self) -> None:
-        """Refuse early where training can't work, and have TensorFlow say less at its start."""
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
-        for module in ("keras", backend):
-            if importlib.util.find_spec(module) is None:
-                raise ModuleNotFoundError(
-                    f"training the U-Net needs {module}, which is not installed; run: {TRAIN_LINE}"
-                )
-
-    def _recipe(self) -> Any:
-        from .training import Recipe
-
-        self._check_parameters()
-        pretrained = self.pretrained and self.encoder != "none"  # a plain encoder has no weights to start from
-        values = {field.name: getattr(self, field.name) for field in fields(Recipe)}
-        teacher_share = self.teacher_share if self.teacher is not None else 0.0
-        return Recipe(**{**values, "pretrained": pretrained, "teacher_share": teacher_share})
-
-    def _network_input(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return what the network is given: float32 (1, size, size, 1), grey levels."""
-        return self._stretched(image[find_scan(image)])
-
-    def _stretched(self, scan: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return to_working(scan, self.size)[None, :, :, None]
-
-    def _predict_proba(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        native = np.zeros(image.shape, np.float32)
-        scan = find_scan(image)
-        if is_blank(image[scan]):
-            return native
-        working = self._stretched(image[scan])
-        if self.flip_averaging:
-            working = np.concatenate([working, working[:, :, ::-1]])
-        (output,) = self._session().run(["probability"], {"image": working})
-        probability = output[0, :, :, 0]
-        if self.flip_averaging:
-            probability = (probability + output[1, :, ::-1, 0]) * np.float32(0.5)
-        height, width = native[scan].shape
-        native[scan] = to_native(probability, (height, width))
-        return native
-
-    def _session(self) -> Any:
-        """One onnxruntime session per object, made when first used and after network or threads changed."""
-        runtime: tuple[Any, int, Any] | None = self.__dict__.get("_runtime")
-        if runtime is None or runtime[0] is not self.network_ or runtime[1] != self.threads:
-            from ..onnx.runtime import open_session
-
-            session = open_session(self.network_.tobytes(), threads=self.threads)
-            size = session.get_inputs()[0].shape[1]
-            if self.size != size:
-                raise ValueError(f"`size` must be {size}, that of the fitted network, got {self.size}")
-            runtime = self.__dict__["_runtime"] = (self.network_, self.threads, session)
-        return runtime[2]
-
-    def _check_state(self) -> None:
-        super()._check_state()
-        self._check_parameters()
-        if "network_" in vars(self):
-            from ..onnx.screening import screen_inside
-
-            screen_inside(self.network_.tobytes())
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_runtime"}
-
-    def _to_onnx(self) -> Any:
-        import onnx
-
-        from ..onnx import wrap_network
-        from ..onnx.network import Preprocessing
-
-        # The network itself takes grey levels: its first layer normalises.
-        return wrap_network(
-            onnx.load_from_string(self.network_.tobytes()),
-            self.size,
-            Preprocessing(mean=0.0, std=1.0, flip=self.flip_averaging, scan=True),
-            self.current_operating_point,
-            blank_range=BLANK_RANGE,
-        )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import inspect
+import json
 import os
 import re
 import subprocess
@@ -15,13 +18,14 @@ import numpy as np
 
 from ..onnx.parity import ParityError, speckle
 from ..onnx.runtime import open_session
+from ..segmenter import Segmenter
 
 OPSET = 18
 MAX_DIFFERENCE = 1e-3
 """Between probabilities of Keras and of the converted network, both in single precision; 1e-5 is usual."""
 
 
-def convert_weights(recipe: Any, model: Any) -> bytes:
+def convert_weights(segmenter: Segmenter, model: Any) -> bytes:
     """Return the ONNX bytes of a trained model, whichever Keras backend trained it.
 
     tf2onnx reads TensorFlow graphs, and a process has one Keras backend for life: weights trained with another
@@ -39,18 +43,30 @@ def convert_weights(recipe: Any, model: Any) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         weights, target = Path(folder, "weights.npz"), Path(folder, "network.onnx")
         np.savez(weights, *model.get_weights())
-        arguments = [recipe.encoder, str(recipe.size), str(recipe.width), str(weights), str(target)]
+        kind = type(segmenter)
+        source = inspect.getsourcefile(kind) or ""
+        params = json.dumps(segmenter.get_params(deep=False))
+        arguments = [kind.__module__, kind.__qualname__, source, params, str(weights), str(target)]
         environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
         # -P: a numpy.py in the working folder isn't what is meant.
         subprocess.run([sys.executable, "-P", "-m", __name__, *arguments], check=True, env=environment)
         return target.read_bytes()
 
 
-def main(encoder: str, size: str, width: str, weights: str, target: str) -> None:
-    """Convert weights saved by `convert_weights`: what its fresh process runs."""
-    from .network import build_network
+def main(module: str, name: str, source: str, params: str, weights: str, target: str) -> None:
+    """Convert weights saved by `convert_weights`: what its fresh process runs.
 
-    model = build_network(encoder, int(size), int(width))
+    A class in a plain file, which no module of that name brings, comes from its ``source``.
+    """
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError:
+        spec = importlib.util.spec_from_file_location(module, source)
+        assert spec is not None and spec.loader is not None  # a Python file
+        found = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(found)
+    segmenter = getattr(found, name)(**json.loads(params))
+    model = segmenter._build(segmenter.size)
     with np.load(weights, allow_pickle=False) as stored:
         model.set_weights([stored[f"arr_{k}"] for k in range(len(stored.files))])
     Path(target).write_bytes(network_to_onnx(model))

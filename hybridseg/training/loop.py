@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,12 +38,10 @@ class TrainingError(RuntimeError):
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides the outcome of a training, apart from the data."""
+    """Everything that decides the outcome of a training, apart from the data; ``network`` says which one."""
 
-    encoder: str
+    network: dict[str, Any]
     size: int
-    width: int
-    pretrained: bool
     epochs: int
     batch_size: int
     learning_rate: float
@@ -102,8 +100,17 @@ class Run:
     history: list[dict[str, float]]
 
 
+class Network(Protocol):
+    """What trains: it builds its untrained network, and sets the weights that training starts from."""
+
+    def _build(self, size: int) -> Any: ...
+
+    def _initialise(self, model: Any) -> None: ...
+
+
 def train(
     recipe: Recipe,
+    network: Network,
     data: TrainingData,
     validation: TrainingData,
     *,
@@ -133,30 +140,27 @@ def train(
             raise ValueError(f"`{name}` must hold at least one lesion pixel, got only empty masks")
     state = random.getstate(), np.random.get_state()
     try:
-        return _train(recipe, data, validation, progress, checkpoint_dir, teacher, teacher_hash, start)
+        return _train(recipe, network, data, validation, progress, checkpoint_dir, teacher, teacher_hash, start)
     finally:
         random.setstate(state[0])
         np.random.set_state(state[1])
 
 
 def _train(
-    recipe: Recipe, data: TrainingData, validation: TrainingData,
+    recipe: Recipe, network: Network, data: TrainingData, validation: TrainingData,
     progress: Callable[[int, int, str], None], checkpoint_dir: Path | None,
     teacher: Teacher | None, teacher_hash: str, start: Sequence[NDArray[Any]] | None,
 ) -> tuple[Any, list[dict[str, float]]]:
     import keras
 
-    from .imagenet import load_lite0
     from .loss import bce_dice
-    from .network import build_network
 
     keras.utils.set_random_seed(recipe.random_state)
-    model = build_network(recipe.encoder, recipe.size, recipe.width)
-    judge = build_network(recipe.encoder, recipe.size, recipe.width)
+    model, judge = network._build(recipe.size), network._build(recipe.size)
     if start is not None:
         _set_start(model, start)
-    elif recipe.pretrained:
-        load_lite0(model)
+    else:
+        network._initialise(model)
     steps = max(1, len(epoch_order(recipe, data, 0)) // recipe.batch_size)
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=recipe.learning_rate / 50,
@@ -356,7 +360,7 @@ def _set_start(model: Any, start: Sequence[NDArray[Any]]) -> None:
     expected, got = ([array.shape for array in arrays] for arrays in (model.get_weights(), start))
     if expected != got:
         raise TrainingError(
-            f"`start_from` must be a checkpoint of this encoder and width, expected {len(expected)} arrays of its "
+            f"`start_from` must be a checkpoint of this very network, expected {len(expected)} arrays of its "
             f"shapes, got {len(got)} of others"
         )
     model.set_weights(start)

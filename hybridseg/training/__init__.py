@@ -1,0 +1,1 @@
+"""Training networks: sampling, augmentation, loss, operating point, conversion. Knows no network by name."""
