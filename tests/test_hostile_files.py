@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from _hostile import hybridseg, one_line, write_scan
 from _reports import write_small_run
-from hybridseg.unet.training import TrainingError, read_start
 
 from hybridseg import registry
 from hybridseg.bench.masks import read_row_mask
 from hybridseg.bench.records import RunFolder, read_run
 from hybridseg.images import write_mask
 from hybridseg.onnx import foreign
+from hybridseg.training.loop import TrainingError, read_start
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 
