@@ -40,6 +40,7 @@ MAY = {
     "batch": {"registry", "images", "metrics"},
     "bench": {"segmenter", "data", "metrics", "images"},
     "registry": {"segmenter", "onnx"},
+    "page": {"registry"},
     "conformance": {"segmenter", "postprocess", "data"},
     "checks": {"segmenter", "conformance"},
     "cli": None,  # everything

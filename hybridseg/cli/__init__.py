@@ -25,6 +25,7 @@ VERBS = {
     "segment": "Write lesion masks for images. Not for diagnosis.",
     "fit": "Train a method on a data set and save it.",
     "methods": "List the installed methods.",
+    "page": "Write a page that segments pictures in a browser, offline. Not for diagnosis.",
     "models": "List the trained models that ship.",
     "info": "Describe a method, a model, an image or a run folder.",
     "export": "Write a method or a model as one ONNX file.",

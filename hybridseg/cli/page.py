@@ -1,0 +1,32 @@
+"""``hybridseg page``: one HTML file that segments pictures in a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..page import MODELS, TITLE, write_page
+from ._targets import check_target, overwrite_option
+
+
+@click.command()
+@click.option(
+    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.html",
+    help="The file to write.",
+)  # fmt: skip
+@click.option(
+    "-m", "--model", "models", multiple=True, default=MODELS, show_default=True, metavar="NAME|MODEL.onnx",
+    help="A model that the page holds: one that ships, or a file. Give it several times for several; the first is used "
+    "until a person chooses another.",
+)  # fmt: skip
+@click.option("--title", default=TITLE, show_default=True, help="The page's heading.")
+@overwrite_option
+def page(output: Path, models: tuple[str, ...], title: str, overwrite: bool) -> None:
+    """Write a page for the browser: drop pictures on it, see outlines, measure, correct and save. Not for diagnosis.
+
+    The page is one file. It works offline, connects to nothing, and needs no installation.
+    """
+    check_target(output, overwrite)
+    size = write_page(output, models, title)
+    click.echo(f"{output}: {size / 1e6:.1f} MB, with {', '.join(Path(name).stem for name in models)}")
