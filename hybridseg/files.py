@@ -53,6 +53,18 @@ def check_writable(path: Path) -> None:
         raise PermissionError(f"{path.parent}: no permission to write there")
 
 
+def user_cache() -> Path:
+    """Return hybridseg's folder in the user's cache, which may have to be made.
+
+    Raises
+    ------
+    RuntimeError
+        If there is no home folder.
+    """
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "hybridseg"
+
+
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Write ``data`` so that ``path`` holds either what it held before or all of ``data``."""
     path = Path(path)

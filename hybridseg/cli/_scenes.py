@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..files import user_cache
 from ._progress import progress_line
 
 if TYPE_CHECKING:
@@ -54,9 +55,8 @@ def cache_folder(given: Path | None) -> Path | None:
         if not os.access(given, os.W_OK):
             raise PermissionError(f"{given}: no permission to write there")
         return given
-    base = os.environ.get("XDG_CACHE_HOME", "")
     try:
-        folder = (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "hybridseg"
+        folder = user_cache()
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError):  # no home, or one that can't be written
         return None

@@ -87,7 +87,7 @@ def network_to_onnx(model: Any) -> bytes:
 
     signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name="image")]
 
-    @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=signature, autograph=False)  # type: ignore[untyped-decorator]
     def forward(image: Any) -> dict[str, Any]:
         return {"probability": model(image, training=False)}
 
