@@ -165,7 +165,7 @@ def _score(
             if paths is None:
                 rows[cell.fold].append(failure(cell, case, mask_true, NO_PREDICTION))
             else:
-                mask_pred = read_prediction(paths, case.case_id, mask_true.shape)
+                mask_pred = read_prediction(paths, case.case_id, mask_true.shape, matches.reading)
                 masks[cell.file_stem, case.case_id] = encode_mask(mask_pred)
                 rows[cell.fold].append(score_case(cell, case, mask_true, mask_pred))
             done += 1

@@ -142,6 +142,7 @@ def bench(
     from ..bench import make_plan
     from ..bench.matrix import plan_matrix
     from ..data import load_dataset
+    from ..data.readers import split_source
     from ..processes.shards import parse_shard
     from ..registry import is_model_path, parse_spec
 
@@ -154,7 +155,7 @@ def bench(
     dataset, parts, split_name = choose_split(
         load_dataset(data), split, folds, seed, test_part, as_read=as_read, cache=cache
     )
-    source = Path(dataset.source).resolve() if dataset.source else None
+    source = split_source(dataset.source)[0].resolve() if dataset.source else None
     if output is not None and source is not None and source.is_dir() and output.resolve().is_relative_to(source):
         raise click.UsageError(f"-o {output}: lies in the folder of the data, whose images its masks would join")
     as_given = [spec for spec in specs if is_model_path(parse_spec(spec)[0])]

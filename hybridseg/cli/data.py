@@ -29,6 +29,7 @@ def data() -> None:
 
     DATA is a folder (BUSI, BUS-BRA, BUS-UCLM, BrEaST, UDIAT or STU as published, images/ and masks/, or
     <name>_image beside <name>_mask), a manifest (CSV: image, mask, group, label), or `phantoms[n=24,seed=0]`.
+    `DIR[lesion=1;2,ignore=255]` says which mask values are lesion and which are ignored.
     """
 
 

@@ -78,6 +78,11 @@ class Case(ABC):
         return self.read()[1]
 
     @property
+    def ignored(self) -> NDArray[np.bool_] | None:
+        """Pixels that count neither as lesion nor as background, (H, W) bool; None where there are none to look for."""
+        return None
+
+    @property
     def spacing_mm(self) -> tuple[float, float] | None:
         """Distance between neighbouring pixels (row, column) in mm; None where it isn't known."""
         spacing_mm = self.facts.get("spacing_mm")

@@ -10,21 +10,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..images import read_bytes, read_facts, read_image, read_mask, read_pixels, write_image, write_mask
+from ..images import read_bytes, read_facts, read_image, read_pixels, write_image, write_mask
 from ..text import printable
 from .cases import Case, DataError, Dataset, Progress
+from .mask_values import BY_FILE, MaskReading, join_ignored, read_mask_as
 
 
 @dataclass(frozen=True)
 class FileCase(Case):
     """A case in files; no mask file means lesion-free.
 
-    With ``on_black``, the image is black where its file is transparent; otherwise transparency doesn't count.
+    With ``on_black``, the image is black where its file is transparent; otherwise transparency doesn't count. What the
+    masks' values mean is in ``reading``.
     """
 
     image_path: Path
     mask_paths: tuple[Path, ...]
     on_black: bool = field(default=False, kw_only=True)
+    reading: MaskReading = field(default=BY_FILE, kw_only=True)
 
     def read(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Return image (H, W) uint8 and the OR of its masks (H, W) bool.
@@ -41,7 +44,7 @@ class FileCase(Case):
             image[~opaque] = 0
         mask = np.zeros(image.shape, dtype=np.bool_)
         for path in self.mask_paths:
-            part = read_mask(path)
+            part, _ = read_mask_as(path, self.reading)
             if part.shape != image.shape:
                 raise DataError(
                     f"case `{printable(self.case_id)}`: image {printable(self.image_path.name)} has shape "
@@ -49,6 +52,11 @@ class FileCase(Case):
                 )
             mask |= part
         return image, mask
+
+    @property
+    def ignored(self) -> NDArray[np.bool_] | None:
+        """Pixels that some mask ignores and none calls lesion, (H, W) bool; None where the reading ignores no value."""
+        return join_ignored(self.mask_paths, self.reading)
 
     @property
     def spacing_mm(self) -> tuple[float, float] | None:
@@ -61,10 +69,12 @@ class FileCase(Case):
         return read_facts(self.image_path).burnt_in_text
 
     def content_hash(self) -> str:
-        """Return a SHA-256 (hex) over the bytes of the files."""
+        """Return a SHA-256 (hex) over the bytes of the files, and how masks are read if not by their own values."""
         digest = hashlib.sha256()
         for path in (self.image_path, *self.mask_paths):
             digest.update(hashlib.sha256(read_bytes(path)).digest())
+        if not self.reading.by_file:
+            digest.update(self.reading.how.encode())
         return digest.hexdigest()
 
 

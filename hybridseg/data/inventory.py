@@ -13,8 +13,7 @@ from ..images import ImageError, Pixels, read_pixels
 from ..text import printable
 from .cases import GROUPS_ALONE, LESION_FREE_CLASS, Case, DataError, Dataset, Progress
 from .files import FileCase
-from .listing import Listing
-from .readers import list_folder, load_dataset
+from .readers import list_source, split_source
 
 
 @dataclass
@@ -38,8 +37,14 @@ class Inventory:
         More than one mask, joined by OR.
     coloured : list
         Images whose colour channels differ somewhere, made grey.
+    mask_values : Counter of str
+        Mask files that hold a value, by value (0 left out).
+    masks_read : list of str
+        How the values are read, in words. Several where a manifest says so for some.
     grey_masks : list
-        Masks with other values than 0 and 255, cut at 127 or read as labels.
+        Masks with other values than 0 and 255.
+    ignored : list
+        Masks with pixels that count neither as lesion nor as background.
     lesion_free : list
         No mask, or an empty one.
     empty_with_lesion_class, lesion_with_normal_class : list
@@ -76,7 +81,10 @@ class Inventory:
     shapes: Counter[str] = field(default_factory=Counter)
     several_masks: list[str] = field(default_factory=list)
     coloured: list[str] = field(default_factory=list)
+    mask_values: Counter[str] = field(default_factory=Counter)
+    masks_read: list[str] = field(default_factory=list)
     grey_masks: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
     turned: list[str] = field(default_factory=list)
     lesion_free: list[str] = field(default_factory=list)
     empty_with_lesion_class: list[str] = field(default_factory=list)
@@ -133,7 +141,10 @@ class Inventory:
             ("image shapes", str(len(self.shapes)), self._shape_range()),
             counted("several masks, joined by OR", self.several_masks),
             counted("coloured overlays, made grey", self.coloured),
-            counted("grey-valued masks, cut at 127 or read as labels", self.grey_masks),
+            ("mask values", str(len(self.mask_values)), self._values()),
+            ("how they are read", "", " | ".join(self.masks_read)),
+            counted("masks with other values than black and white", self.grey_masks),
+            counted("masks that ignore pixels", self.ignored),
             counted("turned as their files say", self.turned),
             counted("lesion-free", self.lesion_free),
             counted("empty mask in a class with lesions", self.empty_with_lesion_class),
@@ -160,6 +171,11 @@ class Inventory:
             else:
                 table.append(counted(what, [f"{a} ~ {b}" for a, b in pairs]))
         return table
+
+    def _values(self) -> str:
+        most = self.mask_values.most_common(8)
+        more = ", ..." if len(self.mask_values) > len(most) else ""
+        return ", ".join(f"{value} in {count} files" for value, count in most) + more
 
     def _shape_range(self) -> str:
         if not self.shapes:
@@ -195,8 +211,8 @@ def take_inventory(
     DataError
         If nothing is there.
     """
-    root = Path(source)
-    listing = list_folder(root) if root.is_dir() else Listing(load_dataset(source))
+    root, _ = split_source(os.fspath(source))
+    listing, survey = list_source(source)
     dataset = listing.dataset
 
     def inside(paths: Iterable[Path]) -> list[str]:
@@ -205,6 +221,8 @@ def take_inventory(
     inventory = Inventory(dataset.name, dataset.groups_from, dataset.layout, n_scenes=len(set(dataset.groups)))
     inventory.labels.update(dataset.labels)
     inventory.facts.update(fact for case in dataset for fact in case.facts)
+    readings = {case.reading.how for case in dataset if isinstance(case, FileCase) and case.mask_paths}
+    inventory.mask_values, inventory.masks_read = survey.files, sorted(readings)
     inventory.missing = list(listing.missing)
     inventory.lost = [listing.lost] if listing.lost else []
     inventory.images_without_mask = inside(listing.images_without_mask)
@@ -250,6 +268,8 @@ def _count_case(inventory: Inventory, case: Case) -> None:
         inventory.mask_modes.update(map(_kind, masks))
         if any(_is_grey(mask) for mask in masks):
             inventory.grey_masks.append(case.case_id)
+    if (ignored := case.ignored) is not None and ignored.any():
+        inventory.ignored.append(case.case_id)
     image, lesion = case.read()  # again, by the code that everybody else reads with
     inventory.shapes[f"{image.shape[0]} x {image.shape[1]}"] += 1
     if not lesion.any():

@@ -12,9 +12,14 @@ from pathlib import Path, PurePosixPath
 
 from ..text import printable
 from .cases import CLASSES, GROUPS_ALONE, DataError, Dataset, natural_key
+from .facts import facts_of
 from .files import FileCase
+from .mask_values import BY_FILE, given_reading
 
-MANIFEST_COLUMNS = ("image", "mask", "group", "label", "case_id")
+MANIFEST_FACTS = (
+    "patient", "device", "birads", "histology", "verification", "side", "marks", "doppler", "spacing_mm",
+)  # fmt: skip
+MANIFEST_COLUMNS = ("image", "mask", "group", "label", "case_id", "lesion", "ignore", *MANIFEST_FACTS)
 MAX_TEXT_BYTES = 32_000_000
 MAX_ROWS = 1_000_000
 
@@ -23,13 +28,15 @@ def read_manifest(path: str | os.PathLike[str]) -> Dataset:
     """Return the dataset that a CSV file lists.
 
     Columns: ``image`` and ``mask`` (relative to the file's folder; several masks joined by ``;``, none means
-    lesion-free), and if wanted ``group``, ``label`` and ``case_id`` (else the image's path less its ending).
+    lesion-free), and if wanted ``group`` (else the patient), ``label`` and ``case_id`` (else the image's path less its
+    ending); ``lesion`` and ``ignore``, the mask values that mean so, joined by ``;``; and the facts in
+    `MANIFEST_FACTS`.
 
     Raises
     ------
     DataError
-        For a missing column or file, a path that is absolute or leads out of the manifest's folder, or two cases of
-        one name.
+        For a missing column or file, a wrong mask value or pixel size, a path that is absolute or leads out of the
+        manifest's folder, or two cases of one name.
     """
     path = Path(path)
     rows = parse_rows(read_text(path), printable(path), ("image", "mask"), MANIFEST_COLUMNS)
@@ -39,10 +46,12 @@ def read_manifest(path: str | os.PathLike[str]) -> Dataset:
         image = _inside(path.parent, row["image"], where)
         masks = [_inside(path.parent, part.strip(), where) for part in row["mask"].split(";") if part.strip()]
         case_id = row.get("case_id") or str(PurePosixPath(row["image"].replace("\\", "/")).with_suffix(""))
-        group = row.get("group") or case_id
+        facts = facts_of(row, {fact: fact for fact in MANIFEST_FACTS if fact in row}, where)
+        group = row.get("group") or row.get("patient") or case_id
         label = row.get("label", "")
         label = label.casefold() if label.casefold() in CLASSES else label  # as a folder's name
-        cases.append(FileCase(case_id, group, label, image, tuple(masks)))
+        reading = given_reading(row.get("lesion", ""), row.get("ignore", ""), where) or BY_FILE
+        cases.append(FileCase(case_id, group, label, image, tuple(masks), facts=facts, reading=reading))
     cases.sort(key=lambda case: natural_key(case.case_id))
     if not cases:
         raise DataError(f"{printable(path)}: lists no case")
@@ -50,7 +59,7 @@ def read_manifest(path: str | os.PathLike[str]) -> Dataset:
         dataset = Dataset(path.stem, tuple(cases))
     except ValueError as error:
         raise DataError(f"{printable(path)}: {error}") from error
-    grouped = sum(bool(row.get("group")) for _, row in rows)
+    grouped = sum(bool(row.get("group") or row.get("patient")) for _, row in rows)
     if not grouped:
         return dataset
     rest = f" for {grouped} of {len(rows)}, else {GROUPS_ALONE}" if grouped < len(rows) else ""

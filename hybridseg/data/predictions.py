@@ -26,6 +26,7 @@ from ..images import MAX_LABEL, SUFFIXES, ImageError, read_bytes, read_pixels
 from ..text import printable
 from .cases import Case, DataError, Dataset, natural_key
 from .files import FileCase
+from .mask_values import BY_FILE, MaskReading, decide_reading, join_ignored, read_mask_as, survey_masks
 from .names import CHANNEL, IMAGE_FOLDERS, IMAGE_START, MASK_FOLDERS, unmarked, walk
 from .readers import load_dataset
 
@@ -49,11 +50,14 @@ class Matches:
         Cases without a file.
     extra : tuple of Path
         Images that belong to no case.
+    reading : MaskReading
+        What the masks' values mean, decided from all of them.
     """
 
     files: dict[str, tuple[Path, ...]]
     missing: tuple[str, ...]
     extra: tuple[Path, ...]
+    reading: MaskReading = BY_FILE
 
 
 @dataclass(frozen=True)
@@ -61,17 +65,25 @@ class MaskCase(Case):
     """A case of which only the ground truth is there; its image reads as black."""
 
     mask_paths: tuple[Path, ...]
+    reading: MaskReading = BY_FILE
 
     def read(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Return a black image and the OR of the masks, (H, W)."""
-        shape = read_plain_mask(self.mask_paths[0]).shape
-        return np.zeros(shape, np.uint8), read_prediction(self.mask_paths, self.case_id, shape)
+        shape = read_plain_mask(self.mask_paths[0], self.reading).shape
+        return np.zeros(shape, np.uint8), read_prediction(self.mask_paths, self.case_id, shape, self.reading)
+
+    @property
+    def ignored(self) -> NDArray[np.bool_] | None:
+        """Pixels that some mask ignores and none calls lesion, (H, W) bool; None where the reading ignores no value."""
+        return join_ignored(self.mask_paths, self.reading)
 
     def content_hash(self) -> str:
         """Return a SHA-256 (hex) over the bytes of the files."""
         digest = hashlib.sha256()
         for path in self.mask_paths:
             digest.update(hashlib.sha256(read_bytes(path)).digest())
+        if not self.reading.by_file:
+            digest.update(self.reading.how.encode())
         return digest.hexdigest()
 
 
@@ -88,7 +100,8 @@ def load_truth(source: str | os.PathLike[str]) -> Dataset:
     except DataError:
         root = Path(source)
         files = [path for path in walk(root) if path.suffix.lower() in SUFFIXES] if root.is_dir() else []
-        if not files or not all(_is_mask(path, root) for path in files):
+        reading = decide_reading(survey_masks(files))
+        if not files or not all(_is_mask(path, root, reading) for path in files):
             raise
     masks: dict[str, list[Path]] = defaultdict(list)
     channels = all(path.stem.endswith(CHANNEL) for path in files)  # else _0000 is a number like others
@@ -97,18 +110,18 @@ def load_truth(source: str | os.PathLike[str]) -> Dataset:
         masks["/".join((*path.relative_to(root).parts[:-1], name))].append(path)
     for name, paths in masks.items():
         _check_doubles(root, name, [(path, path.stem.replace(name.rpartition("/")[2], "*", 1)) for path in paths])
-    cases = tuple(MaskCase(name, name, "", tuple(masks[name])) for name in sorted(masks, key=natural_key))
+    cases = tuple(MaskCase(name, name, "", tuple(masks[name]), reading) for name in sorted(masks, key=natural_key))
     return Dataset(root.resolve().name, cases, source=os.path.abspath(root))
 
 
-def _is_mask(path: Path, root: Path) -> bool:
+def _is_mask(path: Path, root: Path, reading: MaskReading) -> bool:
     """Whether a file says that it is a mask, by its name or its folder's, and looks like one."""
     folders = (root.resolve().name, *path.relative_to(root).parts[:-1])
     named = _stem(path.stem) != path.stem or any(folder.lower() in MASK_FOLDERS for folder in folders)
     if not named:
         return False
     try:
-        read_plain_mask(path)
+        read_plain_mask(path, reading)
     except ImageError:
         return False
     return True
@@ -150,7 +163,8 @@ def match_predictions(dataset: Dataset, folder: str | os.PathLike[str]) -> Match
         ours = f"`{printable(dataset[0].case_id)}`" if len(dataset) else "none"
         raise DataError(f"{printable(root)}: no file is called like a case; cases: {ours}..., files: {theirs}...")
     missing = tuple(case.case_id for case in dataset if case.case_id not in files)
-    return Matches(files, missing, tuple(sorted(extra, key=lambda path: natural_key(str(path)))))
+    reading = decide_reading(survey_masks(path for paths in files.values() for path in paths))
+    return Matches(files, missing, tuple(sorted(extra, key=lambda path: natural_key(str(path)))), reading)
 
 
 def _check_doubles(root: Path, case_id: str, chosen: list[tuple[Path, str]]) -> None:
@@ -162,7 +176,9 @@ def _check_doubles(root: Path, case_id: str, chosen: list[tuple[Path, str]]) -> 
         raise DataError(f"{printable(root)}: {both} are both called like case `{printable(case_id)}`")
 
 
-def read_prediction(paths: tuple[Path, ...], case_id: str, shape: tuple[int, int]) -> NDArray[np.bool_]:
+def read_prediction(
+    paths: tuple[Path, ...], case_id: str, shape: tuple[int, int], reading: MaskReading = BY_FILE
+) -> NDArray[np.bool_]:
     """Return the OR of masks in files, bool (H, W).
 
     Raises
@@ -174,7 +190,7 @@ def read_prediction(paths: tuple[Path, ...], case_id: str, shape: tuple[int, int
     """
     mask = np.zeros(shape, np.bool_)
     for path in paths:
-        part = read_plain_mask(path)
+        part = read_plain_mask(path, reading)
         if part.shape != shape:
             raise DataError(
                 f"case `{printable(case_id)}`: the truth has {shape[0]} x {shape[1]} pixels (rows x columns), "
@@ -184,8 +200,10 @@ def read_prediction(paths: tuple[Path, ...], case_id: str, shape: tuple[int, int
     return mask
 
 
-def read_plain_mask(path: Path) -> NDArray[np.bool_]:
-    """Read a mask as `read_mask` does; raise `ImageError` for a grey picture, which would pass for one."""
+def read_plain_mask(path: Path, reading: MaskReading = BY_FILE) -> NDArray[np.bool_]:
+    """Read a mask; raise `ImageError` for a grey picture, which would pass for one where no reading is decided."""
+    if not reading.by_file:
+        return read_mask_as(path, reading)[0]
     pixels = read_pixels(path)
     values = pixels.to_values()
     dark, bright = 32 / 255 * pixels.white, 223 / 255 * pixels.white
@@ -193,10 +211,7 @@ def read_plain_mask(path: Path) -> NDArray[np.bool_]:
     if (values.max() > MAX_LABEL or values.dtype.kind == "f") and grey > GREY_SHARE:
         raise ImageError(f"{printable(path)}: {100 * grey:.0f} % of its pixels are grey: a picture; "
                          "expected a mask, black and white")
-    try:
-        return pixels.to_mask()
-    except ValueError as error:
-        raise ImageError(f"{printable(path)}: {error}") from error
+    return read_mask_as(path, reading)[0]
 
 
 def _shorter(name: str) -> Iterator[str]:

@@ -13,11 +13,12 @@ from pathlib import Path
 from ...images import SUFFIXES, read_bytes, read_size
 from ...text import printable
 from ..cases import CLASSES, GROUPS_ALONE, LESION_FREE_CLASS, DataError, Dataset, Facts, natural_key
+from ..facts import facts_of
 from ..files import FileCase
 from ..listing import Listing
 from . import known_layouts
 from .layout import Layout
-from .tables import facts_of, read_folds, read_table
+from .tables import read_folds, read_table
 
 
 @dataclass

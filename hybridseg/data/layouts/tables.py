@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from ...images import SUFFIXES
 from ...text import one_line, printable
-from ..cases import DataError, Facts
+from ..cases import DataError
 from ..manifest import MAX_ROWS, parse_rows, read_text
 from .layout import FoldFile, Table
 
-_UNKNOWN = ("", "nan", "none", "n/a", "not available", "not applicable", "unknown")
 _MAX_XLSX_BYTES = 200_000_000
 """Of an .xlsx file, which is a ZIP archive, when it is unpacked."""
 
-_YES_NO = {"y": "yes", "yes": "yes", "true": "yes", "n": "no", "no": "no", "false": "no"}
-_CM = "spacing_cm"
 
 
 def read_table(path: Path, table: Table) -> dict[str, dict[str, str]]:
@@ -48,32 +44,6 @@ def read_folds(path: Path, file: FoldFile) -> dict[str, int]:
             got = printable(row[file.fold], 99)
             raise DataError(f"{printable(path)} line {number}: {file.fold} must be a number, got `{got}`")
     return {name: int(row[file.fold]) for name, row in _by_image(rows, file.key, path).items()}
-
-
-def facts_of(row: Mapping[str, str], columns: Mapping[str, str], where: str) -> Facts:
-    """Return what a row of a table tells of its image; what it leaves open is left out.
-
-    Raises
-    ------
-    DataError
-        If a pixel size isn't a positive number.
-    """
-    facts: Facts = {}
-    for fact, column in columns.items():
-        text = row[column]
-        if text.casefold() in _UNKNOWN:
-            continue
-        if fact != _CM:
-            facts[fact] = _YES_NO.get(text.casefold(), text)
-            continue
-        try:
-            spacing_mm = 10 * float(text)
-        except ValueError:
-            spacing_mm = 0.0
-        if not 0 < spacing_mm < float("inf"):
-            raise DataError(f"{where}: {column} must be a positive number of cm, got `{printable(text, 99)}`")
-        facts["spacing_mm"] = round(spacing_mm, 6)
-    return facts
 
 
 def _xlsx_rows(path: Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
