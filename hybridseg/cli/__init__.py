@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import importlib
 import os
@@ -14,6 +15,7 @@ from typing import Any
 import click
 
 from ..version import __version__
+from ._process import give_up_streams, say, stopping, take_over
 
 VERBS = {
     "bench": "Score methods on data, fold by fold, and print the table.",
@@ -70,20 +72,21 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Read the arguments, and print the help or the version if asked to."""
+        with stopping():
+            return super().make_context(info_name, args, parent, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a verb; an interrupt or a reader that has left ends it, quietly."""
+        """Run a verb; a signal or a reader that has left ends it, quietly."""
         if os.environ.get(DEBUG):
             return super().invoke(ctx)
-        try:
+        with stopping():
             result = super().invoke(ctx)
             sys.stdout.flush()
             return result
-        except KeyboardInterrupt:
-            raise click.exceptions.Exit(_fail("hybridseg: interrupted", 130)) from None
-        except BrokenPipeError:
-            # Python would complain once more when it closes stdout.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise click.exceptions.Exit(141) from None
 
     def main(
         self,
@@ -93,9 +96,11 @@ class LazyGroup(click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        """Run. Exit codes: 0 done, 1 done with failures, 2 wrong input, 130 interrupted, 141 nobody reads."""
+        """Run. Exit codes: 0 done, 1 done with failures, 2 wrong input, 130 interrupted, 141 nobody reads, 143 ended."""
         if not standalone_mode or os.environ.get(DEBUG):
             return super().main(args, prog_name, complete_var, standalone_mode, **extra)
+        if args is None:  # not a test's, in a process of its own
+            take_over()
         # Python looks for cycles among all that is imported, again and again and once more at the end: 0.04 s of 0.3.
         gc.set_threshold(50_000)
         atexit.register(gc.freeze)
@@ -103,14 +108,15 @@ class LazyGroup(click.Group):
         try:
             code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except click.exceptions.NoArgsIsHelpError as error:
-            click.echo(error.format_message(), err=True)
+            say(error.format_message())
             code = 2
         except click.ClickException as error:
             context = getattr(error, "ctx", None)
             where = context.command_path if context else "hybridseg"
             code = _fail(f"{where}: {error.format_message()}")
-        except click.Abort:
-            code = _fail("hybridseg: interrupted", 130)
+        except click.Abort:  # an interrupt while the arguments were read
+            say("hybridseg: interrupted")
+            code = 130
         except OSError as error:
             code = _fail(f"hybridseg: {_os_error(error)}")
         except (ValueError, KeyError, ImportError, NotImplementedError, RuntimeError, TypeError) as error:
@@ -120,14 +126,15 @@ class LazyGroup(click.Group):
             code = _fail(f"hybridseg: {text}{f' ({DEBUG}=1 shows where)' if slip else ''}")
         except MemoryError:
             code = _fail("hybridseg: out of memory")
+        give_up_streams()
         sys.exit(code if isinstance(code, int) else 0)
 
 
-def _fail(message: str, code: int = 2) -> int:
+def _fail(message: str) -> int:
     # A name in it may hold anything, also what moves a terminal's cursor.
     line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(message.split()))
-    click.echo(line, err=True)
-    return code
+    say(line)
+    return 2
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
@@ -140,6 +147,8 @@ def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
 def _os_error(error: OSError) -> str:
     if error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
+    if error.errno == errno.EBADF:
+        return "stdin or stdout is closed"
     return str(error)
 
 

@@ -131,8 +131,9 @@ class LocalWorkers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for worker in self._workers:
+        for worker in self._workers:  # all of them, before an interrupt can end the waiting
             worker.process.terminate()
+        for worker in self._workers:
             worker.process.join()
             worker.link.close()
         self._workers.clear()
