@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -211,41 +205,3 @@ def test_wrong_input_is_one_line_and_leaves_nothing(here: Path, arguments: list[
 def test_debug_variable_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HYBRIDSEG_DEBUG", "1")
     assert isinstance(run("info", "mehtod").exception, hybridseg.registry.UnknownMethodError)
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Let processes started now listen to Ctrl-C, which a job in the background passes on as ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("interruptible")
-def test_ctrl_c_ends_with_one_line_and_130(here: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "hybridseg", "bench", "--data", "phantoms[n=2]", "--folds", "2", "-m", "mine.py:Slow",
-         "-o", "run", "--no-cost"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        try:
-            deadline = time.monotonic() + 60
-            while not any(path.stat().st_size for path in here.glob("run/cells/*.jsonl")):
-                assert time.monotonic() < deadline, "the run didn't start"
-                time.sleep(0.05)
-            time.sleep(1.0)
-            process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=30)
-        finally:
-            process.kill()
-    assert (process.returncode, out, err) == (130, "", "hybridseg: interrupted\n")
-
-
-def test_reader_that_leaves_is_no_error() -> None:
-    reading, writing = os.pipe()
-    os.close(reading)
-    process = subprocess.run(
-        [sys.executable, "-m", "hybridseg", "methods", "--names"], stdout=writing, stderr=subprocess.PIPE, check=False
-    )
-    os.close(writing)
-    assert (process.returncode, process.stderr) == (141, b"")

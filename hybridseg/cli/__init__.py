@@ -96,7 +96,7 @@ class LazyGroup(click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        """Run. Exit codes: 0 done, 1 done with failures, 2 wrong input, 130 interrupted, 141 nobody reads, 143 ended."""
+        """Run. Exit codes: 0 done, 1 done with failures, 2 wrong input; 130 and 143 by a signal, 141 nobody reads."""
         if not standalone_mode or os.environ.get(DEBUG):
             return super().main(args, prog_name, complete_var, standalone_mode, **extra)
         if args is None:  # not a test's, in a process of its own

@@ -30,7 +30,7 @@ def _open_streams() -> None:
         if getattr(sys, name) is None:
             opened = os.open(os.devnull, usage)
             os.set_inheritable(opened, True)
-            setattr(sys, name, open(opened, mode, encoding="utf-8", closefd=False))
+            setattr(sys, name, os.fdopen(opened, mode, encoding="utf-8", closefd=False))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names may hold what the terminal's encoding lacks
             stream.reconfigure(errors="backslashreplace")

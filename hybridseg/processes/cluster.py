@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import queue
 import time
 from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any, Self
 
+from ..text import one_line
 from ..version import __version__
 from .local import Call, Outcome
 
@@ -40,14 +42,12 @@ class ClusterWorkers:
             import distributed
         except ImportError:
             raise ImportError("a cluster needs Dask: pip install 'hybridseg[cluster]'") from None
-        if address.endswith(".json") and not Path(address).is_file():
-            raise FileNotFoundError(f"{address}: no such scheduler file")
-        where: dict[str, Any] = {"scheduler_file": address} if address.endswith(".json") else {"address": address}
+        where = _read_address(Path(address)) if address.endswith(".json") else address
         try:
             client: Any = distributed.Client
-            self._client = client(**where, timeout=seconds, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise ConnectionError(f"no Dask scheduler answers at {address}: {' '.join(str(error).split())}") from None
+            self._client = client(where, timeout=seconds, set_as_default=False)
+        except Exception as error:  # whatever Dask makes of an address, or of what answers there
+            raise ConnectionError(f"no Dask scheduler answers at {address}: {one_line(error)}") from None
         try:
             self._client.wait_for_workers(1, timeout=seconds)
         except TimeoutError:
@@ -120,6 +120,20 @@ class ClusterWorkers:
     def __exit__(self, *_: object) -> None:
         self._client.cancel([future for _, future in self._busy.values()])
         self._client.close()
+
+
+def _read_address(path: Path) -> str:
+    """Return the address in a scheduler file."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such scheduler file")
+    try:
+        found = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: not a scheduler file: {one_line(error)}") from None
+    address = found.get("address") if isinstance(found, dict) else None
+    if not isinstance(address, str):
+        raise ValueError(f"{path}: not a scheduler file: expected a JSON object with the text `address`")
+    return address
 
 
 def _on_cluster(version: str, call: Call, context: Any, unit: Any) -> tuple[Any, str]:

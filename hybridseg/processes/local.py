@@ -120,7 +120,7 @@ class LocalWorkers:
         context = multiprocessing.get_context("spawn")
         here, there = context.Pipe()
         process = context.Process(target=_serve, args=(there, self._call, self._context))
-        with _environment(self._threads):
+        with _environment(self._threads), _without_interrupts():
             process.start()
         there.close()
         worker = _Worker(process, here, unit)
@@ -164,6 +164,19 @@ def _die_with_parent() -> None:
     if parent is not None:
         connection.wait([parent.sentinel])
         os._exit(1)
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Keep Ctrl-C from a process that starts now, which the parent ends; the parent's own comes a moment later."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _how(exit_code: int) -> str:
