@@ -96,25 +96,30 @@ def score_case(
     *,
     predict_ms: float | None = None,
 ) -> Record:
-    """Return the row of one case from its mask, (H, W) bool like the truth."""
+    """Return the row of one case from its mask, (H, W) bool like the truth; what the case ignores doesn't count."""
+    ignored = case.ignored
+    if ignored is not None:
+        mask_pred = mask_pred & ~ignored
     counts = count_pixels(mask_true, mask_pred)
+    n_ignored = 0 if ignored is None else int(ignored.sum())
     hd95_px, nsd = _boundary(mask_true, mask_pred)
     hd95_mm = None
     if hd95_px is not None and case.spacing_mm is not None:
         hd95_mm = round(hd95(mask_true, mask_pred, case.spacing_mm), 4)
     return _record(
-        cell, case, mask_true, (counts.tp, counts.fp, counts.fn, counts.tn),
+        cell, case, mask_true, (counts.tp, counts.fp, counts.fn, counts.tn - n_ignored), ignored=n_ignored,
         hd95_px=hd95_px, hd95_mm=hd95_mm, nsd=nsd, predict_ms=predict_ms,
     )  # fmt: skip
 
 
 def failure(cell: Cell, case: Case, mask_true: NDArray[np.bool_], error: str) -> Record:
     """Return the row of a case without a prediction: the worst mask there is (see `Record`)."""
-    lesion = int(mask_true.sum())
-    rest = mask_true.size - lesion
+    lesion, ignored = int(mask_true.sum()), case.ignored
+    n_ignored = 0 if ignored is None else int(ignored.sum())
+    rest = mask_true.size - lesion - n_ignored
     wrong = rest if lesion == 0 else 0
     nsd = 0.0 if lesion else None
-    return _record(cell, case, mask_true, (0, wrong, lesion, rest - wrong), nsd=nsd, error=error)
+    return _record(cell, case, mask_true, (0, wrong, lesion, rest - wrong), nsd=nsd, error=error, ignored=n_ignored)
 
 
 def _record(
@@ -128,6 +133,7 @@ def _record(
     nsd: float | None = None,
     predict_ms: float | None = None,
     error: str = "",
+    ignored: int = 0,
 ) -> Record:
     height, width = mask_true.shape
     tp, fp, fn, tn = counts
@@ -148,6 +154,8 @@ def _record(
         nsd=nsd,
         predict_ms=predict_ms,
         error=error,
+        ignored=ignored,
+        facts=case.facts,
     )
 
 

@@ -11,6 +11,7 @@ from ..metrics import HD95_DEFINITION
 from .costs import busy_note, run_cpus, time_note, timed_on
 
 if TYPE_CHECKING:
+    from .records import Record
     from .summary import MethodSummary
 
 Cases = set[tuple[int, str]]
@@ -74,6 +75,14 @@ def notes(
         if method.cost_error:
             found.append(f"{method.method}: cost not measured: {method.cost_error}")
     return tuple(found)
+
+
+def ignored_note(records: Iterable[Record]) -> tuple[str, ...]:
+    """Return how many pixels the ground truth leaves open, if it does."""
+    ignored = {record.case_id: record.ignored for record in records if record.ignored}
+    if not ignored:
+        return ()
+    return (f"{sum(ignored.values())} pixels of {len(ignored)} images are ignored, as their masks say: in no count.",)
 
 
 def _in_all_images(empty: float | None) -> str:

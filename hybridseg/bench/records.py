@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any
 
@@ -47,6 +47,10 @@ class Record:
         Why there is no prediction; empty if there is one.
     hd95_mm : float or None
         As ``hd95_px``, and None too where the case doesn't tell the distance between its pixels.
+    ignored : int
+        Pixels that the ground truth leaves open: they are in no count.
+    facts : dict of str to str or float
+        What the data's source knows of the case: device, BI-RADS and the like.
     """
 
     method: str
@@ -65,6 +69,8 @@ class Record:
     predict_ms: float | None
     error: str = ""
     hd95_mm: float | None = None
+    ignored: int = 0
+    facts: dict[str, str | float] = field(default_factory=dict, hash=False)
 
     @property
     def has_lesion(self) -> bool:
@@ -275,15 +281,19 @@ def _json(value: Any, indent: int | None = None) -> bytes:
 
 
 def records_csv(records: Iterable[Record]) -> str:
-    """Return rows as CSV, one per (method, fold, case), for anybody's spreadsheet.
+    """Return rows as CSV, one per (method, fold, case), for anybody's spreadsheet; a column per fact at the end.
 
     What isn't UTF-8 in the name of a case is written as ``\\udcff``.
     """
+    rows = list(records)
+    facts = sorted({fact for record in rows for fact in record.facts})
+    columns = [each.name for each in fields(Record) if each.name != "facts"]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([field.name for field in fields(Record)])
-    for record in records:
-        writer.writerow(["" if value is None else value for value in asdict(record).values()])
+    writer.writerow([*columns, *facts])
+    for record in rows:
+        values = [getattr(record, column) for column in columns] + [record.facts.get(fact) for fact in facts]
+        writer.writerow(["" if value is None else value for value in values])
     return stream.getvalue().encode(errors="backslashreplace").decode()
 
 

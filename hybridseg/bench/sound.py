@@ -16,7 +16,7 @@ _PIXELS = ("height", "width", "tp", "fp", "fn", "tn")
 _ROW: dict[str, Any] = {
     "method": str, "fold": int, "case_id": str, "group": str, "label": str, **dict.fromkeys(_PIXELS, int),
     "hd95_px": "number or none", "nsd": "number or none", "predict_ms": "number or none", "error": str,
-    "hd95_mm": "number or none",
+    "hd95_mm": "number or none", "ignored": int, "facts": dict,
 }  # fmt: skip
 _FIT = {"seconds": "number or none", "operating_point": dict, "unsaved": str, "error": str}
 _DESCRIPTION = {
@@ -45,9 +45,13 @@ def parse_json(text: str | bytes) -> Any:
 
 def check_row(row: Any) -> None:
     """Raise ValueError unless a row is one that a run writes."""
-    _check(row, _ROW, optional={"hd95_mm", "error"})
-    if row["tp"] + row["fp"] + row["fn"] + row["tn"] != row["height"] * row["width"]:
+    _check(row, _ROW, optional={"hd95_mm", "error", "ignored", "facts"})
+    counted = row["tp"] + row["fp"] + row["fn"] + row["tn"] + row.get("ignored", 0)
+    if counted != row["height"] * row["width"]:
         raise ValueError("its counts don't add up to its pixels")
+    for name, value in row.get("facts", {}).items():
+        if not (_is(value, str) or _is(value, "number")):
+            raise ValueError(f"fact `{printable(name)[:80]}` can't be {printable(repr(value))[:80]}")
 
 
 def check_fit(row: Any) -> None:

@@ -22,7 +22,7 @@ from ..metrics import (
     recall,
 )
 from .costs import method_cost
-from .notes import notes, title
+from .notes import ignored_note, notes, title
 from .pairing import Comparison, compare_methods
 from .records import Record, RunFolder, read_cell, read_run
 
@@ -182,7 +182,7 @@ def summarize(out: str | os.PathLike[str], *, empty: float | None = None) -> Run
     ranked = {method.method: by_method[method.method] for method in methods}
     comparisons, test = compare_methods(ranked)
     cases = {spec: {(row.fold, row.case_id) for row in rows} for spec, rows in by_method.items()}
-    under = notes(description, methods, [each for each in cases.values() if each], empty)
+    under = notes(description, methods, [each for each in cases.values() if each], empty) + ignored_note(records)
     return RunSummary(title(description, cases.values()), tuple(methods), under, tuple(comparisons), test)
 
 

@@ -6,27 +6,36 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ...data.cases import natural_key
 from ...metrics import image_mean, wilson_interval
 from .document import Cell, Section, Table, Text, count, number, percent
 from .facts import Facts
+
+_COLUMNS = 8
+"""Values of a fact that have a column each; facts with more have no table."""
 
 _LISTED = 100
 """Failed predictions that are listed; the others are counted."""
 
 
 def parts(facts: Facts) -> Section:
-    """Return mean IoU by lesion size, by class and by source."""
+    """Return mean IoU by lesion size, by class, by source, and by what the source knows of a case."""
     lesion = {case_id: facts.shares[case_id] for scores in facts.scores.values() for case_id in scores}
     if not lesion:
         return Section("Parts of the data", "parts", (Text("No image with a lesion has been scored yet."),))
     sizes, thirds = _size_thirds(lesion)
     tables = [_by(facts, sizes, thirds, "By lesion size: thirds, by the lesion's share of the picture.")]
     texts = []
-    for what, parts_of in (("class", facts.labels), ("source", {case_id: source_of(case_id) for case_id in lesion})):
-        names = sorted({parts_of[case_id] for case_id in lesion})
+    known = sorted({fact for case_id in lesion for fact in facts.known[case_id]} - {"patient"})
+    by_fact = ((fact, {case_id: str(facts.known[case_id].get(fact, "")) for case_id in lesion}) for fact in known)
+    sources = {case_id: source_of(case_id) for case_id in lesion}
+    for what, parts_of in (("class", facts.labels), ("source", sources), *by_fact):
+        names = sorted({parts_of[case_id] for case_id in lesion}, key=natural_key)
         if len(names) < 2:
             only = f": {names[0]}" if names[0] else ""
             texts.append(Text(f"By {what}: the lesion images are all of one {what}{only}."))
+        elif len(names) > _COLUMNS:
+            texts.append(Text(f"By {what}: {len(names)} values, too many for a table; they stand in cases.csv."))
         else:
             tables.append(_by(facts, parts_of, names, f"By {what}."))
     texts.append(Text("Mean IoU with its 95 % interval by bootstrap over scenes. Source: the folder in a case's name."))

@@ -31,6 +31,8 @@ class Facts:
         Method to case_id to the IoU of each lesion image.
     groups, labels : dict of str to str
         By case_id.
+    known : dict of str to dict
+        What the data's source knows of a case, by case_id.
     shares : dict of str to float
         Lesion's share of the picture, by case_id.
     stems : dict of (method, fold) to str
@@ -54,6 +56,7 @@ class Facts:
         self.scores = {method: lesion_scores(rows, "iou") for method, rows in self.rows.items()}
         self.groups = {record.case_id: record.group for record in records}
         self.labels = {record.case_id: record.label for record in records}
+        self.known = {record.case_id: record.facts for record in records}
         self.shares = {record.case_id: (record.tp + record.fn) / (record.height * record.width) for record in records}
         self.stems = {(cell["method"], cell["fold"]): cell["file"] for cell in self.description["cells"]}
         self.fits: dict[str, list[FitRecord]] = {method: self._fits(method) for method in self.rows}
