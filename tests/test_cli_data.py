@@ -38,7 +38,10 @@ def finder(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Put a search in place that finds two pairs; return the ids of the cases it was asked about."""
     asked: list[str] = []
 
-    def find_pairs(dataset: Dataset, progress: Any = None, cache_dir: Any = None) -> list[Any]:
+    def find_pairs(
+        dataset: Dataset, progress: Any = None, cache_dir: Any = None, *, across: bool = False
+    ) -> list[Any]:
+        assert not across
         ids = [case.case_id for case in dataset]
         asked.extend(ids)
         known = [("a1", "a2", 41.0), ("a3", "b1", 30.5)]

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
-from hybridseg.data import Dataset, load_dataset
+from hybridseg.cli import main
+from hybridseg.data import Dataset, join_datasets, load_dataset
 from hybridseg.data.cases import Case
+from hybridseg.data.files import write_folder
 from hybridseg.data.phantoms import phantom
 
 pytest.importorskip("cv2")
@@ -169,3 +172,17 @@ def test_known_pairs_of_busi_are_found(busi_dir: Path) -> None:
     chosen = sorted({case_id for pair in known for case_id in pair})
     found = {frozenset((pair.case_a, pair.case_b)) for pair in find_pairs(dataset.select(chosen))}
     assert {frozenset(pair) for pair in known} <= found
+
+
+def test_a_planted_copy_between_two_sets_is_found(dataset: Dataset, tmp_path: Path) -> None:
+    """Copies inside each set aren't listed: those between the sets are."""
+    a, b = dataset.select(["frame 0", "crop", "frame 1"]), dataset.select(["frame 2", "frame 3"])
+    planted = replace(dataset.select(["frame 1"])[0], case_id="planted")
+    joined = join_datasets({"a": a, "b": replace(b, cases=(*b.cases, planted))})
+    assert [case.source for case in joined] == ["a", "a", "a", "b", "b", "b"]
+    (pair,) = find_pairs(joined, across=True)
+    assert (pair.case_a, pair.case_b) == ("a/frame 1", "b/planted")
+    for number, part in enumerate((a, replace(b, cases=(*b.cases, planted)))):
+        write_folder(part, tmp_path / f"set{number}")
+    done = CliRunner().invoke(main, ["data", "pairs", str(tmp_path / "set0"), str(tmp_path / "set1")])
+    assert done.exit_code == 0 and done.stdout.split("  ")[:2] == ["set0/frame 1", "set1/planted"]

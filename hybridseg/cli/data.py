@@ -110,24 +110,29 @@ def check_split(
 
 
 @data.command()
-@click.argument("source", metavar="DATA")
+@click.argument("sources", metavar="DATA...", nargs=-1, required=True)
 @click.option(
     "--sheet", type=_FILE, metavar="PNG", help="Also write a contact sheet, to check the pairs by eye."
 )
 @overwrite_option
 @cache_option
 @_format
-def pairs(source: str, sheet: Path | None, overwrite: bool, cache: Path | None, fmt: str) -> None:
-    """List the pairs of images that show the same frame."""
-    from ..data import load_dataset
+def pairs(sources: tuple[str, ...], sheet: Path | None, overwrite: bool, cache: Path | None, fmt: str) -> None:
+    """List the pairs of images that show the same frame; of several data sets, the pairs between them."""
+    from ..data import join_datasets, load_dataset
     from ..data.duplicates import contact_sheet, find_pairs
 
     if sheet is not None:
         check_target(sheet, overwrite)
-    dataset = load_dataset(source)
+    datasets = [load_dataset(source) for source in sources]
+    names = [each.name for each in datasets]
+    if len(set(names)) < len(names):
+        names = [f"{number}-{name}" for number, name in enumerate(names, 1)]
+    several = len(datasets) > 1
+    dataset = join_datasets(dict(zip(names, datasets, strict=True))) if several else datasets[0]
     folder = cache_folder(cache)
     with progress_line("comparing") as progress:
-        found = find_pairs(dataset, progress=progress, cache_dir=folder)
+        found = find_pairs(dataset, progress=progress, cache_dir=folder, across=several)
     if sheet is not None:
         contact_sheet(dataset, found, sheet)
     if fmt == "json":

@@ -13,6 +13,7 @@ _LAZY = {
     "Dataset": "cases",
     "FileCase": "files",
     "Matches": "predictions",
+    "join_datasets": "cases",
     "load_dataset": "readers",
     "load_truth": "predictions",
     "match_predictions": "predictions",
@@ -44,6 +45,7 @@ __all__ = [
     "busi_split",
     "check_split",
     "grouped_folds",
+    "join_datasets",
     "load_dataset",
     "load_truth",
     "match_predictions",
@@ -55,7 +57,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from .cases import Case, DataError, Dataset, DataWarning
+    from .cases import Case, DataError, Dataset, DataWarning, join_datasets
     from .files import FileCase
     from .inventory import Inventory, take_inventory
     from .predictions import Matches, load_truth, match_predictions, read_prediction

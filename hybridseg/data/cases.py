@@ -60,12 +60,15 @@ class Case(ABC):
     facts : dict of str to str or float
         What the source knows: ``patient``, ``device``, ``birads``, ``histology``, ``marks``, ``doppler``,
         ``spacing_mm`` and the like. Yes and no are written so.
+    source : str
+        Short name of the data set, where several are joined (see `join_datasets`); else empty.
     """
 
     case_id: str
     group: str
     label: str
     facts: Facts = field(default_factory=dict, kw_only=True, hash=False)
+    source: str = field(default="", kw_only=True)
 
     @property
     def image(self) -> NDArray[np.uint8]:
@@ -185,3 +188,23 @@ class Dataset(Sequence[Case]):
     def contents_hash(self) -> str:
         """Return a SHA-256 (hex) over the cases' contents alone, whatever their names, groups, labels and order."""
         return hashlib.sha256("".join(sorted(case.content_hash() for case in self.cases)).encode()).hexdigest()
+
+
+def join_datasets(named: Mapping[str, Dataset]) -> Dataset:
+    """Return several data sets as one.
+
+    Cases and groups are called ``name/case_id`` and ``name/group``, and each case knows its source. Published folds
+    stay with the sets they belong to.
+
+    Parameters
+    ----------
+    named : mapping of str to Dataset
+        By short name.
+    """
+    cases = tuple(
+        replace(case, case_id=f"{name}/{case.case_id}", group=f"{name}/{case.group}", source=name)
+        for name, dataset in named.items()
+        for case in dataset
+    )
+    groups_from = "; ".join(f"{name}: {dataset.groups_from}" for name, dataset in named.items())
+    return Dataset(" + ".join(named), cases, groups_from)

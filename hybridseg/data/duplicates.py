@@ -78,6 +78,8 @@ def find_pairs(
     progress: Progress | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     n_jobs: int | None = None,
+    *,
+    across: bool = False,
 ) -> list[Pair]:
     """Return the pairs of cases that show the same frame.
 
@@ -90,6 +92,8 @@ def find_pairs(
         Where the result is kept, under a hash of all pixels: the same images aren't compared twice.
     n_jobs : int, optional
         Threads; as many as there are cores if not given.
+    across : bool
+        Compare cases of different sources only: see `hybridseg.data.join_datasets`.
 
     Raises
     ------
@@ -98,7 +102,7 @@ def find_pairs(
     """
     cv2 = _opencv()
     cases = list(dataset)
-    images, outlines, digest = [], [], hashlib.sha256(str(VERSION).encode())
+    images, outlines, digest = [], [], hashlib.sha256(f"{VERSION}{' across' * across}".encode())
     for done, case in enumerate(cases):
         image, mask = case.read()
         images.append(image)
@@ -122,7 +126,9 @@ def find_pairs(
             if progress is not None:
                 progress(len(cases) + len(pictures), 3 * len(cases), "features")
         found: list[Pair] = []
-        rows = pool.map(lambda a: _partners(cv2, pictures, a), range(len(pictures)))
+        after = range(len(cases))
+        others = [[b for b in after[a + 1 :] if not across or cases[a].source != cases[b].source] for a in after]
+        rows = pool.map(lambda a: _partners(cv2, pictures, a, others[a]), after)
         for a, partners in enumerate(rows):
             for b, score, matrix, inliers in partners:
                 masks = [np.unpackbits(outlines[k], count=images[k].size).reshape(images[k].shape) for k in (a, b)]
@@ -222,11 +228,11 @@ def _describe(cv2: Any, image: NDArray[np.uint8]) -> _Picture:
 
 
 def _partners(
-    cv2: Any, pictures: Sequence[_Picture], a: int
+    cv2: Any, pictures: Sequence[_Picture], a: int, others: Sequence[int]
 ) -> list[tuple[int, float, NDArray[np.float64], int]]:
-    """Return what shows the same frame among the pictures after ``a``: index, score, transform, inliers."""
+    """Return what shows the same frame as ``a`` among some other pictures: index, score, transform, inliers."""
     mine, found = pictures[a], []
-    for b in range(a + 1, len(pictures)):
+    for b in others:
         other = pictures[b]
         here, there = _matches(mine.descriptors, other.descriptors)
         if len(here) < FEWEST_INLIERS:
