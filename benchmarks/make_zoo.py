@@ -87,7 +87,7 @@ def main(*, name: str, model_path: Path, counts: tuple[Path, ...], data: str) ->
         shutil.copyfile(path, kept)
     images = [phantom(seed, shape=(470, 560)).image for seed in range(20)]
     cost = {
-        f"threads_{threads}": measure_cost("hybridseg.cli._models:create", str(target), images, threads=threads)
+        f"threads_{threads}": measure_cost("hybridseg.registry:create", str(target), images, threads=threads)
         for threads in (1, 2)
     }
     content = target.read_bytes()

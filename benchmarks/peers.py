@@ -115,7 +115,7 @@ def main(output: Path) -> None:
             export(build(), files[name])
         for name, path in files.items():
             network = describe(path)
-            cost = measure_cost("hybridseg.cli._models:create", str(path), images)
+            cost = measure_cost("hybridseg.registry:create", str(path), images)
             rows.append(
                 f"| {name} | {network.parameters / 1e6:.2f} | {network.multiply_adds / 1e9:.2f} | "
                 f"{path.stat().st_size / 1e6:.1f} | {cost['warm_ms_median']:.0f} | {cost['warm_ms_p95']:.0f} | "

@@ -22,13 +22,13 @@ from pathlib import Path
 import click
 
 from hybridseg.batch.planning import plan_jobs
-from hybridseg.cli._models import create_trained
 from hybridseg.cli._segment_files import MAX_UNIT, Done, Unit, Work, segment_unit
 from hybridseg.data import load_dataset
 from hybridseg.data.splits import busi_split
 from hybridseg.images import decode_image, read_bytes, write_mask
 from hybridseg.processes.cluster import ClusterWorkers
 from hybridseg.processes.machine import describe_machine, usable_cores
+from hybridseg.registry import create_trained
 
 IMAGES, MACHINES, CORES = 10_000_000, 100, 16
 TASKS = 2_000

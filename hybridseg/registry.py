@@ -15,12 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .zoo.cards import read_as_its_card_says, shipped
+
 if TYPE_CHECKING:
     from .segmenter import Segmenter
 
 GROUP = "hybridseg.segmenters"
-ZOO = Path(__file__).resolve().parent / "zoo"
-"""Where the models that ship are, each with its card."""
 
 
 class UnknownMethodError(ValueError):
@@ -213,7 +213,7 @@ def _load_onnx(path: Path, params: dict[str, Any]) -> Segmenter:
 
 def load_shipped(path: Path, params: dict[str, Any]) -> Segmenter:
     """Return the model that ships at a path that `shipped` gave, with these parameters; errors as in `load`."""
-    return _open_onnx(path, params, _read_as_its_card_says(path))
+    return _open_onnx(path, params, read_as_its_card_says(path))
 
 
 def _open_onnx(path: Path, params: dict[str, Any], known: bytes | None = None) -> Segmenter:
@@ -222,32 +222,6 @@ def _open_onnx(path: Path, params: dict[str, Any], known: bytes | None = None) -
     model = OnnxSegmenter(path=os.fspath(path)).set_params(**params)
     model._open(known)
     return model
-
-
-def shipped(name: str) -> Path | None:
-    """Return the path of the model that ships as ``name`` (``unet`` or ``unet.onnx``), if there is one."""
-    if "/" in name or "\\" in name:
-        return None
-    path = ZOO / f"{name.removesuffix('.onnx')}.onnx"
-    return path if path.is_file() else None
-
-
-def _read_as_its_card_says(path: Path) -> bytes | None:
-    """Return a shipped model that has the SHA-256 on its card: `ModelFormatError` if another, None if there is none."""
-    import hashlib
-    import json
-
-    from .validation import ModelFormatError
-
-    card = path.with_suffix(".json")
-    expected = json.loads(card.read_text("utf-8")).get("sha256") if card.is_file() else None
-    if expected is None:
-        return None
-    data = path.read_bytes()
-    found = hashlib.sha256(data).hexdigest()
-    if found != expected:
-        raise ModelFormatError(f"{path}: its SHA-256 is {found}, its card says {expected}")
-    return data
 
 
 def _class_id(segmenter_class: type[Segmenter]) -> str:
@@ -297,3 +271,24 @@ def _require_segmenter(loaded: Any, name: str) -> type[Segmenter]:
     if not isinstance(loaded.tags, Tags):
         raise MethodLoadError(f"method `{name}` must have hybridseg.Tags as its `tags`, got {loaded.tags!r}")
     return loaded
+
+
+def create_trained(spec: str) -> Segmenter:
+    """Return a segmenter that can predict: a shipped model before an untrained method of the same name.
+
+    Raises
+    ------
+    ValueError
+        If the method has to be trained first.
+    """
+    name, params = parse_spec(spec)
+    path = shipped(name)
+    if path is not None and not (name.endswith(".onnx") and Path(name).exists()):
+        return load_shipped(path, params)
+    model = create(spec)
+    if model.tags.requires_fit and not model._state():
+        raise ValueError(
+            f"method `{spec}` must be trained first: `hybridseg fit {spec} --data DIR -o MODEL.hybridseg`, "
+            "then give MODEL.hybridseg in its place"
+        )
+    return model

@@ -350,7 +350,7 @@ class Segmenter(ABC):
         if not self.tags.exportable:
             raise NotImplementedError(f"{type(self).__name__} can't be exported: {self.tags.export_reason}")
         self._check_fitted()
-        from .onnx import export
+        from .onnx.exporting import export
 
         return export(self, path, metadata=metadata)
 

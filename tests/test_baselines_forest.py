@@ -6,17 +6,10 @@ import numpy as np
 import pytest
 from hybridseg_baselines import forest
 from hybridseg_baselines.features import BOXES, COUNT, Box, BoxMeans, features, rank, root
-from hybridseg_baselines.forest import (
-    FULL,
-    RandomForestSegmenter,
-    Trees,
-    draw_bags,
-    draw_cells,
-    grow_tree,
-    join,
-    predict_cells,
-)
+from hybridseg_baselines.forest import RandomForestSegmenter
 from hybridseg_baselines.grid import to_grid
+from hybridseg_baselines.trees import FULL, draw_bags, draw_cells, grow_tree, join, predict_cells
+from hybridseg_baselines.trees import FlatTrees as Trees
 
 from hybridseg.data.phantoms import phantom
 

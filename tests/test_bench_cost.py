@@ -16,8 +16,8 @@ from hybridseg.bench.cost_run import measure_costs
 from hybridseg.bench.plan import Plan
 from hybridseg.bench.report import make_report, render_report
 from hybridseg.bench.tables import render
-from hybridseg.cli._models import count_network
 from hybridseg.data import grouped_folds, load_dataset
+from hybridseg.onnx.inspect import count_network
 from hybridseg.processes.machine import thread_counts, usable_cores
 
 METHODS = '''

@@ -12,12 +12,12 @@ import pytest
 from _runs import write_rows
 from click.testing import CliRunner, Result
 
-from hybridseg import registry
 from hybridseg.bench import Record, RunError, summarize
 from hybridseg.bench.compare import compare_runs
 from hybridseg.bench.recommend import Budget, recommend_method
 from hybridseg.bench.records import CellFile, FitRecord, RunFolder, write_json
 from hybridseg.cli import main
+from hybridseg.zoo import cards
 
 # method: true positives of 20 lesion pixels with nothing beside them (IoU tp / 20), ms, MB
 METHODS = {
@@ -129,7 +129,7 @@ def test_how_to_get_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     gone = ["# big.onnx, the file that was measured, isn't here any more"]
     assert get_lines(given, Path("run")) == gone
     (tmp_path / "zoo").mkdir()
-    monkeypatch.setattr(registry, "ZOO", tmp_path / "zoo")
+    monkeypatch.setattr(cards, "ZOO", tmp_path / "zoo")
     shipped = tmp_path / "zoo" / "big.onnx"
     shipped.write_bytes(bytes(29_000_000))
     assert "isn't the file that was measured" in get_lines(given, Path("run"))[0]

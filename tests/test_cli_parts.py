@@ -19,10 +19,11 @@ from click.testing import CliRunner, Result
 
 import hybridseg
 from hybridseg import registry
-from hybridseg.cli import VERBS, LazyGroup, _models, main
+from hybridseg.cli import VERBS, LazyGroup, main
 from hybridseg.cli._progress import progress_line
 from hybridseg.images import read_mask, write_image
 from hybridseg.metrics import count_pixels
+from hybridseg.zoo import cards
 
 
 def run(*arguments: object) -> Result:
@@ -158,7 +159,7 @@ def zoo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, exported: tuple[Path, s
     zoo.mkdir()
     shutil.copy(exported[0], zoo / "unet.onnx")
     (zoo / "unet.json").write_text(json.dumps({"description": "finds lesions", "scores": {"iou": 0.5, "f1": 0.625}}))
-    monkeypatch.setattr(registry, "ZOO", zoo)
+    monkeypatch.setattr(cards, "ZOO", zoo)
     monkeypatch.chdir(tmp_path)
     image = np.full((40, 60), 120, np.uint8)
     image[10:20, 20:40] = 10
@@ -186,9 +187,9 @@ def test_a_shipped_model_is_the_default_and_goes_by_its_name(zoo: Path) -> None:
         result = run("segment", "scan.png", "-o", f"out{number}", *choice)
         assert result.exit_code == 0, result.output
         np.testing.assert_array_equal(read_mask(f"out{number}/scan_mask.png"), read_mask("out0/scan_mask.png"))
-    assert type(_models.create_trained("unet")).__name__ == "OnnxSegmenter"
-    assert type(_models.create("unet")).__name__ == "UNetSegmenter"  # to be trained: `bench -m unet` fits it
-    assert registry.shipped("zoo/unet") is None
+    assert type(registry.create_trained("unet")).__name__ == "OnnxSegmenter"
+    assert type(registry.create("unet")).__name__ == "UNetSegmenter"  # to be trained: `bench -m unet` fits it
+    assert cards.shipped("zoo/unet") is None
 
 
 def test_python_finds_a_shipped_model_by_its_file_name(zoo: Path) -> None:
@@ -210,8 +211,8 @@ def test_a_file_of_that_name_comes_before_the_shipped_model(zoo: Path) -> None:
 def test_without_a_shipped_model_segment_takes_otsu(zoo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (zoo / "unet.onnx").unlink()
     made: list[str] = []
-    create = _models.create
-    monkeypatch.setattr(_models, "create", lambda spec: made.append(spec) or create(spec))
+    create = registry.create
+    monkeypatch.setattr(registry, "create", lambda spec: made.append(spec) or create(spec))
     assert run("segment", "scan.png").exit_code == 0
     assert made == ["otsu"]
 

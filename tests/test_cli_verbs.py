@@ -10,10 +10,10 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 import hybridseg
-from hybridseg import registry
 from hybridseg.cli import VERBS, main
 from hybridseg.cli.bench import default_methods
 from hybridseg.images import write_image
+from hybridseg.zoo import cards
 
 METHODS = '''
 import time
@@ -137,14 +137,14 @@ def test_info_about_a_method_an_image_and_a_run(here: Path) -> None:
 
 
 def test_models_lists_cards(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(registry, "ZOO", tmp_path)
+    monkeypatch.setattr(cards, "ZOO", tmp_path)
     assert "no trained model ships" in run("models").output
     (tmp_path / "small.json").write_text('{"scores": {"iou": 0.7123, "lesion_images": 12}, "license": "Apache-2.0"}')
     (tmp_path / "small.onnx").write_bytes(b"0" * 1_500_000)
     row = run("models").output.splitlines()[1]
     assert row.split() == ["small", "0.712", "-", "12", "-", "1.5", "Apache-2.0"]
-    assert registry.shipped("small") == registry.shipped("small.onnx") == tmp_path / "small.onnx"
-    assert registry.shipped("other") is None
+    assert cards.shipped("small") == cards.shipped("small.onnx") == tmp_path / "small.onnx"
+    assert cards.shipped("other") is None
 
 
 BAD = [

@@ -12,7 +12,7 @@ pytest.importorskip("spox")
 import spox
 from hybridseg_baselines.features import COUNT, features
 from hybridseg_baselines.forest import RandomForestSegmenter
-from hybridseg_baselines.onnx_features import features as features_in_graph
+from hybridseg_baselines.onnx.features import features as features_in_graph
 from hybridseg_baselines.otsu import OtsuSegmenter
 from hybridseg_baselines.watershed import WatershedSegmenter
 

@@ -17,10 +17,10 @@ from spox import Tensor
 
 from hybridseg import OperatingPoint
 from hybridseg.onnx import assemble
-from hybridseg.onnx.batch import const
-from hybridseg.onnx.components import Components, fill_holes, keep_components, label, numbered
+from hybridseg.onnx.pieces.batch import const
+from hybridseg.onnx.pieces.components import Components, fill_holes, keep_components, label, numbered
+from hybridseg.onnx.pieces.threshold import apply_operating_point
 from hybridseg.onnx.runtime import open_session
-from hybridseg.onnx.threshold import apply_operating_point
 from hybridseg.postprocess import apply_operating_point as in_python
 
 

@@ -25,9 +25,9 @@ from onnx import TensorProto, helper
 
 from hybridseg import ModelFormatError, OperatingPoint, Segmenter, Tags, check_segmenter, clone
 from hybridseg.onnx import OnnxSegmenter, ParityError, assemble, describe, exporting
-from hybridseg.onnx.batch import const
+from hybridseg.onnx.pieces.batch import const
+from hybridseg.onnx.pieces.threshold import apply_operating_point
 from hybridseg.onnx.quantise import export_smaller
-from hybridseg.onnx.threshold import apply_operating_point
 from hybridseg.registry import load
 
 

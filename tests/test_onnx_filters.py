@@ -17,11 +17,11 @@ from skimage import filters as sk_filters
 from skimage import morphology as sk_morphology
 from spox import Tensor
 
-from hybridseg.onnx import filters, morphology
-from hybridseg.onnx.batch import const
-from hybridseg.onnx.resize import flip_columns, resize
+from hybridseg.onnx.pieces import filters, morphology
+from hybridseg.onnx.pieces.batch import const
+from hybridseg.onnx.pieces.resize import flip_columns, resize
+from hybridseg.onnx.pieces.threshold import histogram, otsu_threshold
 from hybridseg.onnx.runtime import open_session
-from hybridseg.onnx.threshold import histogram, otsu_threshold
 
 SHAPES = [(1, 1), (1, 13), (13, 1), (2, 3), (31, 37), (64, 50)]
 

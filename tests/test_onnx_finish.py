@@ -14,8 +14,8 @@ import spox.opset.ai.onnx.v18 as op
 from onnx import TensorProto, checker, helper
 
 from hybridseg.onnx import assemble
-from hybridseg.onnx.batch import const
 from hybridseg.onnx.finish import finish, graphs, simplify
+from hybridseg.onnx.pieces.batch import const
 from hybridseg.onnx.runtime import open_session
 from hybridseg.onnx.storing import store_smaller
 

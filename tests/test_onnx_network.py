@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from hybridseg import OperatingPoint
 from hybridseg.onnx import Preprocessing, wrap_network
-from hybridseg.onnx.network import _with_full_rank_scalars
+from hybridseg.onnx.pieces.network import _with_full_rank_scalars
 from hybridseg.onnx.runtime import open_session
 from hybridseg.postprocess import apply_operating_point
 

@@ -54,8 +54,8 @@ def test_right_masks_with_wrong_probabilities_are_not_kept(tmp_path: Path) -> No
     from test_onnx_export import Darkness
 
     from hybridseg.onnx import assemble
-    from hybridseg.onnx.batch import const
-    from hybridseg.onnx.threshold import apply_operating_point
+    from hybridseg.onnx.pieces.batch import const
+    from hybridseg.onnx.pieces.threshold import apply_operating_point
 
     class Squashed(Darkness):
         def _to_onnx(self) -> Any:

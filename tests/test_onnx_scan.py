@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from hybridseg.images.scan import DARK_GREY
 from hybridseg.images.scan import find_scan as find_in_python
+from hybridseg.onnx.pieces.scan import find_scan, put_back
 from hybridseg.onnx.runtime import open_session
-from hybridseg.onnx.scan import find_scan, put_back
 
 
 def picture(rng: np.random.Generator) -> NDArray[np.uint8]:

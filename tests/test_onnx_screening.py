@@ -24,6 +24,7 @@ from hybridseg.modelfile import write_model_file
 from hybridseg.onnx import screening
 from hybridseg.onnx.runtime import open_session
 from hybridseg.onnx.screening import screen
+from hybridseg.zoo import cards
 
 FUZZ = Path(__file__).resolve().parents[1] / "benchmarks" / "fuzz_onnx.py"
 
@@ -205,7 +206,7 @@ def test_an_opset_is_needed(tmp_path: Path) -> None:
 
 
 def test_a_shipped_model_that_is_not_the_cards_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "ZOO", tmp_path)
+    monkeypatch.setattr(cards, "ZOO", tmp_path)
     onnx.save(model(), tmp_path / "tiny.onnx")
     digest = "0" * 64
     (tmp_path / "tiny.json").write_text(json.dumps({"name": "tiny", "sha256": digest}))

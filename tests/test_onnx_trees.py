@@ -11,8 +11,8 @@ import spox
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from spox import Tensor
 
+from hybridseg.onnx.pieces.trees import Trees, round_down, sum_of_trees
 from hybridseg.onnx.runtime import open_session
-from hybridseg.onnx.trees import Trees, round_down, sum_of_trees
 
 
 def run(trees: Trees, rows: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from hybridseg import load
 from hybridseg.cli import main
 from hybridseg.page import write_page
-from hybridseg.registry import ZOO
+from hybridseg.zoo.cards import ZOO
 
 
 @pytest.fixture(scope="module")

@@ -53,7 +53,7 @@ def test_a_mask_comes_back_only_if_it_is_its_rows(tmp_path: Path) -> None:
 
 def test_a_run_keeps_the_masks_that_it_scores(tmp_path: Path) -> None:
     data = load_dataset("phantoms[n=4,seed=0]")
-    plan = make_plan(data, grouped_folds(data, 2), ["otsu"], "hybridseg.cli._models:create", split_name="two")
+    plan = make_plan(data, grouped_folds(data, 2), ["otsu"], "hybridseg.registry:create", split_name="two")
     run_plan(plan, tmp_path / "run")
     description, records = read_run(tmp_path / "run")
     assert description["source"] == "phantoms[n=4,seed=0]"

@@ -25,7 +25,7 @@ pytest.importorskip("tensorflow")
 import onnx
 
 from hybridseg.onnx import OnnxSegmenter, ParityError, export_smaller
-from hybridseg.onnx.network import mean_network
+from hybridseg.onnx.pieces.network import mean_network
 from hybridseg.onnx.storing import quantise, store_smaller
 from hybridseg.training import loop as training
 

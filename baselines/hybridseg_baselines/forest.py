@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,32 +14,13 @@ from .candidates import Candidates, CandidateSegmenter, describe, is_number
 from .features import COUNT, features
 from .grid import Ints, box_mean, to_grid
 from .otsu import components
-
-FULL = 4096
-"""Probability 1 in a tree's leaf and in the forest's mean."""
-
-LEVELS = tuple(range(FULL // 10, FULL, FULL // 20))
-"""Forest probabilities at which the map is cut into candidate regions."""
-
-
-class Trees(NamedTuple):
-    """A forest as flat arrays, all trees after one another; a leaf points to itself.
-
-    A cell goes left where its feature is at most the threshold. ``first`` holds each tree's root.
-    """
-
-    first: NDArray[np.int32]
-    feature: NDArray[np.int16]
-    threshold: NDArray[np.int16]
-    left: NDArray[np.int32]
-    right: NDArray[np.int32]
-    value: NDArray[np.int16]  # 0..FULL, in leaves
+from .trees import LEVELS, FlatTrees, check_trees, draw_bags, draw_cells, grow_tree, join, predict_cells
 
 
 class RandomForestSegmenter(CandidateSegmenter):
     """Randomised trees on box means of grid cells, cut at many levels; the most plausible regions win.
 
-    A picture is seen where its scan is (`hybridseg.find_scan`). Trees are grown on a balanced sample of lesion and
+    A picture is seen where its scan is (`hybridseg.find_scan`). FlatTrees are grown on a balanced sample of lesion and
     other cells of whole scenes drawn at random. A training image's own probabilities come from the trees that never saw
     its scene; from them the score learns which of the regions above any level is the lesion, as in Otsu and watershed.
 
@@ -130,11 +111,11 @@ class RandomForestSegmenter(CandidateSegmenter):
 
     def _grow(
         self, cells: NDArray[np.int16], truths: list[NDArray[np.bool_]], in_bag: NDArray[np.bool_]
-    ) -> Iterator[Trees]:
+    ) -> Iterator[FlatTrees]:
         """Yield the trees in order; each depends on its number and ``random_state`` alone."""
         from joblib import Parallel, delayed
 
-        def grow(number: int) -> Trees:
+        def grow(number: int) -> FlatTrees:
             rng = np.random.default_rng([self.random_state, 1, number])
             samples, labels = [], []
             for k in np.flatnonzero(in_bag[number]):
@@ -156,8 +137,8 @@ class RandomForestSegmenter(CandidateSegmenter):
         if self._state():
             check_trees(self._trees())
 
-    def _trees(self) -> Trees:
-        return Trees(*(getattr(self, f"tree_{name}_") for name in Trees._fields))
+    def _trees(self) -> FlatTrees:
+        return FlatTrees(*(getattr(self, f"tree_{name}_") for name in FlatTrees._fields))
 
     def _cut(self, grey: Ints, probability: Ints) -> Candidates:
         layers = probability.reshape(self.grid) >= np.array(LEVELS)[:, None, None]
@@ -168,114 +149,11 @@ class RandomForestSegmenter(CandidateSegmenter):
         return smooth(image, self.grid), components(probability >= np.array(LEVELS)[:, None, None])
 
     def _to_onnx(self) -> Any:
-        from .onnx_forest import forest_model
+        from .onnx.forest import forest_model
 
-        return forest_model(self)
+        return forest_model(self, self._trees())
 
 
 def smooth(image: NDArray[np.uint8], grid: tuple[int, int]) -> Ints:
     """Return the de-speckled grid image in which regions are described."""
     return box_mean(box_mean(to_grid(image, grid), 1), 1)
-
-
-def draw_bags(scenes: int, n_trees: int, random_state: int) -> NDArray[np.bool_]:
-    """Return which scenes each tree sees: about two thirds of them, at least one. Shape (n_trees, scenes)."""
-    rng = np.random.default_rng([random_state, 0])
-    bags: NDArray[np.bool_] = rng.random((n_trees, scenes)) < 0.632
-    bags[np.arange(n_trees), rng.integers(scenes, size=n_trees)] = True
-    return bags
-
-
-def draw_cells(truth: NDArray[np.bool_], count: int, rng: np.random.Generator) -> Ints:
-    """Return cells to learn from: half lesion, half not; without a lesion, only the half that is not."""
-    lesion, other = np.flatnonzero(truth), np.flatnonzero(~truth)
-    half = max(1, count // 2)
-    drawn = [rng.choice(kind, half) for kind in (lesion, other) if len(kind)]
-    return np.concatenate(drawn)
-
-
-def grow_tree(
-    samples: NDArray[np.int16], labels: NDArray[np.bool_], *,
-    max_depth: int, max_features: float, min_samples_leaf: int, seed: int,
-) -> Trees:
-    """Return one extremely randomised tree, grown by scikit-learn and kept as arrays."""
-    from sklearn.tree import ExtraTreeClassifier
-
-    grown = ExtraTreeClassifier(
-        criterion="entropy", max_depth=max_depth, max_features=max_features, min_samples_leaf=min_samples_leaf,
-        random_state=seed,
-    ).fit(samples.astype(np.float32), labels.astype(np.int8)).tree_  # fmt: skip
-    leaf = grown.children_left < 0
-    itself = np.arange(grown.node_count, dtype=np.int32)
-    weight = grown.value[:, 0, :]
-    # Bags that hold one class only make a tree with a single column.
-    lesion = weight[:, 1] / weight.sum(axis=1) if weight.shape[1] == 2 else np.full(len(weight), float(labels[0]))
-    return Trees(
-        first=np.zeros(1, np.int32),
-        feature=np.where(leaf, 0, grown.feature).astype(np.int16),
-        # Features are integers: x <= t is x <= floor(t).
-        threshold=np.where(leaf, 0, np.floor(grown.threshold)).astype(np.int16),
-        left=np.where(leaf, itself, grown.children_left).astype(np.int32),
-        right=np.where(leaf, itself, grown.children_right).astype(np.int32),
-        value=np.rint(FULL * np.where(leaf, lesion, 0)).astype(np.int16),
-    )
-
-
-def check_trees(trees: Trees) -> None:
-    """Raise ValueError unless every path ends: each child comes after its parent, and all indices exist."""
-    count = len(trees.feature)
-    itself = np.arange(count)
-    for name, array in trees._asdict().items():
-        wanted = np.int32 if name in ("first", "left", "right") else np.int16
-        if not (isinstance(array, np.ndarray) and array.dtype == wanted and array.ndim == 1 and len(array)):
-            raise ValueError(f"`tree_{name}_` must be a list of {np.dtype(wanted)}")
-        if name != "first" and len(array) != count:
-            raise ValueError(f"`tree_{name}_` must have {count} nodes, got {len(array)}")
-    for name, array, low, high in (
-        ("first", trees.first, 0, count - 1),
-        ("feature", trees.feature, 0, COUNT - 1),
-        ("left", trees.left, itself, count - 1),
-        ("right", trees.right, itself, count - 1),
-        ("value", trees.value, 0, FULL),
-    ):
-        if (array < low).any() or (array > high).any():
-            raise ValueError(f"`tree_{name}_` points outside the forest")
-
-
-def join(trees: list[Trees]) -> Trees:
-    """Return several forests as one."""
-    starts = np.cumsum([0, *(len(tree.feature) for tree in trees)])[:-1].astype(np.int32)
-    return Trees(
-        np.concatenate([tree.first + start for tree, start in zip(trees, starts, strict=True)]),
-        np.concatenate([tree.feature for tree in trees]),
-        np.concatenate([tree.threshold for tree in trees]),
-        np.concatenate([tree.left + start for tree, start in zip(trees, starts, strict=True)]),
-        np.concatenate([tree.right + start for tree, start in zip(trees, starts, strict=True)]),
-        np.concatenate([tree.value for tree in trees]),
-    )
-
-
-def predict_cells(trees: Trees, cells: NDArray[np.int16], chosen: Ints | None = None) -> Ints:
-    """Return each cell's mean leaf value over the trees (or the chosen ones), 0..FULL, rounded down.
-
-    Parameters
-    ----------
-    cells : ndarray of shape (COUNT, n), int16
-    chosen : ndarray of int, optional
-        Numbers of the trees to ask.
-    """
-    roots = trees.first if chosen is None else trees.first[chosen]
-    count = cells.shape[1]
-    flat, place = cells.ravel(), np.arange(count, dtype=np.int32)
-    total = np.zeros(count, np.int64)
-    offset = trees.feature.astype(np.int32) * np.int32(count)
-    for root in roots:
-        node = np.full(count, root, np.int32)
-        while True:
-            goes_left = flat[offset[node] + place] <= trees.threshold[node]
-            following = np.where(goes_left, trees.left[node], trees.right[node])
-            if (following == node).all():
-                break
-            node = following
-        total += trees.value[node]
-    return total // len(roots)

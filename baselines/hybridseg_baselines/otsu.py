@@ -67,9 +67,9 @@ class OtsuSegmenter(CandidateSegmenter):
         return grey, components(np.stack(masks)) if masks else np.zeros((1, *self.grid), np.int64)
 
     def _to_onnx(self) -> Any:
-        from .onnx_otsu import otsu_model
+        from .onnx.otsu import otsu_model
 
-        return otsu_model(self)
+        return otsu_model(self, depth=self.depth, surroundings=self.surroundings, edge=self.bowl)
 
 
 def components(masks: NDArray[np.bool_]) -> Ints:

@@ -76,9 +76,9 @@ class WatershedSegmenter(CandidateSegmenter):
         return grey, np.stack(layers)
 
     def _to_onnx(self) -> Any:
-        from .onnx_watershed import watershed_model
+        from .onnx.watershed import watershed_model
 
-        return watershed_model(self)
+        return watershed_model(self, smoothing=self.smoothing, rounds=self.rounds)
 
 
 def gradient(grey: Ints) -> Ints:

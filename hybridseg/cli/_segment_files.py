@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..batch.planning import Job, file_key
-from . import _measure, _models
+from ..registry import create_trained
+from . import _measure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,7 +103,7 @@ def segment_unit(work: Work, unit: Unit) -> list[Done]:
 
 @cache
 def _model(spec: str) -> Segmenter:
-    return _models.create_trained(spec)
+    return create_trained(spec)
 
 
 def segment_file(model: Segmenter, work: Work, number: int, job: Job) -> Done:

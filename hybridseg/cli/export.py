@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import _models
+from ..registry import create_trained
+from ..zoo.cards import origin
 from ._targets import check_target, overwrite_option
 
 if TYPE_CHECKING:
@@ -75,8 +76,8 @@ def export(
         raise click.UsageError(f"a smaller file is measured before it is kept: give {needed}")
     if not smaller and (data is not None or validation is not None or max_mb is not None):
         raise click.UsageError("--data, --validation and --max-mb are for --int8 and --weights other than fp32")
-    model = _models.create_trained(method)
-    entries = _models.origin(method, model)
+    model = create_trained(method)
+    entries = origin(method, model)
     if not smaller:
         report = model.to_onnx(output, **entries)
     else:

@@ -13,6 +13,7 @@ import click
 
 from .. import registry
 from ..text import MAX_FIELDS, aligned, bounded, fields
+from ..zoo.cards import shipped
 
 
 @click.command()
@@ -23,7 +24,7 @@ def info(what: str) -> None:
     if not path.exists() and registry.is_model_path(name := what.partition("[")[0]):
         path = Path(name)  # parameters in brackets change nothing about a file
     if path.suffix == ".onnx" and not path.exists():
-        path = registry.shipped(str(path)) or path
+        path = shipped(str(path)) or path
     if path.is_dir():
         click.echo(_run(path))
     elif path.suffix == ".onnx" and path.exists():

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import click
 
-from .. import registry
 from ..text import aligned
-from . import _models
+from ..zoo.cards import cards, shipped
 
 
 @click.command()
 def models() -> None:
     """List the trained models that ship in the package, with their scores and cost. Not for diagnosis."""
     rows = []
-    for card in _models.cards():
-        path = registry.ZOO / card["file"]
-        size = f"{path.stat().st_size / 1e6:.1f}" if path.is_file() else "missing"
+    for card in cards():
+        path = shipped(card["file"])
+        size = f"{path.stat().st_size / 1e6:.1f}" if path else "missing"
         scores, cost = card.get("scores", {}), card.get("cost", {})
         numbers = [_number(scores.get("iou")), _number(scores.get("f1")), str(scores.get("lesion_images", "-"))]
         numbers.append(_number(cost.get("ms_median"), 0))

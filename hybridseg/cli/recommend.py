@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .. import registry
+from ..zoo.cards import shipped
 
 if TYPE_CHECKING:
     from ..bench.recommend import Candidate
@@ -79,13 +80,13 @@ def get_lines(chosen: Candidate, run: Path) -> list[str]:
 def _lines_for_file(chosen: Candidate, target: str) -> list[str]:
     spec = chosen.method
     name = spec.partition("[")[0]
-    shipped = registry.shipped(name) if chosen.is_onnx and not Path(name).exists() else None
-    file = shipped or Path(name)
+    ours = shipped(name) if chosen.is_onnx and not Path(name).exists() else None
+    file = ours or Path(name)
     if not file.is_file():
         return [f"# {name}, the file that was measured, isn't here any more"]
     if _is_another(file, chosen):
         return [f"# {file} isn't the file that was measured (its SHA-256 or size differs)"]
-    copied = ["cp", str(file), "DIR/" if name == target and not shipped else target]
+    copied = ["cp", str(file), "DIR/" if name == target and not ours else target]
     return [shlex.join(copied if chosen.is_onnx else ["hybridseg", "export", spec, "-o", target])]
 
 

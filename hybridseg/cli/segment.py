@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .. import registry
 from ..batch.planning import OUR_OUTPUT, Job, Plan, choose_jobs, file_key, plan_jobs, share
-from . import _measure, _models
+from ..registry import create_trained
+from ..zoo.cards import shipped
+from . import _measure
 from ._progress import progress_line
 from ._segment_files import Done, Work, segment_here, segment_unit, segment_with
 
@@ -93,7 +94,7 @@ def segment(
         )
         if inputs != ("-",) or any(beside):
             raise click.UsageError("`-` stands alone: one image from stdin, its mask to stdout, no option but -m")
-        _pipe(_models.create_trained(_spec(spec)))
+        _pipe(create_trained(_spec(spec)))
         return
     if keep_patient and not dicom_seg:
         raise click.UsageError("`--keep-patient` needs `--dicom-seg`: no other file has patient fields")
@@ -170,7 +171,7 @@ def _tell(outcomes: Iterator[Done], total: int, measure: Path | None, *, quiet: 
 
 
 def _segment(work: Work, jobs: list[Job], processes: int, cluster: str) -> Iterator[Done]:
-    model = _models.create_trained(work.spec)
+    model = create_trained(work.spec)
     model._check_state()  # a parameter out of its range is one line, not one per image
     if not cluster and min(processes, len(jobs)) <= 1:
         return segment_here(model, work, jobs)
@@ -185,7 +186,7 @@ def _segment(work: Work, jobs: list[Job], processes: int, cluster: str) -> Itera
 
 
 def _spec(spec: str | None) -> str:
-    return spec or ("unet" if registry.shipped("unet") else "otsu")
+    return spec or ("unet" if shipped("unet") else "otsu")
 
 
 def _pipe(model: Segmenter) -> None:

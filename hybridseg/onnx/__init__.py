@@ -15,11 +15,11 @@ _LAZY = {
     "export": "exporting",
     "ParityError": "parity",
     "ParityReport": "parity",
-    "Preprocessing": "network",
-    "wrap_network": "network",
+    "Preprocessing": "pieces",
+    "wrap_network": "pieces",
     "Foreign": "foreign",
     "adopt": "foreign",
-    "assemble": "batch",
+    "assemble": "pieces",
     "describe": "inspect",
     "Compression": "quantise",
     "CompressionError": "quantise",
@@ -42,12 +42,11 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from .batch import assemble
     from .exporting import export
     from .foreign import Foreign, adopt
     from .inspect import describe
-    from .network import Preprocessing, wrap_network
     from .parity import ParityError, ParityReport
+    from .pieces import Preprocessing, assemble, wrap_network
     from .quantise import Compression, CompressionError, export_smaller
     from .segmenter import OnnxSegmenter
 

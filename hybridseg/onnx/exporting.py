@@ -15,9 +15,10 @@ import numpy as np
 from ..files import check_writable, write_atomically
 from ..segmenter import Segmenter
 from .finish import finish, simplify
+from .metadata import set_metadata
 from .parity import ImageParity, ParityError, ParityReport, parity_images, speckle
 from .runtime import EXPORT_LINE, one_line
-from .segmenter import PREFIX, OnnxSegmenter
+from .segmenter import OnnxSegmenter
 
 BATCH = 3
 """Images in the batch that must equal the same images one by one."""
@@ -143,14 +144,3 @@ def describe_method(model: Any, segmenter: Segmenter, metadata: Mapping[str, str
     }
     set_metadata(model, known, keep=True)
     set_metadata(model, metadata, keep=False)
-
-
-def set_metadata(model: Any, entries: Mapping[str, str], *, keep: bool) -> None:
-    """Set ``hybridseg.*`` entries of a model; with ``keep``, those that it has already stay as they are."""
-    existing = {entry.key: entry for entry in model.metadata_props}
-    for name, text in entries.items():
-        key = PREFIX + name
-        if key not in existing:
-            model.metadata_props.add(key=key, value=str(text))
-        elif not keep:
-            existing[key].value = str(text)

@@ -20,10 +20,10 @@ from spox import Tensor, Var
 from ..files import read_regular
 from ..postprocess import OperatingPoint
 from ..validation import ModelFormatError
-from .batch import const
-from .exporting import set_metadata
 from .finish import OPSET
-from .network import Preprocessing, wrap_network
+from .metadata import set_metadata
+from .pieces.batch import const
+from .pieces.network import Preprocessing, wrap_network
 from .runtime import parse_screened
 
 MAX_DESCRIPTION_BYTES = 2**20

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from ..segmenter import Segmenter
 from ..validation import ModelFormatError
 from .finish import bodies, graphs
+from .metadata import PREFIX
 from .runtime import EXPORT_LINE, MAX_REASON
 from .screening import screen
-from .segmenter import PREFIX
 
 
 @dataclass(frozen=True)
@@ -178,3 +179,29 @@ def _multiply_adds(graph: Any, outer: dict[str, list[int]]) -> int:
             times = int(numpy_helper.to_array(constants[node.input[0]]).reshape(-1)[0])
         total += times * sum(_multiply_adds(body, shapes) for body in bodies(node))
     return total
+
+
+def count_network(model: Segmenter) -> dict[str, int]:
+    """Return ``parameters`` and ``multiply_adds`` of the network inside a method, counted from its exported graph.
+
+    A method has a network inside if it is an ONNX file, or learns a ``network_``. Nothing for others, whose graphs take
+    seconds to write, or where the packages that write graphs aren't installed.
+    """
+    import tempfile
+    from importlib.util import find_spec
+
+    if not model.tags.exportable or not all(map(find_spec, ("onnx", "spox"))):
+        return {}
+    from .segmenter import OnnxSegmenter
+
+    if not isinstance(model, OnnxSegmenter) and not hasattr(model, "network_"):
+        return {}
+    import onnx
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "graph.onnx")
+        onnx.save(model._to_onnx(), path)
+        found = describe(path)
+    if not found.multiply_adds:
+        return {}
+    return {"parameters": found.parameters, "multiply_adds": found.multiply_adds}

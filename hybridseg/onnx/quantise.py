@@ -129,9 +129,10 @@ def export_smaller(
     """
     import onnx
 
-    from .exporting import build_graph, check_batches, describe_method, export, set_metadata
+    from .exporting import build_graph, check_batches, describe_method, export
     from .finish import finish
-    from .segmenter import PREFIX, OnnxSegmenter
+    from .metadata import PREFIX, set_metadata
+    from .segmenter import OnnxSegmenter
 
     path = Path(path)
     check_writable(path)

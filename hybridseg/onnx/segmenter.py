@@ -15,11 +15,9 @@ from ..files import write_atomically
 from ..postprocess import OperatingPoint
 from ..segmenter import Segmenter, Tags
 from ..validation import ModelFormatError, check_image, check_probability
+from .metadata import PREFIX
 from .runtime import EXPORT_LINE, one_line, open_session, parse_screened
 from .screening import Declared, screen
-
-PREFIX = "hybridseg."
-"""What the keys of our entries in a file's ``metadata_props`` begin with."""
 
 
 class OnnxSegmenter(Segmenter):

@@ -20,6 +20,7 @@ from .. import registry
 from ..files import write_atomically
 from ..text import printable
 from ..version import __version__
+from ..zoo.cards import shipped
 
 TITLE = "hybridseg: lesions in breast ultrasound"
 MODELS = ("unet-tiny", "unet")
@@ -75,7 +76,7 @@ def _block(name: str, data: bytes) -> str:
 
 def _read_model(spec: str) -> tuple[dict[str, Any], bytes]:
     """Return what the page says of a model, and the bytes of its file, which was opened and checked."""
-    own = None if Path(spec).exists() else registry.shipped(spec)
+    own = None if Path(spec).exists() else shipped(spec)
     if own is None and not spec.endswith(".onnx"):
         raise ValueError(f"a model must be one that ships or an .onnx file, got {printable(spec)}")
     model: Any = registry.load_shipped(own, {}) if own else registry.load(spec)

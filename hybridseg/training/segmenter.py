@@ -182,7 +182,7 @@ class NetworkSegmenter(Segmenter):
         NotFittedError
             If one isn't fitted.
         """
-        from ..onnx.network import mean_network
+        from ..onnx.pieces.network import mean_network
 
         models = list(models)
         for model in models:
@@ -309,7 +309,7 @@ class NetworkSegmenter(Segmenter):
         import onnx
 
         from ..onnx import wrap_network
-        from ..onnx.network import Preprocessing
+        from ..onnx.pieces.network import Preprocessing
 
         # The network itself takes grey levels: its first layer normalises.
         return wrap_network(

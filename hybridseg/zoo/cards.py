@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..files import write_atomically
 
@@ -38,3 +38,90 @@ def write_card(path: Path, model: Segmenter, dataset: Dataset, lesion_images: in
         "intended_use": "Research. Not a medical device: not for diagnosis.",
     }
     write_atomically(path, (json.dumps(card, indent=2, default=str) + "\n").encode())
+
+
+_MAX_CARD_BYTES = 2**24
+ZOO = Path(__file__).resolve().parent
+"""Where the models that ship are, each with its card."""
+
+
+def shipped(name: str) -> Path | None:
+    """Return the path of the model that ships as ``name`` (``unet`` or ``unet.onnx``), if there is one."""
+    if "/" in name or "\\" in name:
+        return None
+    path = ZOO / f"{name.removesuffix('.onnx')}.onnx"
+    return path if path.is_file() else None
+
+
+def read_as_its_card_says(path: Path) -> bytes | None:
+    """Return a shipped model that has the SHA-256 on its card: `ModelFormatError` if another, None if there is none."""
+    import hashlib
+    import json
+
+    from ..validation import ModelFormatError
+
+    card = path.with_suffix(".json")
+    expected = json.loads(card.read_text("utf-8")).get("sha256") if card.is_file() else None
+    if expected is None:
+        return None
+    data = path.read_bytes()
+    found = hashlib.sha256(data).hexdigest()
+    if found != expected:
+        raise ModelFormatError(f"{path}: its SHA-256 is {found}, its card says {expected}")
+    return data
+
+
+def origin(spec: str, model: Segmenter) -> dict[str, str]:
+    """Return what an exported file should say of a model's origin: from the card beside it, or that nobody says.
+
+    A file of our signature has entries of its own; those aren't among what is returned.
+
+    Raises
+    ------
+    ModelFormatError
+        If there is a card that can't be read.
+    """
+    path = Path(spec.partition("[")[0])
+    card: dict[str, Any] = {}
+    for place in (path.with_name(f"{path.name}.json"), path.with_suffix(".json")):
+        if path.is_file() and place.is_file():
+            card = _read_card(place)
+            break
+    learned = bool(model._state()) or path.is_file()
+    data, split = card.get("data") or {}, card.get("split") or {}
+    unknown = "unknown" if learned else "none"
+    entries = {
+        "training_data": f"{data['name']}, {data.get('images', '?')} images" if "name" in data else unknown,
+        "training_data_sha256": data.get("content_sha256", unknown),
+        **({"training_contents_sha256": data["contents_alone_sha256"]} if "contents_alone_sha256" in data else {}),
+        "split": split.get("name", unknown),
+        "split_sha256": split.get("sha256", unknown),
+        "license": card.get("license", "unknown"),
+        "scores": json.dumps(card["scores"]) if "scores" in card else "none",
+    }
+    from ..onnx import OnnxSegmenter
+
+    own = model.metadata if isinstance(model, OnnxSegmenter) else {}
+    return {name: str(value) for name, value in entries.items() if name not in own}
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    from ..files import read_regular
+    from ..validation import ModelFormatError
+
+    try:
+        card = json.loads(read_regular(path, _MAX_CARD_BYTES))
+    except (ValueError, RecursionError) as error:
+        raise ModelFormatError(f"{path}: not a model's card: {error}") from None
+    if not isinstance(card, dict) or not all(isinstance(card.get(key) or {}, dict) for key in ("data", "split")):
+        raise ModelFormatError(f"{path}: not a model's card")
+    return card
+
+
+def cards() -> list[dict[str, Any]]:
+    """Return the cards of the models that ship, by name; each has at least ``name`` and ``file``."""
+    found = []
+    for path in sorted(ZOO.glob("*.json")):
+        card = json.loads(path.read_text("utf-8"))
+        found.append({"name": path.stem, "file": f"{path.stem}.onnx", **card})
+    return found

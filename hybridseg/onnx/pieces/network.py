@@ -12,7 +12,7 @@ import spox
 import spox.opset.ai.onnx.v18 as op
 from spox import Var
 
-from ..postprocess import OperatingPoint
+from ...postprocess import OperatingPoint
 from .batch import assemble, const
 from .resize import flip_columns, resize
 from .scan import find_scan, put_back

@@ -8,11 +8,11 @@ import numpy as np
 import spox.opset.ai.onnx.v18 as op
 from spox import Var
 
-from hybridseg.onnx.batch import const
+from hybridseg.onnx.pieces import const
 
-from .features import BANDS, BOXES, RANKS, SPREADS, Box, square
-from .grid import FINE
-from .onnx_grid import to_grid
+from ..features import BANDS, BOXES, RANKS, SPREADS, Box, square
+from ..grid import FINE
+from .grid import to_grid
 
 LAST = np.iinfo(np.int64).max
 

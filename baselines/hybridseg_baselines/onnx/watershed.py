@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import spox.opset.ai.onnx.v18 as op
 from spox import Var
 
-from hybridseg.onnx.batch import const
+from hybridseg.onnx.pieces import const
 
-from .onnx_candidates import model
-from .onnx_grid import box_mean, to_grid
-
-if TYPE_CHECKING:
-    from .watershed import WatershedSegmenter
+from ..candidates import CandidateSegmenter
+from .candidates import model
+from .grid import box_mean, to_grid
 
 FAR = np.iinfo(np.int64).max
 
 
-def watershed_model(segmenter: WatershedSegmenter) -> Any:
+def watershed_model(segmenter: CandidateSegmenter, *, smoothing: int, rounds: int) -> Any:
     """Return the `onnx.ModelProto` of a `WatershedSegmenter`."""
     grid = segmenter.grid
 
     def propose(image: Var) -> tuple[Var, Var]:
         grey = to_grid(image, grid)
-        for _ in range(segmenter.smoothing):
+        for _ in range(smoothing):
             grey = box_mean(grey, grid, 1)
         slope = gradient(grey, grid)
         first = basins(slope, grid)
@@ -43,7 +41,7 @@ def watershed_model(segmenter: WatershedSegmenter) -> Any:
         basin = op.add(first, const(1))
         used = op.reduce_max(basin, keepdims=False)
         *_, later = op.loop(
-            const([segmenter.rounds]), const([True], np.bool_), [first, used, slope], body=body
+            const([rounds]), const([True], np.bool_), [first, used, slope], body=body
         )
         later = op.reshape(later, const([-1, *grid]))
         return grey, op.concat([op.unsqueeze(basin, const([0])), later], axis=0)

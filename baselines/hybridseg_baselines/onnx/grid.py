@@ -6,9 +6,9 @@ import numpy as np
 import spox.opset.ai.onnx.v18 as op
 from spox import Var
 
-from hybridseg.onnx.batch import const, sides
+from hybridseg.onnx.pieces import const, sides
 
-from .grid import FINE
+from ..grid import FINE
 
 
 def to_grid(image: Var, grid: tuple[int, int], scale: int = FINE) -> Var:

@@ -6,7 +6,7 @@ import numpy as np
 import spox.opset.ai.onnx.v18 as op
 from spox import Var
 
-from ..postprocess import PROBABILITY_STEPS, OperatingPoint
+from ...postprocess import PROBABILITY_STEPS, OperatingPoint
 from .batch import const
 from .components import fill_holes, keep_components
 

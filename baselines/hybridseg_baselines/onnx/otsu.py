@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import spox.opset.ai.onnx.v18 as op
 from spox import Var
 
-from hybridseg.onnx.batch import const
+from hybridseg.onnx.pieces import const
 
-from .grid import FINE, bowl
-from .onnx_candidates import model
-from .onnx_grid import box_mean, close, to_grid
-
-if TYPE_CHECKING:
-    from .otsu import OtsuSegmenter
+from ..candidates import CandidateSegmenter
+from ..grid import FINE, bowl
+from .candidates import model
+from .grid import box_mean, close, to_grid
 
 
-def otsu_model(segmenter: OtsuSegmenter) -> Any:
-    """Return the `onnx.ModelProto` of an `OtsuSegmenter`."""
+def otsu_model(segmenter: CandidateSegmenter, *, depth: int, surroundings: int, edge: float) -> Any:
+    """Return the `onnx.ModelProto` of an `OtsuSegmenter`; ``edge`` is its ``bowl``."""
     grid = segmenter.grid
 
     def propose(image: Var) -> tuple[Var, Var]:
         grey = box_mean(box_mean(to_grid(image, grid), grid, 1), grid, 1)
-        flat = op.sub(grey, box_mean(grey, grid, segmenter.surroundings))
-        flat = op.add(flat, const(128 * FINE + bowl(grid, segmenter.bowl)))
+        flat = op.sub(grey, box_mean(grey, grid, surroundings))
+        flat = op.add(flat, const(128 * FINE + bowl(grid, edge)))
         bounded = op.min([op.max([flat, const(0)]), const(256 * FINE - 1)])
         levels = op.div(bounded, const(FINE))
         ones = const(np.ones(grid[0] * grid[1]))
         histogram = op.scatter_elements(
             const(np.zeros(256)), op.reshape(levels, const([-1])), ones, axis=0, reduction="add"
         )
-        thresholds = recursive_otsu(histogram, segmenter.depth)
+        thresholds = recursive_otsu(histogram, depth)
         closed = [close(levels, grid, radius) for radius in (1, 2)]
         each = op.unsqueeze(thresholds, const([1, 2]))
         return grey, op.concat([op.less(dark, each) for dark in closed], axis=0)

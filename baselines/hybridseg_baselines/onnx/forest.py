@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import spox.opset.ai.onnx.v18 as op
 from spox import Var
 
-from hybridseg.onnx.batch import const
-from hybridseg.onnx.trees import Trees, sum_of_trees
+from hybridseg.onnx.pieces import Trees, const, sum_of_trees
 
-from .onnx_candidates import model
-from .onnx_features import features
-from .onnx_grid import box_mean, to_grid
-
-if TYPE_CHECKING:
-    from .forest import RandomForestSegmenter
+from ..candidates import CandidateSegmenter
+from ..trees import LEVELS, FlatTrees
+from .candidates import model
+from .features import features
+from .grid import box_mean, to_grid
 
 
-def forest_model(segmenter: RandomForestSegmenter) -> Any:
-    """Return the `onnx.ModelProto` of a fitted `RandomForestSegmenter`."""
-    from .forest import LEVELS
-
+def forest_model(segmenter: CandidateSegmenter, forest: FlatTrees) -> Any:
+    """Return the `onnx.ModelProto` of a fitted `RandomForestSegmenter` and its trees."""
     grid = segmenter.grid
-    trees = own_numbers(segmenter)
+    trees = own_numbers(forest)
     levels = const(np.array(LEVELS)[:, np.newaxis, np.newaxis])
 
     def propose(image: Var) -> tuple[Var, Var]:
@@ -36,9 +32,8 @@ def forest_model(segmenter: RandomForestSegmenter) -> Any:
     return model(segmenter, propose)
 
 
-def own_numbers(segmenter: RandomForestSegmenter) -> Trees:
+def own_numbers(trees: FlatTrees) -> Trees:
     """Return the forest with each tree's nodes counted from its root, as `sum_of_trees` takes them."""
-    trees = segmenter._trees()
     sizes = np.diff([*trees.first, len(trees.feature)])
     start = np.repeat(trees.first, sizes)
     leaf = trees.left == np.arange(len(trees.left))

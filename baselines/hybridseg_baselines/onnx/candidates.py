@@ -9,14 +9,20 @@ import numpy as np
 import spox.opset.ai.onnx.v18 as op
 from spox import Var
 
-from hybridseg.onnx.batch import assemble, const
-from hybridseg.onnx.components import Components, label, numbered
-from hybridseg.onnx.scan import find_scan, put_back
-from hybridseg.onnx.threshold import apply_operating_point
+from hybridseg.onnx.pieces import (
+    Components,
+    apply_operating_point,
+    assemble,
+    const,
+    find_scan,
+    label,
+    numbered,
+    put_back,
+)
 
-from .candidates import CENTRE, FEATURES, LARGEST, RISE, SMALLEST, SPREAD, WEIGHTS
-from .grid import FINE
-from .onnx_grid import from_grid
+from ..candidates import CENTRE, FEATURES, LARGEST, RISE, SMALLEST, SPREAD, WEIGHTS
+from ..grid import FINE
+from .grid import from_grid
 
 Propose = Callable[[Var], tuple[Var, Var]]
 

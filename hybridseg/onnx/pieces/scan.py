@@ -6,7 +6,7 @@ import numpy as np
 import spox.opset.ai.onnx.v18 as op
 from spox import Var
 
-from ..images.scan import DARK_GREY, DARK_ONE_IN, FRAME_GREY, FRAME_SPREAD, GAP_ONE_IN
+from ...images.scan import DARK_GREY, DARK_ONE_IN, FRAME_GREY, FRAME_SPREAD, GAP_ONE_IN
 from .batch import const
 
 
