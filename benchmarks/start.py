@@ -2,9 +2,10 @@
 
     python benchmarks/start.py -o benchmarks/results/start.md
 
-Fresh processes in turn: `python -c "import numpy, PIL, onnxruntime"`, then `hybridseg segment` of a 470 x 560 PNG with
-each model, again and again; medians of wall and CPU time (user and system), their ratios, and the peak memory. Bounds
-for `unet`: 2.2 times the imports, 0.45 s, 250 MiB. Run it when nothing else runs.
+Fresh processes in turn, onnxruntime's telemetry off in all of them: `python -c "import numpy, PIL, onnxruntime"`, then
+`hybridseg segment` of a 470 x 560 PNG with each model, again and again; medians of wall and CPU time (user and system),
+their ratios, and the peak memory. Bounds for `unet`: 2.2 times the imports, 0.45 s, 250 MiB. Run it when nothing else
+runs.
 """
 
 from __future__ import annotations

@@ -85,6 +85,18 @@ def test_another_runtime_prints_the_same_checksum(
 
 
 @pytest.mark.parametrize("runtime", ["in_node", "in_c"])
+def test_another_runtime_writes_nothing_into_the_home_folder(
+    runtime: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    command, home = request.getfixturevalue(runtime), tmp_path / "home"
+    home.mkdir()
+    Image.fromarray(pictures()[0]).save(tmp_path / "scan.pgm")
+    environment = {"HOME": str(home), "TMPDIR": str(home), "PATH": os.environ["PATH"]}  # without hybridseg's switch
+    subprocess.run([*command, exported("otsu"), tmp_path / "scan.pgm"], env=environment, check=True)
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize("runtime", ["in_node", "in_c"])
 def test_a_comment_in_the_header_is_passed_over(runtime: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     program, said = request.getfixturevalue(runtime), []
     for header in (b"P5\n3 2\n255\n", b"P5\n# made by hand\n3 #\n 2\n#255\n255\n"):

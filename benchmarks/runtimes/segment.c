@@ -3,6 +3,7 @@
      cc segment.c -I INCLUDE -L LIB -l onnxruntime -o segment && ./segment model.onnx scan.pgm [mask.pgm]
 
    Prints the image's size, the mask's pixels and its checksum, as checksum.py and segment.mjs do. */
+#define _POSIX_C_SOURCE 200112L /* setenv */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +44,7 @@ int main(int count, char **arguments) {
   if (fread(pixels, 1, size, file) != size) need(NULL, "all of the PGM's pixels");
   fclose(file);
 
+  setenv("ORT_DISABLE_TELEMETRY", "1", 1); /* from 1.29 on onnxruntime reports to its maker; no call stops all of it */
   ort = OrtGetApiBase()->GetApi(18); /* the C API of onnxruntime 1.18 or newer */
   OrtEnv *env;
   OrtSessionOptions *options;

@@ -1,6 +1,6 @@
 // Segment a binary PGM (P5, 8 bit) with an exported model in Node; no Python, nothing of hybridseg.
 //
-//   npm install onnxruntime-web
+//   npm install onnxruntime-web        (onnxruntime-node reports to its maker: start it with ORT_DISABLE_TELEMETRY=1)
 //   node segment.mjs model.onnx scan.pgm [mask.pgm]
 //
 // Prints the image's size, the mask's pixels and its checksum, as `checksum.py` does. The same lines run in a
