@@ -1,21 +1,16 @@
-"""Train the U-Net on BUSI: one published fold held out, or all development images for the model that ships.
+"""Train the U-Net on one or several hospitals: one published fold of each held out, or all for a model that ships.
 
-    python benchmarks/train_unet.py --data Dataset_BUSI_with_GT --fold 0 -o runs/first \\
-        --set "unet[epochs=48,patience=48]"
-    python benchmarks/train_unet.py --data Dataset_BUSI_with_GT --fold 0 -o runs/seed-0 --from runs/first \\
-        --set "unet[size=256,epochs=24,patience=24,learning_rate=0.0005]"
-    python benchmarks/train_unet.py --data Dataset_BUSI_with_GT --fold 0 -o runs/tiny \\
-        --teacher runs/seed-0/fold0.onnx --teacher runs/seed-1/fold0.onnx \\
-        --set "unet[encoder=efficientnet-lite0-short]"
+    python benchmarks/train_unet.py --data Dataset_BUSI_with_GT --data BUSBRA --fold 0 -o runs/unet \\
+        --set "unet[epochs=26,images_per_group=1,validation_share=0.05]"
+    hybridseg export runs/unet/fold0.hybridseg -o runs/unet/fold0.onnx
+    python benchmarks/train_unet.py --data Dataset_BUSI_with_GT --data BUSBRA --fold 0 -o runs/tiny \\
+        --teacher runs/unet/fold0.onnx --set "unet[encoder=efficientnet-lite0-short,images_per_group=1]"
 
-Two stages make half of `unet`: at 192 pixels, then, from there, half as many epochs at 256. The same with
-``random_state=1`` in both makes the other half, and cross_fit.py the mean of them; `hybridseg export` makes a teacher's
-file. Without ``--fold`` they train what ships.
+BUSI has the published grouped split, other data the five folds that their authors publish. Fold k of all of them is
+held out together. Without ``--fold`` the training has all development images. BUS-UCLM is for testing: it is refused.
 
-Writes the model and, for a held-out fold, one row of pixel counts and a mask (below ``masks/``) per test case; after
-five folds `hybridseg score --truth Dataset_BUSI_with_GT --pred runs/unet/masks --name unet -o RUN` makes them a line of
-a run. Killed, it goes on from its last checkpoint when started again. On two cores an epoch takes twenty seconds at
-192 pixels and half a minute at 256.
+Writes the model and, for a held-out fold, one row of pixel counts and a mask (below ``masks/``) per test case. Killed,
+it goes on from its last checkpoint when started again.
 """
 
 from __future__ import annotations
@@ -28,17 +23,19 @@ from pathlib import Path
 import click
 import numpy as np
 
-from hybridseg.data import Dataset, load_dataset
-from hybridseg.data.splits import busi_split
+from hybridseg.data import Case, load_dataset
+from hybridseg.data.splits import busi_split, published_folds
 from hybridseg.images import write_mask
 from hybridseg.metrics import Counts, count_pixels, f1, iou
 from hybridseg.registry import parse_spec
 from hybridseg.training.loop import CHECKPOINT
 from hybridseg.unet.segmenter import UNetSegmenter
 
+TEACHERS = ("BUSI", "BUS-BRA")
+
 
 @click.command()
-@click.option("--data", required=True, help="BUSI, as unzipped.")
+@click.option("--data", "folders", required=True, multiple=True, help="BUSI or BUS-BRA as published; may be repeated.")
 @click.option("--fold", type=click.IntRange(0, 4), help="Hold this published fold out; without it, train on all five.")
 @click.option("--set", "settings", default="unet", help="For example `unet[epochs=30,size=224]`.")
 @click.option("--teacher", "teachers", multiple=True, help="Exported model to learn from besides; may be repeated.")
@@ -46,13 +43,20 @@ from hybridseg.unet.segmenter import UNetSegmenter
               help="Output folder of an earlier training of the same images, whose weights this one starts from.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path))
 def main(
-    *, data: str, fold: int | None, settings: str, teachers: tuple[str, ...], earlier: Path | None, output: Path
+    *, folders: tuple[str, ...], fold: int | None, settings: str, teachers: tuple[str, ...], earlier: Path | None,
+    output: Path,
 ) -> None:
     """Train, save, and score what was held out."""
-    split = busi_split()
-    dataset = load_dataset(data)
-    train_ids = split.folds[fold].train if fold is not None else split.case_ids
-    train = dataset.select(train_ids)
+    train: list[tuple[str, Case]] = []
+    test: list[tuple[str, Case]] = []
+    for folder in folders:
+        dataset = load_dataset(folder)
+        if dataset.layout not in TEACHERS:
+            raise click.BadParameter(f"{folder}: must be one of {', '.join(TEACHERS)}, which may teach")
+        split = busi_split() if dataset.layout == "BUSI" else published_folds(dataset, 5)
+        train_ids = split.folds[fold].train if fold is not None else split.case_ids
+        train += [(dataset.layout, case) for case in dataset.select(train_ids)]
+        test += [(dataset.layout, case) for case in dataset.select(split.folds[fold or 0].test)]
     name = f"fold{fold}" if fold is not None else "all"
     output.mkdir(parents=True, exist_ok=True)
     start_from = str(earlier / f"{name}.checkpoint" / CHECKPOINT) if earlier is not None else None
@@ -67,19 +71,21 @@ def main(
             left = (time.monotonic() - start) / done * (total - done)
             print(f"{done}/{total} {text} ({left / 60:.0f} min left at most)", file=sys.stderr, flush=True)
 
-    pixels = [case.read() for case in train]
-    model.fit([p[0] for p in pixels], [p[1] for p in pixels], groups=train.groups, progress=progress)
+    pixels = [case.read() for _, case in train]
+    groups = [f"{source}/{case.group}" for source, case in train]
+    model.fit([p[0] for p in pixels], [p[1] for p in pixels], groups=groups, progress=progress)
     model.save(output / f"{name}.hybridseg")
     print(f"{name}: {time.monotonic() - start:.0f} s, {model.current_operating_point}")
     if fold is not None:
-        test = dataset.select(split.folds[fold].test)
-        predicted = [model.predict(case.read()[0]) for case in test]
-        write_scores(test, predicted, output / f"{name}.csv", output / "masks")
+        for layout in dict.fromkeys(source for source, _ in test):
+            cases = [case for source, case in test if source == layout]
+            predicted = [model.predict(case.read()[0]) for case in cases]
+            write_scores(cases, predicted, output / f"{layout}-{name}.csv", output / "masks" / layout)
 
 
-def write_scores(test: Dataset, predicted: list[np.ndarray], path: Path, masks: Path) -> None:
+def write_scores(test: list[Case], predicted: list[np.ndarray], path: Path, masks: Path) -> None:
     """Write counts and masks per case and print the means over lesion cases."""
-    masks.mkdir(exist_ok=True)
+    masks.mkdir(parents=True, exist_ok=True)
     rows = []
     for case, mask in zip(test, predicted, strict=True):
         write_mask(masks / f"{case.case_id}.png", mask)

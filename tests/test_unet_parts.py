@@ -37,36 +37,79 @@ def disc(size: int = 64, centre: tuple[float, float] = (30, 40), radius: float =
     return (y - centre[0]) ** 2 + (x - centre[1]) ** 2 <= radius**2
 
 
+def moved(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Image and mask of one disc, after the geometry alone."""
+    stored, rng = 255 * disc().astype(np.uint8), np.random.default_rng(seed)
+    pair = augment.cut(stored, stored, augment.draw_box(64, rng), 48, rng)
+    return augment.turn(*pair, rng)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_image_and_mask_move_together(seed: int) -> None:
-    mask = disc().astype(np.float32)
-    image, moved = augment.move(255 * mask, mask, np.random.default_rng(seed))
-    np.testing.assert_allclose(image, 255 * moved, atol=1e-3)
+    image, mask = moved(seed)
+    assert image.shape == mask.shape == (48, 48)
+    inside = mask > 0.99  # around the picture its border may be mirrored, or dark
+    assert inside.any()
+    np.testing.assert_allclose(image[inside], 255 * mask[inside], atol=1e-3)
 
 
 def test_move_really_moves_and_flips_about_half_the_time() -> None:
-    mask = disc().astype(np.float32)
     centres = []
     for seed in range(200):
-        _, moved = augment.move(mask, mask, np.random.default_rng(seed))
-        assert 0.2 < moved.sum() / mask.sum() < 5
-        columns = np.arange(64) * moved.sum(axis=0)
-        centres.append(columns.sum() / moved.sum())
-    right = np.mean(np.array(centres) > 31.5)
-    assert 0.35 < right < 0.65  # the disc lies on the right: it stays there unless flipped
+        mask = moved(seed)[1]
+        assert 0.1 < mask.sum() / (disc().sum() * (48 / 64) ** 2) < 5
+        centres.append((np.arange(48) * mask.sum(axis=0)).sum() / mask.sum())
+    assert np.std(centres) > 4
+    right = np.mean(np.array(centres) > 23.5)
+    assert 0.3 < right < 0.7  # the disc lies on the right: it stays there unless flipped
+
+
+def test_what_lies_outside_is_mirrored_or_dark_and_dark_is_no_lesion() -> None:
+    stored = np.full((32, 32), 255, np.uint8)
+    outside = (-32.0, -32.0, 64.0, 64.0)
+    kinds = set()
+    for seed in range(30):
+        image, mask = augment.cut(stored, stored, outside, 96, np.random.default_rng(seed))
+        kinds.add(bool(mask[0, 0]))
+        assert mask[0, 0] in (0, 1)
+        assert (image[0, 0] == 255) == (mask[0, 0] == 1)
+        assert image[48, 48] == 255
+    assert kinds == {True, False}
+
+
+def test_a_window_shows_no_lesion_and_is_none_where_there_is_no_room() -> None:
+    mask = np.zeros((90, 90), np.uint8)
+    mask[60:, 60:] = 255
+    for seed in range(20):
+        left, top, right, bottom = map(int, augment.find_window(mask, np.random.default_rng(seed)))
+        assert min(right - left, bottom - top) >= 36
+        assert not mask[top:bottom, left:right].any()
+        _, target = augment.augment(np.full_like(mask, 90), mask, np.random.default_rng(seed), 64, window=True)
+        assert not target.any()
+    assert augment.find_window(np.full_like(mask, 255), np.random.default_rng(0)) is None
 
 
 def test_augmented_values_stay_in_range_and_repeat_by_seed() -> None:
-    image = np.random.default_rng(0).uniform(0, 255, (64, 64)).astype(np.float32)
-    mask = disc().astype(np.float32)
+    image = np.random.default_rng(0).integers(0, 256, (96, 96), np.uint8)
+    mask = 255 * disc(96).astype(np.uint8)
     for seed in range(30):
-        first = augment.augment(image, mask, np.random.default_rng(seed))
-        again = augment.augment(image, mask, np.random.default_rng(seed))
+        first = augment.augment(image, mask, np.random.default_rng(seed), 64)
+        again = augment.augment(image, mask, np.random.default_rng(seed), 64)
         np.testing.assert_array_equal(first[0], again[0])
-        assert first[0].dtype == np.float32
+        assert first[0].dtype == first[1].dtype == np.float32
         assert np.isfinite(first[0]).all()
         assert 0 <= first[0].min() <= first[0].max() <= 255
         assert 0 <= first[1].min() <= first[1].max() <= 1
+
+
+@pytest.mark.parametrize("change", [change for _, change in augment.CHANGES], ids=lambda change: change.__name__)
+def test_every_change_changes_a_picture_and_keeps_its_shape(change) -> None:
+    image = np.random.default_rng(0).uniform(20, 200, (64, 64)).astype(np.float32)
+    before = image.copy()
+    changed = change(image, np.random.default_rng(1))
+    assert changed.shape == (64, 64)
+    assert (changed != before).any()
+    np.testing.assert_array_equal(image, before)
 
 
 def test_shadow_darkens_below_and_never_brightens() -> None:
@@ -94,7 +137,7 @@ def test_working_size_and_back() -> None:
 def data(lesions: int, free: int) -> TrainingData:
     masks = np.zeros((lesions + free, 32, 32), np.uint8)
     masks[:lesions, 8:16, 8:16] = 255
-    return TrainingData(np.zeros_like(masks), masks, np.arange(len(masks)))
+    return TrainingData(np.zeros_like(masks), masks, np.arange(len(masks)), np.arange(len(masks)) // 2)
 
 
 def test_epoch_holds_each_lesion_once_and_the_share_of_lesion_free_ones() -> None:
@@ -107,6 +150,24 @@ def test_epoch_holds_each_lesion_once_and_the_share_of_lesion_free_ones() -> Non
 
 def test_epoch_without_lesion_free_images() -> None:
     assert sorted(epoch_order(RECIPE, data(5, 0), 0)) == [0, 1, 2, 3, 4]
+
+
+def test_half_of_the_lesion_free_pictures_are_windows_of_lesion_images() -> None:
+    order = epoch_order(dataclasses.replace(RECIPE, window_share=0.5), data(12, 3), 0)
+    counts = np.bincount(order, minlength=30)
+    assert counts[:12].tolist() == [1] * 12
+    assert counts[12:15].sum() == 2  # a quarter of 16 is 4: two whole images, two windows
+    assert counts[15:27].sum() == 2
+    without = epoch_order(dataclasses.replace(RECIPE, window_share=0.5), data(12, 0), 0)
+    assert (without >= 12).sum() == 2
+
+
+def test_an_epoch_shows_one_image_of_each_group_another_time_another_one() -> None:
+    recipe = dataclasses.replace(RECIPE, images_per_group=1, lesion_free_share=0.0)
+    orders = [sorted(epoch_order(recipe, data(10, 0), epoch)) for epoch in range(20)]
+    for order in orders:
+        assert [position // 2 for position in order] == [0, 1, 2, 3, 4]
+    assert {position for order in orders for position in order} == set(range(10))
 
 
 def test_batches_repeat_by_epoch_and_keep_one_shape() -> None:
@@ -179,7 +240,7 @@ def test_hold_out_leaves_a_lesion_on_both_sides(lesions, groups, share) -> None:
 @pytest.mark.parametrize(("masks", "message"), [((0, 255), "`masks` must hold"), ((255, 0), "`validation masks` must")])
 def test_training_without_a_lesion_in_either_part_is_refused(masks, message) -> None:
     images = np.zeros((2, 32, 32), np.uint8)
-    parts = [TrainingData(images, np.full_like(images, value), np.arange(2)) for value in masks]
+    parts = [TrainingData(images, np.full_like(images, value), np.arange(2), np.arange(2)) for value in masks]
     with pytest.raises(ValueError, match=message):
         train(RECIPE, UNetSegmenter(), *parts, progress=lambda *call: pytest.fail("it began"))
 
@@ -203,6 +264,8 @@ def test_training_without_a_lesion_in_either_part_is_refused(masks, message) -> 
         ({"start_from": 3}, "`start_from` must be None or a path, got 3"),
         ({"ema_decay": 1.0}, "`ema_decay` must lie in"),
         ({"lesion_free_share": -0.1}, "`lesion_free_share` must lie in"),
+        ({"window_share": 1.5}, "`window_share` must lie in"),
+        ({"images_per_group": 0}, "`images_per_group` must be None or an integer of at least 1, got 0"),
     ],
 )
 def test_wrong_parameters_are_named(params, message) -> None:
@@ -234,7 +297,9 @@ def test_default_operating_point_is_a_plain_threshold() -> None:
 
 
 def test_teacher_is_mixed_into_the_target_at_its_share() -> None:
-    data = TrainingData(np.full((4, 32, 32), 90, np.uint8), np.zeros((4, 32, 32), np.uint8), np.arange(4))
+    data = TrainingData(
+        np.full((4, 32, 32), 90, np.uint8), np.zeros((4, 32, 32), np.uint8), np.arange(4), np.arange(4)
+    )
     seen = []
 
     def teacher(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

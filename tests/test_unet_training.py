@@ -352,3 +352,21 @@ def test_command_line_leaves_card_and_curves_and_takes_its_checkpoint_away(tmp_p
     assert rows[0].startswith("epoch,loss,validation_f1")
     assert len(rows) == 3
     assert UNetSegmenter.load(tmp_path / "u.hybridseg").checkpoint_dir is None
+
+
+def test_fused_normalisation_learns_and_predicts_as_keras_own() -> None:
+    import keras
+
+    from hybridseg.unet.batchnorm import FusedBatchNormalization
+
+    rng = np.random.default_rng(0)
+    batch = rng.normal(3, 2, (4, 5, 6, 2)).astype(np.float32)
+    layers = [kind(epsilon=1e-3, momentum=0.5) for kind in (FusedBatchNormalization, keras.layers.BatchNormalization)]
+    ours, theirs = (np.asarray(layer(batch, training=True)) for layer in layers)
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    unbiased = 120 / 119  # 4 * 5 * 6 values a channel
+    mean, variance = (np.asarray(value) for value in layers[1].non_trainable_variables)
+    np.testing.assert_allclose(layers[0].moving_mean, mean, rtol=1e-5)
+    np.testing.assert_allclose(np.asarray(layers[0].moving_variance) - 0.5, (variance - 0.5) * unbiased, rtol=1e-4)
+    layers[0].set_weights(layers[1].get_weights())
+    np.testing.assert_allclose(*(np.asarray(layer(batch, training=False)) for layer in layers), atol=1e-6)

@@ -19,9 +19,13 @@ WORKING_FILES = ("images.npy", "masks.npy")
 
 
 def working_cases(
-    images: Sequence[NDArray[np.uint8]], masks: Sequence[NDArray[np.bool_]], size: int, folder: Path | None
+    images: Sequence[NDArray[np.uint8]], masks: Sequence[NDArray[np.bool_]], size: int, folder: Path | None,
+    groups: Sequence[Any] | None = None,
 ) -> TrainingData:
-    """Return the cases at the network's size: in files below ``folder``, which needn't fit in memory, or in memory."""
+    """Return the cases at one size: in files below ``folder``, which needn't fit in memory, or in memory.
+
+    Without ``groups`` each case is a group of its own.
+    """
     shape = len(images), size, size
     if folder is None:
         small_images, small_masks = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
@@ -35,7 +39,10 @@ def working_cases(
         shown = find_scan(image)
         small_images[k] = np.rint(to_working(image[shown], size))
         small_masks[k] = np.rint(255 * to_working(masks[k][shown], size))
-    return TrainingData(small_images, small_masks, np.arange(len(images)))
+    cases = np.arange(len(images))
+    known: dict[Any, int] = {}
+    numbers = cases if groups is None else np.array([known.setdefault(group, len(known)) for group in groups], np.intp)
+    return TrainingData(small_images, small_masks, cases, numbers)
 
 
 def hold_out(

@@ -51,25 +51,29 @@ class Recipe:
     patience: int
     random_state: int
     teacher_share: float = 0.0
+    window_share: float = 0.0
+    images_per_group: int | None = None
 
 
 @dataclass
 class TrainingData:
     """Working-size cases: images uint8 (n, S, S) in 0..255, masks uint8 (n, S, S) in 0..255 for 0..1.
 
-    The arrays may be files that don't fit in memory; ``cases`` are the rows of them that belong to it.
+    The arrays may be files that don't fit in memory; ``cases`` are the rows of them that belong to it, and ``groups``
+    number the group (patient, scene) of each case.
     """
 
     images: NDArray[np.uint8]
     masks: NDArray[np.uint8]
     cases: NDArray[np.intp]
+    groups: NDArray[np.intp]
 
     def __len__(self) -> int:
         return len(self.cases)
 
     def select(self, positions: NDArray[np.intp]) -> TrainingData:
         """Return the cases at these positions; the arrays are shared."""
-        return TrainingData(self.images, self.masks, self.cases[positions])
+        return TrainingData(self.images, self.masks, self.cases[positions], self.groups[positions])
 
     @cached_property
     def has_lesion(self) -> NDArray[np.bool_]:
@@ -225,14 +229,32 @@ def _one_epoch(
 
 
 def epoch_order(recipe: Recipe, data: TrainingData, epoch: int) -> NDArray[np.intp]:
-    """Return the positions of an epoch's cases: every lesion case once, lesion-free ones at their share."""
+    """Return the positions of an epoch's cases; beyond ``len(data)``, those whose lesion-free window is shown.
+
+    Every lesion case comes once, or ``images_per_group`` of each group. Lesion-free pictures have their share:
+    ``window_share`` of them are windows of lesion cases, the others whole lesion-free cases.
+    """
     rng = np.random.default_rng([recipe.random_state, epoch])
-    lesion, free = np.flatnonzero(data.has_lesion), np.flatnonzero(~data.has_lesion)
+    lesion, free = rng.permutation(np.flatnonzero(data.has_lesion)), np.flatnonzero(~data.has_lesion)
+    windows = len(data) + rng.permutation(lesion)
+    if recipe.images_per_group is not None:
+        lesion = lesion[_rank_in_group(data.groups[lesion]) < recipe.images_per_group]
     share = recipe.lesion_free_share
-    wanted = round(share / (1 - share) * len(lesion)) if len(free) and len(lesion) else len(free)
+    wanted = round(share / (1 - share) * len(lesion)) if len(lesion) else len(free)
+    wanted_windows = round(recipe.window_share * wanted)
+    wanted = wanted - wanted_windows if len(free) else 0
     drawn = [rng.permutation(free) for _ in range(-(-wanted // max(1, len(free))))]
     order = np.concatenate([lesion, *drawn])[: len(lesion) + wanted]
-    return rng.permutation(order)
+    return rng.permutation(np.concatenate([order, windows[:wanted_windows]]))
+
+
+def _rank_in_group(groups: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return how many of the same group come before each."""
+    order = np.argsort(groups, kind="stable")
+    starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
+    ranks = np.empty(len(groups), np.intp)
+    ranks[order] = np.arange(len(groups)) - np.repeat(starts, np.diff(starts, append=len(groups)))
+    return ranks
 
 
 def batches(
@@ -246,10 +268,9 @@ def batches(
         pairs = []
         for position in range(first, first + size):
             rng = np.random.default_rng([recipe.random_state, epoch, position])
-            case = data.cases[order[position]]
-            image, mask = augment(
-                data.images[case].astype(np.float32), data.masks[case].astype(np.float32) / 255, rng
-            )
+            window, place = divmod(order[position], len(data))
+            case = data.cases[place]
+            image, mask = augment(data.images[case], data.masks[case], rng, recipe.size, window=bool(window))
             if teacher is not None:
                 answer = teacher(np.rint(image).astype(np.uint8), rng)
                 mask = mask + np.float32(recipe.teacher_share) * (answer - mask)

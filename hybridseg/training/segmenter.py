@@ -31,6 +31,7 @@ REAL: dict[str, tuple[str, Callable[[float], bool]]] = {
         name: ("lie in [0, 1)", lambda value: 0 <= value < 1)
         for name in ("validation_share", "lesion_free_share", "ema_decay")
     },
+    "window_share": ("lie in [0, 1]", lambda value: 0 <= value <= 1),
 }
 """Parameters that are numbers, what each must, and whether a value does."""
 TRAIN_LINE = 'pip install "hybridseg[train]"'
@@ -53,7 +54,13 @@ class NetworkSegmenter(Segmenter):
     ema_decay : float
         Memory of the weight average, in [0, 1); the averaged weights are the model.
     lesion_free_share : float
-        Share of lesion-free images among those of an epoch, in [0, 1), where the training set has any.
+        Share of lesion-free pictures among those of an epoch, in [0, 1).
+    window_share : float
+        Share of these that are windows of lesion images, away from every lesion, in [0, 1]. The others are whole
+        lesion-free images, where the training set has any.
+    images_per_group : int, optional
+        Lesion images that an epoch shows of each group (patient, scene), drawn anew each time. Without it an epoch
+        shows all. With 1, a hospital with several images of each patient doesn't outweigh another.
     patience : int
         Epochs in a row whose validation F1 is worse than the best by more than a standard error, before training
         stops. The last epoch that isn't worse is kept.
@@ -91,6 +98,8 @@ class NetworkSegmenter(Segmenter):
         weight_decay: float = 0.01,
         ema_decay: float = 0.998,
         lesion_free_share: float = 0.2,
+        window_share: float = 0.5,
+        images_per_group: int | None = None,
         patience: int = 20,
         validation_share: float = 0.1,
         flip_averaging: bool = True,
@@ -108,6 +117,8 @@ class NetworkSegmenter(Segmenter):
         self.weight_decay = weight_decay
         self.ema_decay = ema_decay
         self.lesion_free_share = lesion_free_share
+        self.window_share = window_share
+        self.images_per_group = images_per_group
         self.patience = patience
         self.validation_share = validation_share
         self.flip_averaging = flip_averaging
@@ -135,22 +146,23 @@ class NetworkSegmenter(Segmenter):
         progress: Progress,
     ) -> None:
         recipe = self._recipe()
+        from .augment import STORED_PER_SIDE
         from .cases import WORKING_FILES, hold_out, working_cases
         from .loop import read_start, train
 
         start = read_start(Path(self.start_from)) if self.start_from is not None else None
         teacher, teacher_hash = self._teacher()
         folder = Path(self.checkpoint_dir) if self.checkpoint_dir is not None else None
-        data = working_cases(images, masks, self.size, folder)
+        data = working_cases(images, masks, round(STORED_PER_SIDE * self.size), folder, groups)
         if not data.has_lesion.any():
             raise ValueError("`masks` must hold at least one lesion pixel in a scan (`find_scan`), got none")
         if validation is None:
             held_out = hold_out(data.has_lesion, groups, self.validation_share, self.random_state)
-            validation_data, data = data.select(np.flatnonzero(held_out)), data.select(np.flatnonzero(~held_out))
-            truths, natives = masks, images
+            natives, truths = ([part[k] for k in np.flatnonzero(held_out)] for part in (images, masks))
+            data = data.select(np.flatnonzero(~held_out))
         else:
             natives, truths = validation
-            validation_data = working_cases(natives, truths, self.size, None)
+        validation_data = working_cases(natives, truths, self.size, None)
         model, history = train(
             recipe, self, data, validation_data, progress=progress, checkpoint_dir=folder, teacher=teacher,
             teacher_hash=teacher_hash, start=start,
@@ -160,8 +172,7 @@ class NetworkSegmenter(Segmenter):
         self.network_ = np.frombuffer(convert_weights(self, model), np.uint8)
         self.history_ = history
         self.validation_images_ = len(validation_data)
-        cases = validation_data.cases
-        self.operating_point_ = self._tune([natives[k] for k in cases], [truths[k] for k in cases])
+        self.operating_point_ = self._tune(natives, truths)
         del data, validation_data
         if folder is not None:
             for name in WORKING_FILES:
@@ -225,6 +236,9 @@ class NetworkSegmenter(Segmenter):
         for name, (text, fits) in REAL.items():
             if isinstance(values[name], bool) or not isinstance(values[name], Real) or not fits(values[name]):
                 raise ValueError(f"`{name}` must {text}, got {values[name]!r}")
+        per_group = self.images_per_group
+        if per_group is not None and (isinstance(per_group, bool) or not isinstance(per_group, int) or per_group < 1):
+            raise ValueError(f"`images_per_group` must be None or an integer of at least 1, got {per_group!r}")
         if not isinstance(self.flip_averaging, bool):
             raise ValueError(f"`flip_averaging` must be True or False, got {self.flip_averaging!r}")
         for name in ("start_from", "checkpoint_dir"):
@@ -273,9 +287,7 @@ class NetworkSegmenter(Segmenter):
         working = self._stretched(image[scan])
         if self.flip_averaging:
             working = np.concatenate([working, working[:, :, ::-1]])
-        from ..onnx.runtime import run_session
-
-        (output,) = run_session(self._session(), ["probability"], {"image": working})
+        (output,) = self._session().run(["probability"], {"image": working})
         probability = output[0, :, :, 0]
         if self.flip_averaging:
             probability = (probability + output[1, :, ::-1, 0]) * np.float32(0.5)

@@ -88,13 +88,15 @@ def _conv(
     as it would keep them."""
     import keras
 
+    from .batchnorm import FusedBatchNormalization
+
     layer = keras.layers.Conv2D
     if four_bits and kernel * kernel * x.shape[-1] * filters >= SMALLEST_QUANTISED:
         from .fourbit import FourBitConv2D
 
         layer = FourBitConv2D
     x = layer(filters, kernel, stride, padding="same", use_bias=False, name=name)(x)
-    x = keras.layers.BatchNormalization(epsilon=1e-3, name=bn_name)(x)
+    x = FusedBatchNormalization(epsilon=1e-3, name=bn_name)(x)
     return relu(name=f"{name}_relu")(x) if relu else x
 
 
@@ -116,6 +118,8 @@ def _lite0(x: Any, stages: tuple[tuple[int, int, int, int, int], ...], conv: Any
     """
     import keras
 
+    from .batchnorm import FusedBatchNormalization
+
     def relu6(name: str) -> Any:
         return keras.layers.ReLU(6.0, name=name)
 
@@ -134,7 +138,7 @@ def _lite0(x: Any, stages: tuple[tuple[int, int, int, int, int], ...], conv: Any
             x = keras.layers.DepthwiseConv2D(
                 kernel, stride, padding="same", use_bias=False, name=f"{name}_depthwise_conv"
             )(x)
-            x = keras.layers.BatchNormalization(epsilon=1e-3, name=f"{name}_bn1")(x)
+            x = FusedBatchNormalization(epsilon=1e-3, name=f"{name}_bn1")(x)
             x = relu6(f"{name}_depthwise_relu")(x)
             x = conv(x, filters, 1, f"{name}_project_conv", f"{name}_bn2")
             if stride == 1 and channels == filters:

@@ -43,6 +43,8 @@ class UNetSegmenter(NetworkSegmenter):
         weight_decay: float = 0.01,
         ema_decay: float = 0.998,
         lesion_free_share: float = 0.2,
+        window_share: float = 0.5,
+        images_per_group: int | None = None,
         patience: int = 20,
         validation_share: float = 0.1,
         flip_averaging: bool = True,
@@ -56,7 +58,8 @@ class UNetSegmenter(NetworkSegmenter):
         super().__init__(
             size=size, epochs=epochs, batch_size=batch_size,
             learning_rate=learning_rate, weight_decay=weight_decay, ema_decay=ema_decay,
-            lesion_free_share=lesion_free_share, patience=patience, validation_share=validation_share,
+            lesion_free_share=lesion_free_share, window_share=window_share, images_per_group=images_per_group,
+            patience=patience, validation_share=validation_share,
             flip_averaging=flip_averaging, teacher=teacher, teacher_share=teacher_share,
             start_from=start_from, random_state=random_state, threads=threads,
             checkpoint_dir=checkpoint_dir,
