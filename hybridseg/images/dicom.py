@@ -18,14 +18,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from .jpeg import check_jpeg, check_jpeg_2000
 from .pixels import ImageError, Pixels, quiet
-from .raster import check_size, choose_frame
+from .raster import MAX_RLE_BYTES, check_size, choose_frame
 
-MAX_RLE_BYTES = 2**23
-"""Longer RLE frames are refused: each byte may unpack to 64, and an ultrasound frame has two million."""
+MAX_READS = 200_000
+"""Of pydicom, which takes two or three for each element and item of a sequence. An ultrasound frame has 80."""
 
+MAX_SEQUENCE_BYTES = 2**18
+"""Of a sequence that is looked into: pydicom makes eight bytes of an empty item a thousand."""
+
+_SEQUENCES = ("SequenceOfUltrasoundRegions", "ModalityLUTSequence", "VOILUTSequence")
 _MAGIC = b"DICM"
 _IMPLICIT, _EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 _NATIVE = (_IMPLICIT, _EXPLICIT, "1.2.840.10008.1.2.2")
@@ -123,13 +127,30 @@ def read_dataset(data: bytes, *, pixels: bool = True) -> Any:
     except ImportError:
         raise ImageError('is DICOM, which needs pydicom: pip install "hybridseg[dicom]"') from None
     data = _with_front(data)
-    stream = io.BytesIO(data)
+    stream = _Stream(data)
     stream.seek(132)
     meta = read_elements(stream, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
     syntax = str(meta.get("TransferSyntaxUID", ""))
     if syntax not in (*_NATIVE, _RLE) and not syntax.startswith(_JPEG_AND_KIN):
         raise ImageError(f"has a DICOM transfer syntax that isn't read ({syntax[:64] or 'none'})")
-    return pydicom.dcmread(io.BytesIO(data), stop_before_pixels=not pixels)
+    dataset = pydicom.dcmread(_Stream(data), stop_before_pixels=not pixels)
+    for name in _SEQUENCES:
+        size = len(getattr(dataset.get_item(name), "value", None) or b"")
+        if size > MAX_SEQUENCE_BYTES:
+            raise ImageError(f"has a {name} of {size} bytes, at most {MAX_SEQUENCE_BYTES} are read")
+    return dataset
+
+
+class _Stream(io.BytesIO):
+    """Bytes that may be asked for `MAX_READS` times: pydicom reads on for as long as there are elements."""
+
+    reads = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.reads += 1
+        if self.reads > MAX_READS:
+            raise ImageError("has too many DICOM elements or items")
+        return super().read(size)
 
 
 def _frames(dataset: Any) -> int:
@@ -152,13 +173,24 @@ def _stored(dataset: Any, frame: int) -> tuple[NDArray[Any], str]:
     if bits not in (1, 8, 16) or not 1 <= stored <= bits:
         raise ImageError(f"has {stored} bits stored in {bits}, at most 16 are read")
     syntax = dataset.file_meta.TransferSyntaxUID
-    if str(syntax) not in _NATIVE:
+    if str(syntax) in _NATIVE:
+        _check_length(dataset)
+    else:
         _check_compressed(dataset, str(syntax), frame)
     array, meta = get_decoder(syntax).as_array(dataset, index=frame, raw=False)
     shape = (int(dataset.Rows), int(dataset.Columns))
     if array.shape not in (shape, (*shape, 3)):
         raise ImageError(f"has a picture of shape {array.shape}, its header says {shape}")
     return array, str(meta["photometric_interpretation"])
+
+
+def _check_length(dataset: Any) -> None:
+    """Refuse a row or more than the header says: a picture of another width would come out torn."""
+    from pydicom.pixels.utils import get_expected_length
+
+    stated, size = get_expected_length(dataset), len(dataset.PixelData)
+    if size >= stated + max(stated // (int(dataset.Rows) * int(dataset.get("NumberOfFrames") or 1)), 2):
+        raise ImageError(f"holds {size} bytes of pixels, its header says {stated}")
 
 
 def _check_compressed(dataset: Any, syntax: str, frame: int) -> None:
@@ -171,31 +203,9 @@ def _check_compressed(dataset: Any, syntax: str, frame: int) -> None:
         if len(packed) > MAX_RLE_BYTES:
             raise ImageError(f"has an RLE frame of {len(packed)} bytes, at most {MAX_RLE_BYTES} are read")
         return
-    height, width = _packed_size(packed)
+    height, width = check_jpeg(packed)[:2] if packed[:2] == b"\xff\xd8" else check_jpeg_2000(packed)
     if (height, width) != (int(dataset.Rows), int(dataset.Columns)):
         raise ImageError(f"holds a frame of {height} x {width}, its header says {dataset.Rows} x {dataset.Columns}")
-
-
-def _packed_size(packed: bytes) -> tuple[int, int]:
-    """Return height and width as a JPEG, JPEG-LS or JPEG 2000 stream states them."""
-    if packed[:4] == b"\xff\x4f\xff\x51":  # JPEG 2000: extent less offset
-        right, bottom, left, top = (int.from_bytes(packed[at : at + 4], "big") for at in (8, 12, 16, 20))
-        return bottom - top, right - left
-    if packed[4:8] == b"jP  ":  # JPEG 2000 in boxes
-        with Image.open(io.BytesIO(packed), formats=("JPEG2000",)) as picture:
-            return picture.height, picture.width
-    at = 2
-    while packed[:2] == b"\xff\xd8" and at + 9 <= len(packed):
-        kind, length = packed[at + 1], int.from_bytes(packed[at + 2 : at + 4], "big")
-        if packed[at] != 0xFF or kind == 0xDA:
-            break
-        if kind == 0xFF:  # fill
-            at += 1
-        elif kind == 0xF7 or (0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC)):  # a start of frame
-            return int.from_bytes(packed[at + 5 : at + 7], "big"), int.from_bytes(packed[at + 7 : at + 9], "big")
-        else:
-            at += 2 + length
-    raise ImageError("holds a compressed frame of a kind that isn't known")
 
 
 def _grey_pixels(dataset: Any, stored: NDArray[Any], mode: str, *, inverted: bool) -> Pixels:

@@ -7,7 +7,6 @@ import io
 import logging
 import os
 import threading
-import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -17,15 +16,21 @@ from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngImageFile
 
 from ..validation import MAX_PIXELS
+from .jpeg import check_jpeg
 from .pixels import ImageError, Pixels, quiet
+from .png import check_png, fill, list_chunks
+from .tiff import check_page, count_pages
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 MAX_FRAMES = 10_000
+MAX_RLE_BYTES = 2**23
+"""Longer runs, of a BMP or a DICOM frame, are refused: Python reads them, and a frame has two million pixels."""
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # else what it logs of damaged files goes to stderr
 _STDERR = threading.Lock()
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", *_TIFF_STARTS)
+_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+_STARTS = (_PNG, _JPEG, *_TIFF_STARTS)
 _BMP_HEADERS = tuple(size.to_bytes(4, "little") for size in (12, 40, 52, 56, 64, 108, 124))
 _MINIMUM_IS_WHITE = 0
 _UNSIGNED = 1
@@ -45,42 +50,45 @@ _TURNS = {
 def decode(data: bytes, frame: int | None) -> Pixels:
     """Decode a file, or one frame of it; frames in their order, of one ``bytes``, cost no more than all at once."""
     kept = _take_kept(data, frame)
-    picture = _open(data) if kept is None else kept
-    with quiet():
-        frames = _frames(picture)
-        chosen = choose_frame(frame, frames)
-        if chosen:
+    picture, frames = kept or _open(data)
+    chosen = choose_frame(frame, frames)
+    if chosen:
+        with quiet():
             picture.seek(chosen)
     _check_size(picture)
     raw_modes = {_raw_mode(tile) for tile in picture.tile}
+    colours = _count_colours(picture)
     declared = 1
     if picture.format == "TIFF":
         declared = _orientation(picture)  # Pillow turns TIFF itself, in load
+        check_page(picture, data)
         by_libtiff = any(tile[0] == "libtiff" for tile in picture.tile)
         with quiet(), _no_stderr() if by_libtiff else contextlib.nullcontext():
             picture.load()
     else:  # the others have warned by now
+        if picture.format == "PNG" and frames == 1:
+            fill(picture)
         picture.load()
-    if picture.format == "PNG" and kept is None:
-        _check_png(data)
+    if kept is None:
+        _check_whole(picture, data, colours)
     left = _orientation(picture)  # a PNG's may stand behind its pixels
     pixels = _to_pixels(picture, _TURNS.get(left), raw_modes)
     if picture.format == "WEBP":
         pixels = replace(pixels, file_format="lossy WebP" if b"VP8 " in data else "WebP")
     if chosen + 1 < frames:
-        _kept.last = data, picture
+        _kept.last = data, picture, frames
     return replace(pixels, turned=declared in _TURNS or left in _TURNS)
 
 
-_kept = threading.local()  # its `last`: bytes and open picture of a file whose next frame this thread may ask for
+_kept = threading.local()  # its `last`: bytes, open picture, frames of a file whose next frame may be asked for
 
 
-def _take_kept(data: bytes, frame: int | None) -> Any:
-    """Return the open picture of ``data`` if a frame before this one was decoded last, else None; it isn't kept on."""
+def _take_kept(data: bytes, frame: int | None) -> tuple[Any, int] | None:
+    """Return open picture and frames of ``data`` if an earlier frame was decoded last, else None; it isn't kept on."""
     last, _kept.last = getattr(_kept, "last", None), None
     if last is None or last[0] is not data or frame is None or frame <= last[1].tell():
         return None
-    return last[1]
+    return last[1], last[2]
 
 
 def _orientation(picture: Any) -> Any:
@@ -96,14 +104,12 @@ def is_raster(head: bytes) -> bool:
 
 def count_frames(data: bytes) -> int:
     """Return how many pages or frames a file has."""
-    picture = _open(data)
-    with quiet():
-        return _frames(picture)
+    return 1 if data.startswith(_JPEG) else _open(data)[1]  # a phone's JPEG with a preview is one image, too
 
 
 def find_size(data: bytes) -> tuple[int, int]:
     """Return height and width as `decode` would give them, from the header."""
-    picture = _open(data)
+    picture, _ = _open(data)
     width, height = picture.size
     return (width, height) if _orientation(picture) in (5, 6, 7, 8) else (height, width)
 
@@ -129,12 +135,19 @@ def check_size(height: int, width: int) -> None:
         raise ImageError(f"has {height} x {width} pixels, at most {MAX_PIXELS} are read")
 
 
-def _open(data: bytes) -> Any:
-    """Read the header and refuse what the header already rules out, before any pixel is decoded."""
+def _open(data: bytes) -> tuple[Any, int]:
+    """Return the picture, not yet decoded, and its frames; refuse what headers rule out, before Pillow reads them."""
+    is_png = data.startswith(_PNG)
+    pages = 1
+    if is_png:
+        list_chunks(data)
+    elif data.startswith(_JPEG):
+        check_jpeg(data)
+    elif data.startswith(_TIFF_STARTS):
+        pages = count_pages(data, MAX_FRAMES)
     with quiet():
         try:
             # `Image.open` would load Pillow's other formats too, a fiftieth of what one image takes from process start.
-            is_png = data.startswith(b"\x89PNG\r\n\x1a\n")
             picture = PngImageFile(io.BytesIO(data)) if is_png else Image.open(io.BytesIO(data), formats=FORMATS)
         except (UnidentifiedImageError, SyntaxError):
             if data.startswith(_TIFF_STARTS):
@@ -143,7 +156,11 @@ def _open(data: bytes) -> Any:
         except Image.DecompressionBombError:
             raise ImageError(f"has more than {MAX_PIXELS} pixels") from None
     _check_size(picture)
-    return picture
+    if picture.format == "BMP" and picture.tile[0][0] == "bmp_rle" and len(data) > MAX_RLE_BYTES:  # Pillow's is Python
+        raise ImageError(f"has BMP runs of {len(data)} bytes, at most {MAX_RLE_BYTES} are read")
+    if picture.format in ("PNG", "WEBP"):
+        pages = int(picture.n_frames)
+    return picture, pages
 
 
 def _check_size(picture: Any) -> None:
@@ -170,31 +187,40 @@ def _no_stderr() -> Iterator[None]:
             os.close(nowhere)
 
 
-def _frames(picture: Any) -> int:
-    # MPO is a phone's JPEG with a preview
-    return 1 if picture.format == "MPO" else int(getattr(picture, "n_frames", 1))
-
-
 def _raw_mode(tile: Any) -> str:
     """Return how samples lie in the file: Pillow reads 16-bit colour as its upper 8 bits and says nothing."""
     arguments = tile[3]
     return str(arguments[0] if isinstance(arguments, tuple) and arguments else arguments)
 
 
-def _check_png(data: bytes) -> None:
-    """Raise `ImageError` unless every chunk is whole; Pillow lets a damaged or missing last part pass."""
-    at = 8
-    while at < len(data):
-        length = int.from_bytes(data[at : at + 4], "big")
-        kind, end = data[at + 4 : at + 8], at + 12 + length
-        if end > len(data):
-            break
-        if zlib.crc32(data[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
-            raise ImageError(f"is damaged (checksum of PNG chunk {kind!r})")
-        if kind == b"IEND":
-            return
-        at = end
-    raise ImageError("is truncated (the PNG's end is missing)")
+def _count_colours(picture: Any) -> int:
+    """Return how many colours the palette has, before Pillow fills it up with black; 256 without one."""
+    if picture.mode not in ("P", "PA"):
+        return 256
+    palette = picture.palette
+    return 0 if palette is None else len(palette.palette) // len((palette.rawmode or palette.mode).partition(";")[0])
+
+
+def _check_whole(picture: Any, data: bytes, colours: int) -> None:
+    """Raise `ImageError` for what Pillow lets pass: a damaged or missing end, colours that aren't in the palette."""
+    if picture.format == "PNG":
+        check_png(data, picture)
+    elif picture.format in ("JPEG", "MPO"):
+        _check_jpeg_end(picture, data)
+    if colours < 256 and picture.mode == "P" and picture.getextrema()[1] >= colours:
+        raise ImageError(f"has colour {picture.getextrema()[1]}, and a palette of {colours}")
+
+
+def _check_jpeg_end(picture: Any, data: bytes) -> None:
+    """Raise `ImageError` if data are missing at the end: libjpeg makes them grey, 128, and more data change that."""
+    width, height = picture.size
+    corner = picture.crop((max(0, width - 8), max(0, height - 8), width, height))
+    if set(corner.tobytes()) != {128}:
+        return
+    _, _, end = check_jpeg(data)
+    longer, _ = _open(data[:end] + bytes(512) + data[end:])
+    if longer.tobytes() != picture.tobytes():
+        raise ImageError("is a damaged JPEG (its data end too early)")
 
 
 def _to_pixels(picture: Any, turn: Image.Transpose | None, raw_modes: set[str]) -> Pixels:
