@@ -14,7 +14,7 @@ _PART = (".hybridseg-", ".part")
 def read_regular(path: str | os.PathLike[str], max_bytes: int) -> bytes:
     """Return the bytes of a regular file.
 
-    A pipe would hang and a device never end, so neither is opened.
+    A pipe would hang and a device never end, so neither is opened, also if it takes the file's place meanwhile.
 
     Raises
     ------
@@ -27,12 +27,22 @@ def read_regular(path: str | os.PathLike[str], max_bytes: int) -> bytes:
         status = os.stat(path)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file") from None
+    _check_regular(status, max_bytes)
+    with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as stream:
+        status = os.fstat(stream.fileno())
+        _check_regular(status, max_bytes)
+        data = stream.read(status.st_size + 1)
+    if len(data) > status.st_size:
+        raise ValueError(f"it has more than the {status.st_size} bytes that it had when it was opened")
+    return data
+
+
+def _check_regular(status: os.stat_result, max_bytes: int) -> None:
     if not stat.S_ISREG(status.st_mode):
         is_folder = stat.S_ISDIR(status.st_mode)
         raise ValueError("expected a file, got a folder" if is_folder else "it is not a regular file")
     if status.st_size > max_bytes:
         raise ValueError(f"it has {status.st_size} bytes, at most {max_bytes} are read")
-    return Path(path).read_bytes()
 
 
 def check_writable(path: Path) -> None:

@@ -207,7 +207,7 @@ def test_what_is_not_an_image_is_named(tmp_path: Path) -> None:
     gif = save(tmp_path / "a.gif", GREY, "GIF")
     for path, reason in [
         (tmp_path / "none.png", "no such file"),
-        (tmp_path, "is a folder"),
+        (tmp_path, "expected a file, got a folder"),
         (empty, r"is empty \(0 bytes\)"),
         (text, "is not a PNG, JPEG, BMP, TIFF, WebP or DICOM image"),
         (gif, "is not a PNG, JPEG, BMP, TIFF, WebP or DICOM image"),

@@ -60,7 +60,8 @@ def with_tag(data: bytes, tag: int, value: int) -> bytes:
 
 def tiff_pages(count: int, next_of: Callable[[int], int] = lambda page: page + 1) -> bytes:
     tags = [(256, 3, 1), (257, 3, 1), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 8), (277, 3, 1), (279, 4, 1)]
-    body = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+    entries = (struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+    body = struct.pack("<H", len(tags)) + b"".join(entries)
     size = len(body) + 4
     links = [next_of(page) for page in range(count)]
     pages = (body + struct.pack("<I", 8 + size * link if link < count else 0) for link in links)
@@ -90,7 +91,7 @@ PALETTE = Image.fromarray(NOISE).convert("P", palette=Image.Palette.ADAPTIVE)
         (png_of(64, 64, 3, chunk(b"PLTE", bytes(30))), "has colour 254, and a palette of 10"),
         (png_of(64, 65, 0), "rows of the PNG are missing"),
         (png_of(64, 64, 0, rows=ROWS[:-65]), "rows of the PNG are missing"),
-        (png_of(8, 8, 0, interlaced=1, rows=b"\0\7" * 3), "rows of the PNG are missing"),
+        (png_of(8, 8, 0, interlaced=1, rows=b"\0\7" * 2), "rows of the PNG are missing"),
         (put(encode(PALETTE, "BMP"), 46, "<I", 9), r"has colour \d+, and a palette of 9"),
         (with_tag(encode(NOISE, "TIFF"), 257, 8000), "strips or tiles are missing"),
         (with_tag(encode(NOISE, "TIFF"), 278, 8), "strips or tiles are missing"),
@@ -164,7 +165,8 @@ def test_chunks_of_a_png_are_counted_before_they_are_read(monkeypatch: pytest.Mo
 
 
 def test_long_runs_of_a_bmp_are_refused() -> None:
-    header = b"BM" + struct.pack("<IHHI", 0, 0, 0, 1078) + struct.pack("<IiiHHIIiiII", 40, 9, 9, 1, 8, 1, 0, 0, 0, 256, 0)
+    sizes = (40, 9, 9, 1, 8, 1, 0, 0, 0, 256, 0)  # 9 x 9 pixels of 8 bits, in runs
+    header = b"BM" + struct.pack("<IHHI", 0, 0, 0, 1078) + struct.pack("<IiiHHIIiiII", *sizes)
     refused(header + bytes(1024) + bytes(2**23), "has BMP runs of 8389686 bytes, at most 8388608 are read")
 
 
@@ -184,10 +186,10 @@ def test_elements_and_items_of_dicom_are_bounded(kind: bytes, monkeypatch: pytes
     refused(data[:at] + regions + data[at:], "has a SequenceOfUltrasoundRegions of 320000 bytes, at most 262144")
 
 
-def test_a_file_that_becomes_a_pipe_when_it_is_opened_does_not_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipe_in_place_of_a_file_does_not_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.png").write_bytes(encode(NOISE, "PNG"))
     os.mkfifo(tmp_path / "pipe")
     status = os.stat(tmp_path / "a.png")
     monkeypatch.setattr(os, "stat", lambda path, **_: status)  # what it was a moment before
-    with pytest.raises(ImageError, match="pipe: is not a regular file"):
+    with pytest.raises(ImageError, match=r"pipe: can.t be read: it is not a regular file"):
         read_image(tmp_path / "pipe")

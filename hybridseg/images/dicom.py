@@ -14,6 +14,7 @@ Rules after DICOM PS3.3 2024e: C.11.1, C.11.2 (modality and VOI), C.8.5.5 (ultra
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -127,18 +128,30 @@ def read_dataset(data: bytes, *, pixels: bool = True) -> Any:
     except ImportError:
         raise ImageError('is DICOM, which needs pydicom: pip install "hybridseg[dicom]"') from None
     data = _with_front(data)
-    stream = _Stream(data)
-    stream.seek(132)
-    meta = read_elements(stream, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
+
+    def read_meta(stream: io.BytesIO) -> Any:
+        return read_elements(stream, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
+
+    meta = _limited(data, read_meta, start=132)
     syntax = str(meta.get("TransferSyntaxUID", ""))
     if syntax not in (*_NATIVE, _RLE) and not syntax.startswith(_JPEG_AND_KIN):
         raise ImageError(f"has a DICOM transfer syntax that isn't read ({syntax[:64] or 'none'})")
-    dataset = pydicom.dcmread(_Stream(data), stop_before_pixels=not pixels)
+    dataset = _limited(data, lambda stream: pydicom.dcmread(stream, stop_before_pixels=not pixels))
     for name in _SEQUENCES:
         size = len(getattr(dataset.get_item(name), "value", None) or b"")
         if size > MAX_SEQUENCE_BYTES:
             raise ImageError(f"has a {name} of {size} bytes, at most {MAX_SEQUENCE_BYTES} are read")
     return dataset
+
+
+def _limited(data: bytes, read: Callable[[io.BytesIO], Any], start: int = 0) -> Any:
+    """Return what ``read`` makes of the bytes from ``start``; `ImageError` if it takes too many reads."""
+    stream = _Stream(data)
+    stream.seek(start)
+    try:
+        return read(stream)
+    except OSError as error:  # what pydicom makes of any error inside a sequence
+        raise (error.__context__ if isinstance(error.__context__, ImageError) else error) from None
 
 
 class _Stream(io.BytesIO):

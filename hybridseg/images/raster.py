@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import logging
 import os
@@ -21,16 +22,16 @@ from .pixels import ImageError, Pixels, quiet
 from .png import check_png, fill, list_chunks
 from .tiff import check_page, count_pages
 
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 MAX_FRAMES = 10_000
 MAX_RLE_BYTES = 2**23
 """Longer runs, of a BMP or a DICOM frame, are refused: Python reads them, and a frame has two million pixels."""
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # else what it logs of damaged files goes to stderr
 _STDERR = threading.Lock()
-_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
-_STARTS = (_PNG, _JPEG, *_TIFF_STARTS)
+_STARTS = {
+    b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG",
+    b"II*\0": "TIFF", b"MM\0*": "TIFF", b"II+\0": "TIFF", b"MM\0+": "TIFF",
+}  # fmt: skip
 _BMP_HEADERS = tuple(size.to_bytes(4, "little") for size in (12, 40, 52, 56, 64, 108, 124))
 _MINIMUM_IS_WHITE = 0
 _UNSIGNED = 1
@@ -96,15 +97,18 @@ def _orientation(picture: Any) -> Any:
         return picture.getexif().get(_ORIENTATION, 1)
 
 
-def is_raster(head: bytes) -> bool:
-    """Whether a file whose first bytes these are is of one of `FORMATS`."""
-    is_bmp = head[:2] == b"BM" and head[14:18] in _BMP_HEADERS  # two letters alone begin words, too
-    return head.startswith(_STARTS) or is_bmp or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+def find_format(head: bytes) -> str:
+    """Return which of the formats that are read a file's first bytes are of; empty if none."""
+    if head[:2] == b"BM":  # two letters alone begin words, too
+        return "BMP" if head[14:18] in _BMP_HEADERS else ""
+    if head[:4] == b"RIFF":
+        return "WEBP" if head[8:12] == b"WEBP" else ""
+    return next((name for start, name in _STARTS.items() if head.startswith(start)), "")
 
 
 def count_frames(data: bytes) -> int:
     """Return how many pages or frames a file has."""
-    return 1 if data.startswith(_JPEG) else _open(data)[1]  # a phone's JPEG with a preview is one image, too
+    return 1 if find_format(data) == "JPEG" else _open(data)[1]  # a phone's JPEG with a preview is one image, too
 
 
 def find_size(data: bytes) -> tuple[int, int]:
@@ -137,22 +141,23 @@ def check_size(height: int, width: int) -> None:
 
 def _open(data: bytes) -> tuple[Any, int]:
     """Return the picture, not yet decoded, and its frames; refuse what headers rule out, before Pillow reads them."""
-    is_png = data.startswith(_PNG)
+    name = find_format(data)
+    if not name:
+        raise ImageError("is not a PNG, JPEG, BMP, TIFF, WebP or DICOM image")
     pages = 1
-    if is_png:
+    if name == "PNG":
         list_chunks(data)
-    elif data.startswith(_JPEG):
+    elif name == "JPEG":
         check_jpeg(data)
-    elif data.startswith(_TIFF_STARTS):
+    elif name == "TIFF":
         pages = count_pages(data, MAX_FRAMES)
+    # `Image.open` would load Pillow's other formats too, a fiftieth of what one image takes from process start.
+    importlib.import_module(f"PIL.{'WebP' if name == 'WEBP' else name.title()}ImagePlugin")
     with quiet():
         try:
-            # `Image.open` would load Pillow's other formats too, a fiftieth of what one image takes from process start.
-            picture = PngImageFile(io.BytesIO(data)) if is_png else Image.open(io.BytesIO(data), formats=FORMATS)
+            picture = Image.open(io.BytesIO(data), formats=(name,)) if name != "PNG" else PngImageFile(io.BytesIO(data))
         except (UnidentifiedImageError, SyntaxError):
-            if data.startswith(_TIFF_STARTS):
-                raise ImageError("is a damaged TIFF, or of a kind that isn't read, such as 64-bit floats") from None
-            raise ImageError("is not a PNG, JPEG, BMP, TIFF, WebP or DICOM image") from None
+            raise ImageError(f"is a damaged {name}, or of a kind that isn't read, such as 64-bit floats") from None
         except Image.DecompressionBombError:
             raise ImageError(f"has more than {MAX_PIXELS} pixels") from None
     _check_size(picture)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..files import read_regular
 from ..text import one_line, printable
 from ..validation import MAX_PIXELS
 from . import dicom, raster
@@ -109,7 +108,7 @@ def why_no_image(path: str | os.PathLike[str]) -> str:
     if head and dicom.is_dicom(head):
         return dicom.why_no_picture(head)
     named = os.fspath(path).lower().endswith(SUFFIXES)
-    return "" if named or raster.is_raster(head) else "is no image of a kind that is read"
+    return "" if named or raster.find_format(head) else "is no image of a kind that is read"
 
 
 def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
@@ -126,19 +125,10 @@ def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """Return the bytes of a regular file of at most `MAX_FILE_BYTES`; raise `ImageError` otherwise."""
     try:
-        status = os.stat(path)
-        if stat.S_ISDIR(status.st_mode):
-            raise ImageError(f"{printable(path)}: is a folder, expected an image file")
-        if not stat.S_ISREG(status.st_mode):  # a pipe or a device would hang or never end
-            raise ImageError(f"{printable(path)}: is not a regular file")
-        if status.st_size > MAX_FILE_BYTES:
-            raise ImageError(f"{printable(path)}: has {status.st_size} bytes, at most {MAX_FILE_BYTES} are read")
-        return Path(path).read_bytes()
+        return read_regular(path, MAX_FILE_BYTES)
     except FileNotFoundError:
         raise ImageError(f"{printable(path)}: no such file") from None
     except (OSError, ValueError) as error:
-        if isinstance(error, ImageError):
-            raise
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"{printable(path)}: can't be read: {reason}") from error
 
