@@ -155,7 +155,8 @@ def _open(data: bytes) -> tuple[Any, int]:
     importlib.import_module(f"PIL.{'WebP' if name == 'WEBP' else name.title()}ImagePlugin")
     with quiet():
         try:
-            picture = Image.open(io.BytesIO(data), formats=(name,)) if name != "PNG" else PngImageFile(io.BytesIO(data))
+            stream = io.BytesIO(data)
+            picture: Any = PngImageFile(stream) if name == "PNG" else Image.open(stream, formats=(name,))
         except (UnidentifiedImageError, SyntaxError):
             raise ImageError(f"is a damaged {name}, or of a kind that isn't read, such as 64-bit floats") from None
         except Image.DecompressionBombError:
