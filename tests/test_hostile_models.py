@@ -1,8 +1,10 @@
-"""ONNX files that would print what they like, or give masks that are none."""
+"""ONNX files that would print what they like, give masks that are none, or take all time and memory."""
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from hybridseg import OnnxSegmenter
+from hybridseg.limits import MAX_SECONDS, limit_of
 
 ESCAPE = "\x1b[2J\x1b]0;owned\x07"
 SIDES = ["N", "H", "W", 1]
@@ -99,3 +102,94 @@ def test_a_mask_of_other_values_than_0_and_1_is_refused(here: Path, value: int) 
     assert not (here / "a_mask.png").exists()
     with pytest.raises(RuntimeError, match="only 0 and 1"):
         OnnxSegmenter.load(here / "x.onnx").predict_both(np.zeros((4, 5), np.uint8))
+
+
+def write_endless(path: Path) -> None:
+    """Write a loop of 2**62 turns."""
+    body = helper.make_graph(
+        [helper.make_node("Identity", [name], [f"{name}_out"]) for name in ("going", "state")],
+        "body",
+        [
+            helper.make_tensor_value_info("turn", TensorProto.INT64, []),
+            helper.make_tensor_value_info("going", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("state", TensorProto.FLOAT, SIDES),
+        ],
+        [
+            helper.make_tensor_value_info("going_out", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("state_out", TensorProto.FLOAT, SIDES),
+        ],
+    )
+    tensors = (
+        helper.make_tensor("turns", TensorProto.INT64, [], [2**62]),
+        helper.make_tensor("yes", TensorProto.BOOL, [], [True]),
+    )
+    nodes = [
+        helper.make_node("Cast", ["image"], ["start"], to=TensorProto.FLOAT),
+        helper.make_node("Loop", ["turns", "yes", "start"], ["probability"], body=body),
+        helper.make_node("Cast", ["probability"], ["mask"], to=TensorProto.UINT8),
+    ]
+    write_model(path, nodes, tensors)
+
+
+def write_stuck(path: Path) -> None:
+    """Write one convolution that takes an hour: 6 million numbers with a kernel of 2 million."""
+    shapes = [("long", [1, 1, 6_000_000]), ("kernel", [1, 1, 2_000_000])]
+    tensors = tuple(helper.make_tensor(name, TensorProto.INT64, [3], shape) for name, shape in shapes)
+    nodes = [
+        helper.make_node("Cast", ["image"], ["grey"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMin", ["grey"], ["low"], keepdims=0),
+        *(helper.make_node("Expand", ["low", name], [f"{name}_full"]) for name, _ in shapes),
+        helper.make_node("Conv", ["long_full", "kernel_full"], ["product"]),
+        helper.make_node("ReduceMax", ["product"], ["high"], keepdims=0),
+        helper.make_node("Mul", ["grey", "high"], ["probability"]),
+        helper.make_node("Cast", ["probability"], ["mask"], to=TensorProto.UINT8),
+    ]
+    write_model(path, nodes, tensors)
+
+
+def write_greedy(path: Path) -> None:
+    """Write an array of 8 GB."""
+    nodes = [
+        helper.make_node("Cast", ["image"], ["grey"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMin", ["grey"], ["low"], keepdims=0),
+        helper.make_node("Expand", ["low", "shape"], ["wide"]),
+        helper.make_node("ReduceMax", ["wide"], ["high"], keepdims=0),
+        helper.make_node("Mul", ["grey", "high"], ["probability"]),
+        helper.make_node("Cast", ["probability"], ["mask"], to=TensorProto.UINT8),
+    ]
+    write_model(path, nodes, (helper.make_tensor("shape", TensorProto.INT64, [1], [2 * 10**9]),))
+
+
+def test_a_loop_without_end_is_stopped(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_endless(here / "x.onnx")
+    write_scan(here / "a.png")
+    monkeypatch.setenv(MAX_SECONDS, "0.2")
+    told = one_line(hybridseg("segment", "-m", "x.onnx", "a.png"), exit_code=1)
+    assert "x.onnx: it took more than 0.2 s, which is the limit (HYBRIDSEG_MAX_SECONDS)" in told
+    result = hybridseg("bench", "--data", "phantoms[n=2]", "--folds", "2", "-m", "x.onnx", "--no-cost")
+    assert result.exit_code == 1 and "2 predictions failed" in result.stderr
+    assert not (here / "a_mask.png").exists()
+
+
+def test_an_array_larger_than_the_limit_is_not_made(here: Path) -> None:
+    write_greedy(here / "x.onnx")
+    write_scan(here / "a.png")
+    told = one_line(hybridseg("segment", "-m", "x.onnx", "a.png"), exit_code=1)
+    assert "x.onnx: it needs more than 4096 MB of memory, which is the limit (HYBRIDSEG_MAX_MEMORY_MB)" in told
+
+
+def test_an_operator_that_can_not_be_stopped_ends_the_process(here: Path) -> None:
+    write_stuck(here / "x.onnx")
+    write_scan(here / "a.png")
+    write_scan(here / "b.png")
+    command = [sys.executable, "-m", "hybridseg", "segment", "-m", "x.onnx", "--max-seconds", "1", "a.png", "b.png"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    line = "one operator of an ONNX model took more than 1 s and can't be stopped; the process ends"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"hybridseg: {line}\n")
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "-1", "nan", "inf"])
+def test_a_limit_is_a_positive_number(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv(MAX_SECONDS, text)
+    with pytest.raises(ValueError, match="`HYBRIDSEG_MAX_SECONDS` must be a positive number, got"):
+        limit_of(MAX_SECONDS)

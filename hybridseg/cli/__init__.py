@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from ..limits import own_process
 from ..version import __version__
 from ._process import give_up_streams, say, stopping, take_over
 
@@ -101,6 +102,7 @@ class LazyGroup(click.Group):
             return super().main(args, prog_name, complete_var, standalone_mode, **extra)
         if args is None:  # not a test's, in a process of its own
             take_over()
+            own_process()
         # Python looks for cycles among all that is imported, again and again and once more at the end: 0.04 s of 0.3.
         gc.set_threshold(50_000)
         atexit.register(gc.freeze)

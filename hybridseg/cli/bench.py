@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ._limits import limit_options
 from ._progress import progress_line
 from ._scenes import DEFAULT_FOLDS, choose_split, scene_options
 from ._suite import take_suite
@@ -100,6 +101,7 @@ _NEEDS_TENSORFLOW = ("hybridseg.unet",)
     show_default=True,
     help="Also print means over all images, in which an empty mask on a lesion-free one scores this.",
 )
+@limit_options
 @click.option("--no-cost", is_flag=True, help="Don't measure time and memory in processes of their own.")
 @click.option("--retry-failed", "retry", is_flag=True, help="Do again what failed, where RUN is gone on with.")
 @click.option("--dry-run", is_flag=True, help="Print methods x folds and stop.")

@@ -16,6 +16,7 @@ from ..batch.planning import OUR_OUTPUT, Job, Plan, choose_jobs, file_key, plan_
 from ..registry import create_trained
 from ..zoo.cards import shipped
 from . import _measure
+from ._limits import limit_options
 from ._progress import progress_line
 from ._segment_files import Done, Work, segment_here, segment_unit, segment_with
 
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 )
 @click.option("--strict", is_flag=True, help="Exit code 1, too, if files in a folder were passed over.")
 @click.option("--shard", default="", metavar="K/N", help="Only every N-th image, from the K-th.")
+@limit_options
 @click.option("-q", "--quiet", is_flag=True, help="No line per image.")
 def segment(
     *,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from PIL import Image
 from ..images import find_scan
 from ..segmenter import Segmenter, Tags
 from .foreign import Foreign, read_description, read_layout
-from .runtime import open_session, parse_screened
+from .runtime import open_session, parse_screened, run_session
 
 
 class ForeignReference(Segmenter):
@@ -60,7 +59,7 @@ class ForeignReference(Segmenter):
         """Return the lesion's probability at the size of the network's output."""
         first = foreign.layout == "nchw"
         batch = view.transpose(2, 0, 1) if first else view
-        scores: Any = self._session.run(None, {self._input: np.ascontiguousarray(batch[np.newaxis])})[0][0]
+        scores = run_session(self._session, None, {self._input: np.ascontiguousarray(batch[np.newaxis])})[0][0]
         scores = scores.transpose(1, 2, 0) if first else scores
         if foreign.output == "softmax":
             scores = np.exp(scores - scores.max(axis=2, keepdims=True))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ..limits import MAX_MEMORY_MB, MAX_SECONDS, TimeLimit, limit_of
 from ..validation import ModelFormatError
 from .screening import screen
 
@@ -50,26 +52,66 @@ def open_session(
     Raises
     ------
     ModelFormatError
-        If onnxruntime can't run it; one line says why.
+        If onnxruntime can't run it, or it takes too long to open (see `hybridseg.limits`); one line says why.
     """
     onnxruntime = import_onnxruntime()
+    _limit_memory()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # a second layout of the same memory: costs the first image milliseconds
     options.log_severity_level = 4  # what goes wrong is raised; a second copy on stderr helps nobody
     options.add_session_config_entry("session.load_model_format", "ONNX")
+    options.add_session_config_entry("session.use_env_allocators", "1")
     if weights_folder is not None:
         key = "session.model_external_initializers_file_folder_path"
         options.add_session_config_entry(key, os.path.abspath(weights_folder))
     if simplified is not None:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.optimized_model_filepath = os.fspath(simplified)
-    try:
-        # Without its fallback, which says on stdout that it tries the same again.
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
-    except Exception as error:  # onnxruntime's errors share no base class of their own
-        raise ModelFormatError(_why_not_loaded(error)) from None
+    with TimeLimit("opening an ONNX model", lambda: options.set_load_cancellation_flag(True)) as limit:
+        try:
+            # Without its fallback, which says on stdout that it tries the same again.
+            return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
+        except Exception as error:  # onnxruntime's errors share no base class of their own
+            raise ModelFormatError(_over_limit(error, limit) or _why_not_loaded(error)) from None
+
+
+@cache
+def _limit_memory() -> None:
+    """Give all sessions of this process one pool of memory, of limited size."""
+    onnxruntime = import_onnxruntime()
+    kind = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
+    memory = onnxruntime.OrtMemoryInfo("Cpu", kind, 0, onnxruntime.OrtMemType.DEFAULT)
+    pool = onnxruntime.OrtArenaCfg({"max_mem": int(limit_of(MAX_MEMORY_MB) * 2**20)})
+    onnxruntime.create_and_register_allocator(memory, pool)
+
+
+def run_session(session: Any, outputs: list[str] | None, inputs: dict[str, Any]) -> list[Any]:
+    """Return a session's outputs.
+
+    Raises
+    ------
+    RuntimeError
+        If onnxruntime fails, or needs more time or memory than `hybridseg.limits` allows; one line says why.
+    """
+    options = import_onnxruntime().RunOptions()
+    # Between two operators onnxruntime looks whether it is to stop, in loops too.
+    with TimeLimit("one operator of an ONNX model", lambda: setattr(options, "terminate", True)) as limit:
+        try:
+            found: list[Any] = session.run(outputs, inputs, options)
+            return found
+        except Exception as error:  # onnxruntime's errors share no base class of their own
+            raise RuntimeError(_over_limit(error, limit) or f"onnxruntime failed: {one_line(error)}") from None
+
+
+def _over_limit(error: Exception, limit: TimeLimit) -> str:
+    """Return which limit an error comes from, and how to raise it, or nothing."""
+    if limit.is_over:
+        return f"it took more than {limit.seconds:g} s, which is the limit ({MAX_SECONDS})"
+    if "bfc_arena" in str(error) and "is smaller than requested bytes" in str(error):
+        return f"it needs more than {limit_of(MAX_MEMORY_MB):g} MB of memory, which is the limit ({MAX_MEMORY_MB})"
+    return ""
 
 
 def parse_screened(path: str | os.PathLike[str]) -> Any:

@@ -16,7 +16,7 @@ from ..postprocess import OperatingPoint
 from ..segmenter import Segmenter, Tags
 from ..validation import ModelFormatError, check_image, check_probability
 from .metadata import PREFIX
-from .runtime import EXPORT_LINE, one_line, open_session, parse_screened
+from .runtime import EXPORT_LINE, open_session, parse_screened, run_session
 from .screening import Declared, screen
 
 
@@ -116,9 +116,10 @@ class OnnxSegmenter(Segmenter):
         _check_batch(images)
         session = self._open()
         try:
-            mask, probability = session.run(["mask", "probability"], {"image": np.ascontiguousarray(images)})
-        except Exception as error:  # onnxruntime's errors share no base class of their own
-            raise RuntimeError(f"{self.path}: onnxruntime failed: {one_line(error)}") from None
+            inputs = {"image": np.ascontiguousarray(images)}
+            mask, probability = run_session(session, ["mask", "probability"], inputs)
+        except RuntimeError as error:
+            raise RuntimeError(f"{self.path}: {error}") from None
         for name, output in (("mask", mask), ("probability", probability)):
             if output.shape != images.shape:
                 problem = f"output `{name}` must have the image's shape {images.shape}, got {output.shape}"

@@ -18,6 +18,8 @@ from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
 from typing import Any, Protocol, Self
 
+from ..limits import own_process
+
 Call = Callable[[Any, Any], Any]
 """``call(context, unit) -> result``, at the top level of a module, so that another process finds it by name."""
 
@@ -149,6 +151,7 @@ def _serve(link: connection.Connection, call: Call, context: Any) -> None:
     """Work on units until the parent ends this process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which ends this process
     threading.Thread(target=_die_with_parent, daemon=True).start()
+    own_process()
     while True:
         unit = link.recv()
         try:

@@ -287,7 +287,9 @@ class NetworkSegmenter(Segmenter):
         working = self._stretched(image[scan])
         if self.flip_averaging:
             working = np.concatenate([working, working[:, :, ::-1]])
-        (output,) = self._session().run(["probability"], {"image": working})
+        from ..onnx.runtime import run_session
+
+        (output,) = run_session(self._session(), ["probability"], {"image": working})
         probability = output[0, :, :, 0]
         if self.flip_averaging:
             probability = (probability + output[1, :, ::-1, 0]) * np.float32(0.5)
