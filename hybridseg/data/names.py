@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..images import SUFFIXES
 from ..text import printable
 from .cases import DataError, natural_key
 
@@ -55,6 +56,16 @@ def walk(root: Path, left_out: list[Path] | None = None, unread: list[Path] | No
         for name in sorted(names, key=natural_key):
             if not is_hidden(name):
                 yield Path(folder, name)
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file's ending is one of `SUFFIXES`, capitals or not."""
+    return path.name.lower().endswith(SUFFIXES)
+
+
+def stem_of(path: Path) -> str:
+    """Return a picture's name without its ending, ``.nii.gz`` being one."""
+    return Path(path.stem).stem if path.name.lower().endswith(".nii.gz") else path.stem
 
 
 def is_hidden(name: str) -> bool:

@@ -27,7 +27,7 @@ from ..text import printable
 from .cases import Case, DataError, Dataset, natural_key
 from .files import FileCase
 from .mask_values import BY_FILE, MaskReading, decide_reading, join_ignored, read_mask_as, survey_masks
-from .names import CHANNEL, IMAGE_FOLDERS, IMAGE_START, MASK_FOLDERS, unmarked, walk
+from .names import CHANNEL, IMAGE_FOLDERS, IMAGE_START, MASK_FOLDERS, is_picture, stem_of, unmarked, walk
 from .readers import load_dataset
 
 GREY_SHARE = 0.05
@@ -99,17 +99,17 @@ def load_truth(source: str | os.PathLike[str]) -> Dataset:
         return load_dataset(source)
     except DataError:
         root = Path(source)
-        files = [path for path in walk(root) if path.suffix.lower() in SUFFIXES] if root.is_dir() else []
+        files = [path for path in walk(root) if is_picture(path)] if root.is_dir() else []
         reading = decide_reading(survey_masks(files))
         if not files or not all(_is_mask(path, root, reading) for path in files):
             raise
     masks: dict[str, list[Path]] = defaultdict(list)
-    channels = all(path.stem.endswith(CHANNEL) for path in files)  # else _0000 is a number like others
+    channels = all(stem_of(path).endswith(CHANNEL) for path in files)  # else _0000 is a number like others
     for path in files:
-        name = next((n for n in _shorter(path.stem) if n.endswith(CHANNEL) and not channels), _stem(path.stem))
+        name = next((n for n in _shorter(stem_of(path)) if n.endswith(CHANNEL) and not channels), _stem(stem_of(path)))
         masks["/".join((*path.relative_to(root).parts[:-1], name))].append(path)
     for name, paths in masks.items():
-        _check_doubles(root, name, [(path, path.stem.replace(name.rpartition("/")[2], "*", 1)) for path in paths])
+        _check_doubles(root, name, [(path, stem_of(path).replace(name.rpartition("/")[2], "*", 1)) for path in paths])
     cases = tuple(MaskCase(name, name, "", tuple(masks[name]), reading) for name in sorted(masks, key=natural_key))
     return Dataset(root.resolve().name, cases, source=os.path.abspath(root))
 
@@ -117,7 +117,7 @@ def load_truth(source: str | os.PathLike[str]) -> Dataset:
 def _is_mask(path: Path, root: Path, reading: MaskReading) -> bool:
     """Whether a file says that it is a mask, by its name or its folder's, and looks like one."""
     folders = (root.resolve().name, *path.relative_to(root).parts[:-1])
-    named = _stem(path.stem) != path.stem or any(folder.lower() in MASK_FOLDERS for folder in folders)
+    named = _stem(stem_of(path)) != stem_of(path) or any(folder.lower() in MASK_FOLDERS for folder in folders)
     if not named:
         return False
     try:
@@ -143,7 +143,7 @@ def match_predictions(dataset: Dataset, folder: str | os.PathLike[str]) -> Match
     extra = []
     for path in walk(root):
         parts = path.relative_to(root).parts[:-1]
-        if path.suffix.lower() not in SUFFIXES or any(part.lower() in IMAGE_FOLDERS for part in parts):
+        if not is_picture(path) or any(part.lower() in IMAGE_FOLDERS for part in parts):
             continue
         case_id, mark = _case_of(path, parts, names)
         if case_id is None:
@@ -238,8 +238,8 @@ def _keys(case: Case) -> Iterator[str]:
     yield case.case_id
     yield case.case_id.rpartition("/")[2]
     if isinstance(case, FileCase):
-        yield case.image_path.stem
-        yield from (_stem(path.stem) for path in case.mask_paths)
+        yield stem_of(case.image_path)
+        yield from (_stem(stem_of(path)) for path in case.mask_paths)
     yield IMAGE_START.sub("", case.case_id.rpartition("/")[2])
 
 
@@ -255,7 +255,7 @@ def _names(dataset: Dataset) -> dict[str, str]:
 
 def _case_of(path: Path, folders: tuple[str, ...], names: dict[str, str]) -> tuple[str | None, str]:
     """Return the case that a file belongs to, and what in its name marks it as a mask."""
-    stem = path.stem
+    stem = stem_of(path)
     place = [folder for folder in folders if folder.lower() not in MASK_FOLDERS]
     in_mask_folder = len(place) < len(folders)
     for name in _shorter(stem):

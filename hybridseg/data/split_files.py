@@ -13,12 +13,12 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from ..files import write_atomically
-from ..images import SUFFIXES
 from ..text import printable
 from .cases import DataError, Dataset
 from .files import FileCase
 from .folds import Fold, Split, split_from_rows
 from .manifest import parse_rows, read_text
+from .names import is_picture, stem_of
 
 COLUMNS = ("case_id", "group", "label", "fold")
 _TRAIN_NAMES = ("train.txt", "training.txt")
@@ -198,7 +198,7 @@ class _Finder:
         for case in dataset:
             names = {case.case_id}
             if isinstance(case, FileCase):
-                names.add(case.image_path.stem)
+                names.add(stem_of(case.image_path))
             for name in names:
                 self._loose.setdefault(_plain(name), set()).add(case.case_id)
 
@@ -208,8 +208,8 @@ class _Finder:
             return text
         # A line may go on with the mask's path, but a name may hold blanks: only commas and tabs divide.
         path = PurePosixPath(re.split(r"[,\t]", text)[0].strip().replace("\\", "/"))
-        if path.suffix.lower() in SUFFIXES:
-            path = path.with_suffix("")
+        if is_picture(Path(path)):
+            path = path.with_name(stem_of(Path(path)))
         for name in (str(path), path.name):
             found = self._loose.get(_plain(name), set())
             if len(found) == 1:

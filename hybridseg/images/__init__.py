@@ -1,6 +1,7 @@
 """Files to arrays and back: grey images as uint8 (H, W), masks as bool (H, W), overlays.
 
-Taken: PNG, JPEG, BMP, TIFF, WebP, and DICOM where pydicom is installed. The content decides, not the name.
+Taken: PNG, JPEG, BMP, TIFF, WebP, DICOM where pydicom is installed, and NIfTI of one 2-D picture where nibabel is. The
+content decides, not the name.
 
 - Colour becomes grey with Pillow's weights (ITU-R 601-2: 0.299 R + 0.587 G + 0.114 B): equal channels stay.
 - More than 8 bits become 8 by one rule, without looking at the picture: the upper eight bits of the declared

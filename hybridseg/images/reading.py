@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from ..files import read_regular
 from ..text import one_line, printable
 from ..validation import MAX_PIXELS
-from . import dicom, raster
+from . import dicom, nifti, raster
 from .pixels import ImageError, Pixels
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".dcm", ".dicom")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".dcm", ".dicom", ".nii", ".nii.gz")
 """Endings that a folder reader takes for images (case ignored). The content decides what a file is."""
 
 _HEAD_BYTES = 1024
@@ -33,7 +33,7 @@ class Facts:
     frames : int
         Pages or frames, each an image of its own.
     spacing_mm : tuple of (row, column), or None
-        Distance between neighbouring pixels. From DICOM only: the dots per inch of other formats are a printer's.
+        Distance between neighbouring pixels. From DICOM and NIfTI: the dots per inch of other formats are a printer's.
     burnt_in_text : bool
         The pixels may name the patient: a DICOM file says so, or is ultrasound and doesn't deny it.
     """
@@ -114,7 +114,7 @@ def why_no_image(path: str | os.PathLike[str]) -> str:
 def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     """Return height and width of an image file, from its header where that tells; see `read_image` for errors."""
     data, name = read_bytes(path), printable(path)
-    if _is_dicom(data):
+    if _is_dicom(data) or nifti.is_nifti(data):
         return decode_image(data, name).shape
     try:
         return raster.find_size(data)
@@ -152,6 +152,9 @@ def decode(data: bytes, name: str, frame: int | None = None) -> Pixels:
     try:
         if _is_dicom(data):
             return dicom.decode(data, frame)
+        if nifti.is_nifti(data):
+            raster.choose_frame(frame, 1)
+            return nifti.decode(data)
         return raster.decode(data, frame)
     except Exception as error:  # decoders fail on hostile bytes with almost any type
         raise _as_image_error(error, name) from error
@@ -171,6 +174,8 @@ def find_facts(data: bytes, name: str) -> Facts:
     try:
         if _is_dicom(data):
             return Facts(*dicom.find_facts(data))
+        if nifti.is_nifti(data):
+            return Facts(spacing_mm=nifti.find_spacing(data))
         return Facts(frames=raster.count_frames(data))
     except Exception as error:  # as in decode
         raise _as_image_error(error, name) from error

@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ...images import SUFFIXES, read_bytes, read_size
+from ...images import read_bytes, read_size
 from ...text import printable
 from ..cases import CLASSES, GROUPS_ALONE, LESION_FREE_CLASS, DataError, Dataset, Facts, natural_key
 from ..facts import facts_of
 from ..files import FileCase
 from ..listing import Listing
+from ..names import is_picture, stem_of
 from . import known_layouts
 from .layout import Layout
 from .tables import read_folds, read_table
@@ -72,7 +73,7 @@ def _sort(layout: Layout, root: Path, files: Sequence[Path]) -> Sorted:
     for path in files:
         if table is not None and fnmatch.fnmatch(path.name, table):
             done.tables.append(path)
-        elif path.suffix.lower() not in SUFFIXES:
+        elif not is_picture(path):
             done.others.append(path)
         else:
             image, mask, other = (kind.fullmatch(_plain(path, root)) for kind in kinds)
@@ -90,7 +91,7 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 def _plain(path: Path, root: Path) -> str:
-    return path.relative_to(root).with_suffix("").as_posix()
+    return path.relative_to(root).with_name(stem_of(path)).as_posix()
 
 
 def _key(match: re.Match[str]) -> tuple[str, str]:
@@ -101,16 +102,16 @@ def list_sorted(root: Path, files: Sorted) -> Listing:
     """Return what a folder of a known layout holds."""
     layout = files.layout
     rows, missing, lost = _rows(files)
-    repeated = Counter(found[0][0].stem for found in files.images.values())
+    repeated = Counter(stem_of(found[0][0]) for found in files.images.values())
     cases, without, other_size, listed = [], [], [], set()
     for (place, key), found in files.images.items():
         path, match = found[0]
-        name = path.stem.casefold()
+        name = stem_of(path).casefold()
         if rows is not None and name not in rows:
             missing.append(f"{rows.name} doesn't list {printable(path.name)}")
         listed.add(name)
         masks = tuple(files.masks.get((place, key), ()))
-        case_id = path.stem if repeated[path.stem] == 1 else place + path.stem
+        case_id = stem_of(path) if repeated[stem_of(path)] == 1 else place + stem_of(path)
         case = _case(layout, FileCase(case_id, "", "", path, masks, on_black=layout.on_black), match.groupdict(), rows)
         if not masks and case.label != LESION_FREE_CLASS:
             without.append(path)
@@ -183,7 +184,7 @@ def _rows(files: Sorted) -> tuple[_Rows | None, list[str], str]:
 
 def _case(layout: Layout, case: FileCase, named: Mapping[str, str | None], rows: _Rows | None) -> FileCase:
     """Return a case with what its path, its row in the table and the layout tell."""
-    table, row = layout.table, rows and rows.get(case.image_path.stem.casefold())
+    table, row = layout.table, rows and rows.get(stem_of(case.image_path).casefold())
     facts: Facts = dict(layout.facts)
     patient, label = named.get("patient") or "", named.get("label") or ""
     if table and row:
@@ -230,9 +231,9 @@ def _folds(files: Sorted, cases: Sequence[FileCase]) -> dict[int, dict[str, int]
         path = files.tables[0].with_name(file.file)
         if path.is_file():
             by_name = read_folds(path, file)
-            lacking = [case.case_id for case in cases if case.image_path.stem.casefold() not in by_name]
+            lacking = [case.case_id for case in cases if stem_of(case.image_path).casefold() not in by_name]
             if lacking:
                 first = printable(lacking[0])
                 raise DataError(f"{printable(path)}: has no fold for {first} ({len(lacking)} such images)")
-            found[n_folds] = {case.case_id: by_name[case.image_path.stem.casefold()] for case in cases}
+            found[n_folds] = {case.case_id: by_name[stem_of(case.image_path).casefold()] for case in cases}
     return found

@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...images import SUFFIXES
 from ..cases import CLASSES, LESION_FREE_CLASS, Dataset, natural_key
 from ..files import FileCase
 from ..listing import Listing
@@ -30,6 +29,8 @@ from ..names import (
     OTHER_STRUCTURE,
     PARTS,
     image_name,
+    is_picture,
+    stem_of,
     unmarked,
 )
 
@@ -45,8 +46,8 @@ def list_pairs(root: Path, paths: Sequence[Path]) -> Listing:
     """Return what a folder's files are by the rules of this module, without reading a pixel."""
     files, other = _sort_files(root, paths)
     images = [file for file in files if not file.is_mask]
-    channels = bool(images) and all(file.path.stem.endswith(CHANNEL) for file in images)
-    names = {file.path: image_name(file.path.stem, channels) for file in images}
+    channels = bool(images) and all(stem_of(file.path).endswith(CHANNEL) for file in images)
+    names = {file.path: image_name(stem_of(file.path), channels) for file in images}
 
     exact: dict[tuple[tuple[str, ...], str], _File] = {}
     loose: dict[tuple[tuple[str, ...], str], list[_File]] = {}
@@ -93,7 +94,7 @@ def list_pairs(root: Path, paths: Sequence[Path]) -> Listing:
 def _sort_files(root: Path, paths: Sequence[Path]) -> tuple[list[_File], list[Path]]:
     files, other = [], []
     for path in paths:
-        if path.suffix.lower() not in SUFFIXES:
+        if not is_picture(path):
             other.append(path)
             continue
         parts = path.relative_to(root).parts[:-1]
@@ -101,8 +102,8 @@ def _sort_files(root: Path, paths: Sequence[Path]) -> tuple[list[_File], list[Pa
         is_image = any(part in IMAGE_FOLDERS for part in lower)
         is_mask = any(part in MASK_FOLDERS for part in lower)
         if not is_image and not is_mask:
-            is_mask = unmarked(path.stem) != path.stem
-        if not is_image and not is_mask and OTHER_STRUCTURE.search(path.stem):
+            is_mask = unmarked(stem_of(path)) != stem_of(path)
+        if not is_image and not is_mask and OTHER_STRUCTURE.search(stem_of(path)):
             other.append(path)
             continue
         folders = tuple(part for part in parts if part.lower() not in IMAGE_FOLDERS + MASK_FOLDERS)
@@ -116,7 +117,7 @@ def _owner(
     loose: dict[tuple[tuple[str, ...], str], list[_File]],
 ) -> _File | None:
     """Return a mask's image: of the same name, or less the mask's marks, or less the image's too."""
-    keys = [(mask.folders, name.casefold()) for name in (mask.path.stem, unmarked(mask.path.stem))]
+    keys = [(mask.folders, name.casefold()) for name in (stem_of(mask.path), unmarked(stem_of(mask.path)))]
     for key in keys:
         if key in exact:
             return exact[key]

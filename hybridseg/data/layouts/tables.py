@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from ...images import SUFFIXES
 from ...text import one_line, printable
 from ..cases import DataError
 from ..manifest import MAX_ROWS, parse_rows, read_text
+from ..names import is_picture, stem_of
 from .layout import FoldFile, Table
 
 _MAX_XLSX_BYTES = 200_000_000
@@ -79,8 +79,8 @@ def _text(cell: object) -> str:
 def _by_image(rows: list[tuple[int, dict[str, str]]], key: str, path: Path) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for number, row in rows:
-        name = PurePosixPath(row[key])
-        stem = (name.stem if name.suffix.lower() in SUFFIXES else name.name).casefold()
+        name = Path(row[key])
+        stem = (stem_of(name) if is_picture(name) else name.name).casefold()
         if stem in found:
             raise DataError(f"{printable(path)} line {number}: image `{printable(stem, 99)}` is listed twice")
         found[stem] = row
