@@ -1,60 +1,81 @@
-"""Choose operating points on many held-out cases instead of the few that one training holds out for itself.
+"""Choose operating points on held-out cases, score what was held out, and test where nothing was learned.
 
-    for k in 0 1 2 3 4; do python benchmarks/train_unet.py --data Dataset_BUSI_with_GT --fold $k -o runs/first; done
-    python benchmarks/cross_fit.py --data Dataset_BUSI_with_GT runs/first -o runs/unet
+    python benchmarks/train_unet.py --data Dataset_BUSI_with_GT --data BUSBRA --fold 0 -o runs/unet
+    python benchmarks/cross_fit.py runs/unet --data Dataset_BUSI_with_GT --data BUSBRA --test BUS-UCLM \\
+        --ship fold0 -o runs/unet-scores
 
-A training holds out eight lesion-free images, too few to place the presence decision. So a fold's operating point is
-chosen on the cases of the other four folds, each predicted by the model that hadn't trained on it. No case of the fold
-is looked at for it; the models that predicted the others have trained on it, though, as in any cross-validation.
-Writes each fold's model with that point, its masks and its counts to ``-o``. Several folders, of trainings with other
-seeds, become one model a fold, which gives the mean of their probabilities. Folds that aren't there are left out.
+A training holds out too few lesion-free images to place the presence decision. So the cases of every held-out fold are
+dealt into two halves, by patient or scene, and a half's operating point is chosen on all other halves. No case of the
+half is looked at for it. Every hospital in ``--data`` has the same weight in that choice.
+
+``--ship`` names the model that ships (``fold0``, or ``all`` for one trained on all folds). It gets the operating point
+of all halves, and predicts the data of ``--test``, which neither teach nor choose.
+
+Writes the models with their points, and for each hospital its masks and its counts. Several folders, of trainings with
+other seeds, become one model a fold, which gives the mean of their probabilities. Folds that aren't there are left out.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 import numpy as np
-from train_unet import write_scores
+from train_unet import published_split, write_scores
 
-from hybridseg.data import Dataset, load_dataset
-from hybridseg.data.splits import busi_split
+from hybridseg.data import Case, Dataset, load_dataset
 from hybridseg.postprocess import OperatingPoint, apply_operating_point
 from hybridseg.training.operating import choose_operating_point
 from hybridseg.unet.segmenter import UNetSegmenter
 
-Maps = tuple[list[np.ndarray], list[np.ndarray]]
-"""Truths and probabilities, one of each per case."""
+
+@dataclass
+class Predicted:
+    """Cases of one hospital, their truths and probabilities, and the half that each is in: fold, and 0 or 1."""
+
+    source: str
+    cases: list[Case]
+    truths: list[np.ndarray]
+    maps: list[np.ndarray]
+    halves: list[tuple[int, int]]
 
 
 @click.command()
 @click.argument("folders", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--data", required=True, help="BUSI, as unzipped.")
+@click.option("--data", required=True, multiple=True, help="What the trainings learned from; may be repeated.")
+@click.option("--test", "tests", multiple=True, help="Data that neither teach nor choose; may be repeated.")
+@click.option("--ship", help="The model that gets the operating point of all held-out cases: fold0 ... fold4, or all.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--ship", is_flag=True,
-    help="The folders' all.hybridseg, which the same recipe trained on all folds, gets the point of all folds' cases.",
-)  # fmt: skip
-def main(folders: tuple[Path, ...], data: str, output: Path, ship: bool) -> None:
+def main(
+    folders: tuple[Path, ...], data: tuple[str, ...], tests: tuple[str, ...], ship: str | None, output: Path
+) -> None:
     """Choose, score and write."""
     output.mkdir(parents=True, exist_ok=True)
-    dataset = load_dataset(data)
-    parts, models, maps = {}, {}, {}
-    for k, fold in enumerate(busi_split().folds):
-        if all((folder / f"fold{k}.hybridseg").exists() for folder in folders):
-            parts[k], models[k] = dataset.select(fold.test), load(folders, f"fold{k}")
-            maps[k] = predict(models[k], parts[k])
-    needed = len(busi_split().folds) if ship else 2
-    if len(parts) < needed:
-        raise click.UsageError(f"models of at least {needed} folds are needed, found {len(parts)}")
-    for k, part in parts.items():
-        point = choose([each for j, each in maps.items() if j != k])
-        save(models[k], point, output / f"fold{k}.hybridseg")
-        masks = [apply_operating_point(probability, point) for probability in maps[k][1]]
-        write_scores(part, masks, output / f"fold{k}.csv", output / "masks")
-    if ship:
-        save(load(folders, "all"), choose(list(maps.values())), output / "all.hybridseg")
+    folds = [k for k in range(5) if all((folder / f"fold{k}.hybridseg").exists() for folder in folders)]
+    if not folds:
+        raise click.UsageError("a model of at least one fold is needed, found none")
+    models = {k: load(folders, f"fold{k}") for k in folds}
+    held_out = [predict_held_out(load_dataset(folder), models) for folder in data]
+    halves = sorted({half for each in held_out for half in each.halves})
+    points = {half: choose(held_out, [other for other in halves if other != half]) for half in halves}
+    for each in held_out:
+        masks = [apply_operating_point(p, points[half]) for p, half in zip(each.maps, each.halves, strict=True)]
+        write_scores(each.cases, masks, output / f"{each.source}.csv", output / "masks" / each.source)
+    for half, point in points.items():
+        print(f"fold {half[0]}, half {half[1]}: {point}")
+    if ship is None:
+        return
+    shipped = models.get(int(ship.removeprefix("fold"))) if ship != "all" else load(folders, "all")
+    if shipped is None:
+        raise click.UsageError(f"--ship must be a fold that is there, or all, got {ship}")
+    shipped.operating_point_ = choose(held_out, halves)
+    shipped.save(output / f"{ship}.hybridseg")
+    print(f"{ship}: {shipped.operating_point_}")
+    for folder in tests:
+        dataset = load_dataset(folder)
+        masks = [shipped.predict(case.image) for case in dataset]
+        write_scores(list(dataset), masks, output / f"{dataset.layout}.csv", output / "masks" / dataset.layout)
 
 
 def load(folders: tuple[Path, ...], name: str) -> UNetSegmenter:
@@ -63,23 +84,32 @@ def load(folders: tuple[Path, ...], name: str) -> UNetSegmenter:
     return UNetSegmenter.mean_of(models) if len(models) > 1 else models[0]
 
 
-def save(model: UNetSegmenter, point: OperatingPoint, path: Path) -> None:
-    """Write a model with this operating point."""
-    model.operating_point_ = point
-    model.save(path)
-    print(f"{path.name}: {point}", flush=True)
+def predict_held_out(dataset: Dataset, models: dict[int, UNetSegmenter]) -> Predicted:
+    """Return what the model of each fold says of the cases that it hadn't seen."""
+    split = published_split(dataset)
+    found = Predicted(dataset.layout, [], [], [], [])
+    for k, model in models.items():
+        part = dataset.select(split.folds[k].test)
+        groups = sorted(set(part.groups))
+        half_of = dict(zip(np.random.default_rng(k).permutation(groups), np.arange(len(groups)) % 2, strict=True))
+        for case in part:
+            image, mask = case.read()
+            found.cases.append(case)
+            found.truths.append(mask)
+            found.maps.append(model.predict_proba(image))
+            found.halves.append((k, int(half_of[case.group])))
+    return found
 
 
-def predict(model: UNetSegmenter, part: Dataset) -> Maps:
-    """Return truths and probabilities of cases."""
-    pixels = [case.read() for case in part]
-    return [mask for _, mask in pixels], [model.predict_proba(image) for image, _ in pixels]
-
-
-def choose(maps: list[Maps]) -> OperatingPoint:
-    """Return the operating point of all these cases."""
-    truths, probabilities = ([each for part in parts for each in part] for parts in zip(*maps, strict=True))
-    return choose_operating_point(truths, probabilities)
+def choose(held_out: list[Predicted], halves: list[tuple[int, int]]) -> OperatingPoint:
+    """Return the operating point of the cases in these halves; every hospital weighs the same."""
+    truths, maps, weights = [], [], []
+    for each in held_out:
+        inside = [k for k, half in enumerate(each.halves) if half in halves]
+        truths += [each.truths[k] for k in inside]
+        maps += [each.maps[k] for k in inside]
+        weights += [1 / len(inside)] * len(inside)
+    return choose_operating_point(truths, maps, weights)
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ from pathlib import Path
 import click
 import numpy as np
 
-from hybridseg.data import Case, load_dataset
-from hybridseg.data.splits import busi_split, published_folds
+from hybridseg.data import Case, Dataset, load_dataset
+from hybridseg.data.splits import Split, busi_split, published_folds
 from hybridseg.images import write_mask
 from hybridseg.metrics import Counts, count_pixels, f1, iou
 from hybridseg.registry import parse_spec
@@ -53,7 +53,7 @@ def main(
         dataset = load_dataset(folder)
         if dataset.layout not in TEACHERS:
             raise click.BadParameter(f"{folder}: must be one of {', '.join(TEACHERS)}, which may teach")
-        split = busi_split() if dataset.layout == "BUSI" else published_folds(dataset, 5)
+        split = published_split(dataset)
         train_ids = split.folds[fold].train if fold is not None else split.case_ids
         train += [(dataset.layout, case) for case in dataset.select(train_ids)]
         test += [(dataset.layout, case) for case in dataset.select(split.folds[fold or 0].test)]
@@ -81,6 +81,11 @@ def main(
             cases = [case for source, case in test if source == layout]
             predicted = [model.predict(case.read()[0]) for case in cases]
             write_scores(cases, predicted, output / f"{layout}-{name}.csv", output / "masks" / layout)
+
+
+def published_split(dataset: Dataset) -> Split:
+    """Return the five published folds of BUSI or of data whose authors publish five."""
+    return busi_split() if dataset.layout == "BUSI" else published_folds(dataset, 5)
 
 
 def write_scores(test: list[Case], predicted: list[np.ndarray], path: Path, masks: Path) -> None:

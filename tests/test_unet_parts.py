@@ -206,6 +206,14 @@ def test_operating_point_takes_a_low_threshold_where_probabilities_are_low() -> 
     assert point.presence_threshold == 0.0
 
 
+def test_weights_let_a_few_cases_of_one_hospital_outweigh_many_of_another() -> None:
+    low = np.where(disc(), 0.32, 0.05).astype(np.float32)
+    halo = np.where(disc(), 0.9, np.where(disc(radius=24), 0.38, 0.05)).astype(np.float32)
+    truths, maps = [disc()] * 12, [low] * 10 + [halo] * 2
+    assert choose_operating_point(truths, maps).threshold < 0.32
+    assert choose_operating_point(truths, maps, [0.01] * 10 + [1] * 2).threshold > 0.38
+
+
 def test_hold_out_takes_whole_groups_of_both_kinds() -> None:
     groups = [k // 2 for k in range(50)]
     held_out = hold_out(np.arange(50) < 30, groups, 0.2, random_state=0)

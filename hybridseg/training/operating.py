@@ -28,9 +28,12 @@ def f1_per_image(truths: Sequence[NDArray[np.bool_]], masks: Sequence[NDArray[np
 
 
 def choose_operating_point(
-    truths: Sequence[NDArray[np.bool_]], probabilities: Sequence[NDArray[np.float32]]
+    truths: Sequence[NDArray[np.bool_]], probabilities: Sequence[NDArray[np.float32]],
+    weights: Sequence[float] | None = None,
 ) -> OperatingPoint:
     """Return the operating point that suits cases whose truth is known.
+
+    ``weights``, one above 0 per case, make a few cases of one hospital count as much as many of another.
 
     The outline comes first, from the lesion cases alone, by their mean F1. Only the largest region (by its sum of
     probability) stays, unless all are better by more than half a standard error. Thresholds within half a standard
@@ -41,9 +44,11 @@ def choose_operating_point(
     of a plateau is furthest from where either error begins.
     """
     lesions = np.array([truth.any() for truth in truths], bool)
+    weight = np.ones(len(truths)) if weights is None else np.asarray(weights, float)
     threshold, largest_only = _best_outline(
         [truth for truth, lesion in zip(truths, lesions, strict=True) if lesion],
         [p for p, lesion in zip(probabilities, lesions, strict=True) if lesion],
+        weight[lesions],
     )
     best, least = OperatingPoint(threshold, largest_only=largest_only), np.inf
     if lesions.all() or not lesions.any():
@@ -55,9 +60,9 @@ def choose_operating_point(
         peaks = np.array([p[mask].max() if mask.any() else -1 for p, mask in zip(probabilities, masks, strict=True)])
         shown = peaks >= grid[:, None]
         if area == 0:
-            outlined = (peaks[lesions] >= 0).sum()
-        lost = (outlined - shown[:, lesions].sum(axis=1)) / lesions.sum()
-        outlined_free = shown[:, ~lesions].mean(axis=1)
+            outlined = peaks[lesions] >= 0
+        lost = np.average(outlined & ~shown[:, lesions], axis=1, weights=weight[lesions])
+        outlined_free = np.average(shown[:, ~lesions], axis=1, weights=weight[~lesions])
         cost = LOST_WEIGHT * lost + outlined_free + (outlined_free > MAX_OUTLINED)  # 1 outweighs all else
         cost[lost > MAX_LOST] = np.inf
         if cost.min() < least:
@@ -71,7 +76,7 @@ def choose_operating_point(
 
 
 def _best_outline(
-    truths: Sequence[NDArray[np.bool_]], probabilities: Sequence[NDArray[np.float32]]
+    truths: Sequence[NDArray[np.bool_]], probabilities: Sequence[NDArray[np.float32]], weight: NDArray[np.float64]
 ) -> tuple[float, bool]:
     if not truths:
         return 0.5, False
@@ -84,14 +89,17 @@ def _best_outline(
         ]
         for largest in (False, True)
     ])  # (largest only, threshold, case)
-    means = scores.mean(axis=2)
+    means = np.average(scores, axis=2, weights=weight)
     best = means.argmax(axis=1)
     gained = scores[0, best[0]] - scores[1, best[1]]
-    largest = int(gained.mean() <= 0.5 * _standard_error(gained))
+    largest = int(np.average(gained, weights=weight) <= 0.5 * _standard_error(gained, weight))
     lost = scores[largest, best[largest]] - scores[largest]
-    near = lost.mean(axis=1) <= 0.5 * _standard_error(lost)
+    near = np.average(lost, axis=1, weights=weight) <= 0.5 * _standard_error(lost, weight)
     return round(float(np.mean(np.array(THRESHOLDS)[near])), 3), bool(largest)
 
 
-def _standard_error(differences: NDArray[np.float64]) -> Any:
-    return differences.std(axis=-1) / np.sqrt(differences.shape[-1])
+def _standard_error(differences: NDArray[np.float64], weight: NDArray[np.float64]) -> Any:
+    """Return the standard error of weighted means over the last axis."""
+    share = weight / weight.sum()
+    mean = np.average(differences, axis=-1, weights=weight)
+    return np.sqrt(((share * (differences - mean[..., None])) ** 2).sum(axis=-1))
