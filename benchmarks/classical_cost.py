@@ -22,7 +22,7 @@ from PIL import Image
 
 from hybridseg import create, load
 from hybridseg.bench import measure_cost
-from hybridseg.bench.cost import MAX_IMAGES, THREAD_VARIABLES, peak_memory_mib
+from hybridseg.bench.run.cost import MAX_IMAGES, THREAD_VARIABLES, peak_memory_mib
 from hybridseg.data import CaseReader, busi_split, load_dataset
 from hybridseg.processes.machine import describe_machine
 from hybridseg.text import markdown_table

@@ -135,7 +135,7 @@ def _splits(root: Path) -> None:
 
 
 def _run(root: Path) -> None:
-    from hybridseg.bench.records import FitRecord, Record, json_line
+    from hybridseg.bench.records.cells import FitRecord, Record, json_line
 
     methods = [{"spec": spec, "class": "m:M", "params": {"n": 1}, "as_given": False, "key": key}
                for spec, key in (("otsu", "k1"), ("forest[n_trees=9]", "k2"))]  # fmt: skip

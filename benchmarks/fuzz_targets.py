@@ -53,8 +53,8 @@ def read_a_split(folder: Path, name: str) -> None:
 
 
 def read_a_run(folder: Path, name: str) -> None:
-    from hybridseg.bench.summary import summarize
-    from hybridseg.bench.tables import render
+    from hybridseg.bench.tables.run import render
+    from hybridseg.bench.verdicts.summary import summarize
 
     summary = summarize(folder)
     for form in ("text", "md", "csv", "json"):
@@ -86,7 +86,7 @@ def read_a_model(folder: Path, name: str) -> None:
 
 def documented(name: str) -> tuple[type[BaseException], ...]:
     """Return what a format's readers may raise."""
-    from hybridseg.bench.records import RunError
+    from hybridseg.bench.records.cells import RunError
     from hybridseg.data import DataError
     from hybridseg.images import ImageError
     from hybridseg.registry import MethodLoadError

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from hybridseg.bench import make_plan, run_plan
-from hybridseg.bench.pairing import difference, lesion_scores
+from hybridseg.bench.verdicts.pairing import difference, lesion_scores
 from hybridseg.data import busi_split, check_split, grouped_folds, load_dataset
 from hybridseg.data.splits import published_groups
 from hybridseg.metrics import image_mean

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from hybridseg.bench import read_run, summarize
-from hybridseg.bench.records import RunFolder, write_json
+from hybridseg.bench.records.folder import RunFolder, write_json
 from hybridseg.bench.report import make_report, render_report
-from hybridseg.bench.score import score_masks
+from hybridseg.bench.run.score import score_masks
 from hybridseg.data import load_dataset
 from hybridseg.images import write_image, write_mask
 

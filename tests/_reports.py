@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from hybridseg.bench import Record
 from hybridseg.bench.report.document import Document
-from hybridseg.bench.score import score_masks
+from hybridseg.bench.run.score import score_masks
 from hybridseg.cli import main
 from hybridseg.data import load_dataset
 from hybridseg.images import write_image, write_mask

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from hybridseg.bench import Record
-from hybridseg.bench.records import CellFile, FitRecord, RunFolder, write_json
+from hybridseg.bench.records.cells import CellFile, FitRecord
+from hybridseg.bench.records.folder import RunFolder, write_json
 
 CPU = "Chip A"
 

@@ -19,8 +19,9 @@ from click.testing import CliRunner
 
 from hybridseg.bench import RunError, make_plan, read_run, run_plan, summarize
 from hybridseg.bench.plan import _source_hash, create_method
-from hybridseg.bench.records import RunFolder, read_cell
-from hybridseg.bench.tables import render
+from hybridseg.bench.records.cells import read_cell
+from hybridseg.bench.records.folder import RunFolder
+from hybridseg.bench.tables.run import render
 from hybridseg.cli import main
 from hybridseg.data import grouped_folds, load_dataset
 from hybridseg.data.files import write_folder

@@ -13,8 +13,8 @@ from _runs import write_rows
 from click.testing import CliRunner, Result
 
 from hybridseg.bench import Record, RunError
-from hybridseg.bench.compare import RunComparison, compare_runs
-from hybridseg.bench.compare_text import render_comparison
+from hybridseg.bench.tables.compare import render_comparison
+from hybridseg.bench.verdicts.compare import RunComparison, compare_runs
 from hybridseg.cli import main
 
 HALF = (10, 5, 5, 80)  # IoU 10/20, F1 20/30

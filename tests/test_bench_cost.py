@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 from hybridseg import Segmenter, Tags
-from hybridseg.bench import cost, cost_run, make_plan, run_plan, summarize
-from hybridseg.bench.cost_run import measure_costs
+from hybridseg.bench import make_plan, run_plan, summarize
 from hybridseg.bench.plan import Plan
 from hybridseg.bench.report import make_report, render_report
-from hybridseg.bench.tables import render
+from hybridseg.bench.run import cost
+from hybridseg.bench.run import costing as cost_run
+from hybridseg.bench.run.costing import measure_costs
+from hybridseg.bench.tables.run import render
 from hybridseg.data import grouped_folds, load_dataset
 from hybridseg.onnx.inspect import count_network
 from hybridseg.processes.machine import thread_counts, usable_cores
@@ -52,8 +54,8 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 
 @pytest.mark.parametrize(("cases", "expected"), [(1, range(1)), (20, range(20)), (39, range(0, 39, 2))])
 def test_images_are_spread_evenly_over_the_test_cases(cases: int, expected: range) -> None:
-    from hybridseg.bench.cost_run import _sample
     from hybridseg.bench.plan import Cell, Method
+    from hybridseg.bench.run.costing import _sample
 
     dataset = load_dataset(f"phantoms[n={cases}]")
     methods = (Method("any", "key", "m:M", {}, as_given=True),)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hybridseg.bench.cost import measure_cost
+from hybridseg.bench.run.cost import measure_cost
 from hybridseg.processes.local import LocalWorkers, Outcome
 
 METHODS = '''

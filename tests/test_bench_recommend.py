@@ -13,9 +13,10 @@ from _runs import write_rows
 from click.testing import CliRunner, Result
 
 from hybridseg.bench import Record, RunError, summarize
-from hybridseg.bench.compare import compare_runs
-from hybridseg.bench.recommend import Budget, recommend_method
-from hybridseg.bench.records import CellFile, FitRecord, RunFolder, write_json
+from hybridseg.bench.records.cells import CellFile, FitRecord
+from hybridseg.bench.records.folder import RunFolder, write_json
+from hybridseg.bench.verdicts.compare import compare_runs
+from hybridseg.bench.verdicts.recommend import Budget, recommend_method
 from hybridseg.cli import main
 from hybridseg.zoo import cards
 

@@ -10,7 +10,7 @@ import pytest
 from _runs import write_rows
 
 from hybridseg.bench import Record, RunError, summarize
-from hybridseg.bench.tables import render
+from hybridseg.bench.tables.run import render
 from hybridseg.text import aligned, shortened
 
 FIRST = "random-forest[n_trees=200,max_depth=12,criterion=entropy]"

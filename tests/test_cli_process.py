@@ -15,7 +15,7 @@ import pytest
 from _hostile import write_scan
 from click.testing import CliRunner
 
-from hybridseg.bench.records import read_run
+from hybridseg.bench.records.folder import read_run
 from hybridseg.cli import main
 
 METHODS = '''

@@ -13,7 +13,7 @@ from _hostile import files, hybridseg, one_line, write_scan
 from PIL import Image
 
 from hybridseg import registry
-from hybridseg.bench.records import read_run
+from hybridseg.bench.records.folder import read_run
 from hybridseg.data import DataError, load_dataset, read_split
 from hybridseg.data.cases import natural_key
 from hybridseg.images import ImageError, read_image, read_mask, write_mask

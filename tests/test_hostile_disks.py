@@ -12,7 +12,7 @@ import pytest
 from _hostile import files, hybridseg, one_line, write_scan
 from PIL import Image
 
-from hybridseg.bench.records import read_run
+from hybridseg.bench.records.folder import read_run
 from hybridseg.files import write_atomically
 
 LIMITED = """

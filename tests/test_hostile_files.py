@@ -14,8 +14,7 @@ from _hostile import hybridseg, one_line, write_scan
 from _reports import write_small_run
 
 from hybridseg import registry
-from hybridseg.bench.masks import read_row_mask
-from hybridseg.bench.records import RunFolder, read_run
+from hybridseg.bench.records.folder import RunFolder, read_row_mask, read_run
 from hybridseg.images import write_mask
 from hybridseg.onnx import foreign
 from hybridseg.training.loop import TrainingError, read_start

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from _hostile import hybridseg, one_line
 
-from hybridseg.bench.records import CellFile, FitRecord, Record, RunError, RunFolder, read_run, write_json
+from hybridseg.bench.records.cells import CellFile, FitRecord, Record, RunError
+from hybridseg.bench.records.folder import RunFolder, read_run, write_json
 
 
 def description(**cell: Any) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def test_descriptions_that_are_none(here: Path, text: str) -> None:
 
 
 def test_a_run_folder_of_rows_too_large(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hybridseg.bench import records
+    from hybridseg.bench.records import cells as records
 
     (here / "run" / "cells").mkdir(parents=True)
     write_json(here / "run" / "run.json", description())

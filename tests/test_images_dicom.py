@@ -20,9 +20,9 @@ from pydicom import uid  # noqa: E402
 from pydicom.data import get_testdata_file  # noqa: E402
 
 from hybridseg import Segmenter  # noqa: E402
-from hybridseg.bench.cell import predict_case  # noqa: E402
 from hybridseg.bench.plan import Cell, Method  # noqa: E402
-from hybridseg.bench.records import json_line, parse_lines  # noqa: E402
+from hybridseg.bench.records.cells import json_line, parse_lines  # noqa: E402
+from hybridseg.bench.run.cell import predict_case  # noqa: E402
 from hybridseg.data import FileCase  # noqa: E402
 from hybridseg.images import (  # noqa: E402
     ImageError,

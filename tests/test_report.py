@@ -13,7 +13,7 @@ import pytest
 from _reports import cells, command, row, section, words, write_run
 
 from hybridseg.bench import RunError
-from hybridseg.bench.records import RunFolder, write_json
+from hybridseg.bench.records.folder import RunFolder, write_json
 from hybridseg.bench.report import FORMATS, make_report, render_report
 from hybridseg.bench.report.breakdown import parts
 from hybridseg.bench.report.facts import Facts

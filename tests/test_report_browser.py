@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from _browser import browse, find_browser
 
-from hybridseg.bench.records import RunFolder, read_run, write_json
+from hybridseg.bench.records.folder import RunFolder, read_run, write_json
 from hybridseg.bench.report import make_report, render_report
-from hybridseg.bench.score import score_masks
+from hybridseg.bench.run.score import score_masks
 from hybridseg.data import load_dataset
 from hybridseg.images import write_mask
 

@@ -13,11 +13,10 @@ from _reports import HOSTILE, command, row, section, words
 from click.testing import CliRunner
 
 from hybridseg.bench import make_plan, read_run, run_plan
-from hybridseg.bench.masks import encode_mask, read_row_mask, write_row_mask
-from hybridseg.bench.records import RunFolder
+from hybridseg.bench.records.folder import RunFolder, encode_mask, read_row_mask, write_row_mask
 from hybridseg.bench.report import make_report, render_report
 from hybridseg.bench.report.overlays import BUDGET_BYTES, outline_path
-from hybridseg.bench.score import score_masks
+from hybridseg.bench.run.score import score_masks
 from hybridseg.cli import main
 from hybridseg.data import grouped_folds, load_dataset
 from hybridseg.images import write_mask

@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hybridseg.bench import make_plan
-from hybridseg.bench.run import _shard
+from hybridseg.bench.run.running import _shard
 from hybridseg.cli import main
 from hybridseg.data import grouped_folds, load_dataset
 from hybridseg.data.phantoms import phantom

@@ -1,4 +1,4 @@
-"""The benchmark harness: plan -> run -> records -> tables. Names load on first use."""
+"""The benchmark harness: plan -> run -> records -> verdicts -> tables and report. Names load on first use."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _LAZY = {
-    "Budget": "recommend",
+    "Budget": "verdicts.recommend",
     "Cell": "plan",
     "Method": "plan",
     "Plan": "plan",
     "PlanError": "plan",
-    "compare_runs": "compare",
+    "compare_runs": "verdicts.compare",
     "make_plan": "plan",
-    "merge_runs": "merge",
-    "Record": "records",
-    "RunError": "records",
-    "read_run": "records",
-    "run_plan": "run",
-    "measure_cost": "cost",
-    "recommend_method": "recommend",
-    "score_masks": "score",
-    "summarize": "summary",
+    "merge_runs": "run.merge",
+    "Record": "records.cells",
+    "RunError": "records.cells",
+    "read_run": "records.folder",
+    "run_plan": "run.running",
+    "measure_cost": "run.cost",
+    "recommend_method": "verdicts.recommend",
+    "score_masks": "run.score",
+    "summarize": "verdicts.summary",
 }
 __all__ = [
     "Budget",
@@ -43,15 +43,16 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from .compare import compare_runs
-    from .cost import measure_cost
-    from .merge import merge_runs
     from .plan import Cell, Method, Plan, PlanError, make_plan
-    from .recommend import Budget, recommend_method
-    from .records import Record, RunError, read_run
-    from .run import run_plan
-    from .score import score_masks
-    from .summary import summarize
+    from .records.cells import Record, RunError
+    from .records.folder import read_run
+    from .run.cost import measure_cost
+    from .run.merge import merge_runs
+    from .run.running import run_plan
+    from .run.score import score_masks
+    from .verdicts.compare import compare_runs
+    from .verdicts.recommend import Budget, recommend_method
+    from .verdicts.summary import summarize
 
 
 def __getattr__(name: str) -> Any:

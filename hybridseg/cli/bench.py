@@ -141,7 +141,7 @@ def bench(
     Exit code 1: some predictions failed; they count as misses and are listed.
     """
     from ..bench import make_plan
-    from ..bench.matrix import plan_matrix
+    from ..bench.tables.plan import plan_matrix
     from ..data import load_dataset
     from ..data.readers import split_source
     from ..processes.shards import parse_shard
@@ -190,10 +190,10 @@ def _run(
     plan: Plan, folder: Path, jobs: int, form: str, *, cost: bool, empty: str, cluster: str = "",
     retry: bool = False,
 ) -> list[Record]:
-    from ..bench.cost_run import measure_costs
-    from ..bench.run import run_plan
-    from ..bench.summary import summarize
-    from ..bench.tables import render, write_tables
+    from ..bench.run.costing import measure_costs
+    from ..bench.run.running import run_plan
+    from ..bench.tables.run import render, write_tables
+    from ..bench.verdicts.summary import summarize
 
     with progress_line("bench") as progress:
         records = run_plan(
@@ -209,7 +209,7 @@ def _run(
 
 
 def _run_shard(plan: Plan, folder: Path, jobs: int, cluster: str, shard: tuple[int, int], retry: bool) -> list[Record]:
-    from ..bench.run import run_plan
+    from ..bench.run.running import run_plan
 
     with progress_line("bench") as progress:
         records = run_plan(
@@ -225,7 +225,7 @@ def _command() -> list[str]:
 
 def _tell_deaths(folder: Path) -> None:
     """Name the processes that died; what they left is done again, and recorded if they die again."""
-    from ..bench.records import RunFolder, read_description
+    from ..bench.records.folder import RunFolder, read_description
 
     sessions = [each for each in read_description(RunFolder(folder))["sessions"] if "measured" not in each]
     for death in sessions[-1].get("deaths", ()) if sessions else ():

@@ -25,7 +25,7 @@ def compare(*, run_a: Path, run_b: Path, metric: str, all_pairs: bool, form: str
 
     A method is compared with its namesake in the other run; where the runs share no method, each with each.
     """
-    from ..bench.compare import compare_runs
-    from ..bench.compare_text import render_comparison
+    from ..bench.tables.compare import render_comparison
+    from ..bench.verdicts.compare import compare_runs
 
     click.echo(render_comparison(compare_runs(run_a, run_b, metric=metric, every=all_pairs), form))

@@ -23,9 +23,9 @@ def merge(*, runs: tuple[Path, ...], output: Path, form: str) -> None:
     They are the shards of one run (`bench --shard`), or runs of other methods on the same data and split. What
     doesn't belong together is refused. Exit code 1: rows are missing, as where a shard hasn't ended.
     """
-    from ..bench.merge import merge_runs
-    from ..bench.summary import summarize
-    from ..bench.tables import render, write_tables
+    from ..bench.run.merge import merge_runs
+    from ..bench.tables.run import render, write_tables
+    from ..bench.verdicts.summary import summarize
 
     rows, missing = merge_runs(runs, output, command=["hybridseg", *sys.argv[1:]])
     summary = summarize(output)

@@ -14,7 +14,7 @@ from .. import registry
 from ..zoo.cards import shipped
 
 if TYPE_CHECKING:
-    from ..bench.recommend import Candidate
+    from ..bench.verdicts.recommend import Candidate
 
 
 @click.command()
@@ -40,8 +40,8 @@ def recommend(
     Says what the budget costs in accuracy, what stands next to it, and how to get its file. With --at-least
     alone: the fastest that reaches it. Exit code 1: nothing fits; what comes nearest is named.
     """
-    from ..bench.recommend import Budget, recommend_method
-    from ..bench.recommend_text import render_recommendation
+    from ..bench.tables.recommend import render_recommendation
+    from ..bench.verdicts.recommend import Budget, recommend_method
 
     budget = Budget(max_ms, max_mb, metric, at_least)
     found = recommend_method(run, budget)

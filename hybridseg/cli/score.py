@@ -33,9 +33,9 @@ def score(*, truth: str, pred: Path, output: Path | None, name: str, form: str) 
     Files are matched with cases by name; `_mask`, `_pred`, `_seg` and the like don't count. A case without a
     file counts as a miss and is listed. Exit code 1: some predictions are missing.
     """
-    from ..bench.score import NO_PREDICTION, score_masks
-    from ..bench.summary import summarize
-    from ..bench.tables import render, write_tables
+    from ..bench.run.score import NO_PREDICTION, score_masks
+    from ..bench.tables.run import render, write_tables
+    from ..bench.verdicts.summary import summarize
     from ..data import load_truth
 
     dataset = load_truth(truth)

@@ -8,8 +8,8 @@ import numpy as np
 
 from ...metrics import Estimate, group_means, rank_stability, scene_mean
 from ...metrics.summary import DRAWS
-from ..pairing import SIGNIFICANT, Difference, in_words, lesion_scores
-from ..summary import MethodSummary
+from ..verdicts.methods import MethodSummary
+from ..verdicts.pairing import SIGNIFICANT, Difference, in_words, lesion_scores
 from .document import Cell, Figure, Section, Table, Text, count, number, percent
 from .facts import Facts
 from .figures import histograms, intervals

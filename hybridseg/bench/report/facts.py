@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
-from ...text import printable, shortened
-from ..costs import run_cpus
-from ..pairing import METRICS, lesion_scores
-from ..records import FitRecord, Record, RunError, RunFolder, read_cell, read_run
-from ..summary import MethodSummary, RunSummary, summarize
+from ...text import shortened
+from ..records.cells import FitRecord, Record
+from ..records.costs import run_cpus
+from ..records.folder import open_run
+from ..verdicts.methods import MethodSummary, RunSummary
+from ..verdicts.pairing import METRICS, lesion_scores
+from ..verdicts.summary import summarize_run
 
 _SHORT = 26
 
@@ -44,34 +45,20 @@ class Facts:
     """
 
     def __init__(self, run: str | os.PathLike[str]) -> None:
-        self.folder = RunFolder(Path(run))
-        self.description, records = read_run(run)
-        if not records:
-            raise RunError(f"{printable(self.folder.root)} has no rows yet")
-        self.summary: RunSummary = summarize(run)
+        stored = open_run(run)
+        self.folder, self.description, records = stored.folder, stored.description, stored.records
+        self.summary: RunSummary = summarize_run(stored)
         self.methods: tuple[MethodSummary, ...] = tuple(each for each in self.summary.methods if each.cases)
-        self.rows: dict[str, list[Record]] = {each.method: [] for each in self.methods}
-        for record in records:
-            self.rows[record.method].append(record)
+        self.rows: dict[str, list[Record]] = {each.method: stored.rows[each.method] for each in self.methods}
         self.scores = {method: lesion_scores(rows, "iou") for method, rows in self.rows.items()}
         self.groups = {record.case_id: record.group for record in records}
         self.labels = {record.case_id: record.label for record in records}
         self.known = {record.case_id: record.facts for record in records}
         self.shares = {record.case_id: (record.tp + record.fn) / (record.height * record.width) for record in records}
         self.stems = {(cell["method"], cell["fold"]): cell["file"] for cell in self.description["cells"]}
-        self.fits: dict[str, list[FitRecord]] = {method: self._fits(method) for method in self.rows}
+        self.fits: dict[str, list[FitRecord]] = {method: stored.fits[method] for method in self.rows}
         self.short = dict(zip(self.rows, shortened(list(self.rows), _SHORT), strict=True))
         self.cpus = run_cpus(self.description)
-
-    def _fits(self, method: str) -> list[FitRecord]:
-        found = []
-        for cell in self.description["cells"]:
-            path = self.folder.cell(cell["file"])
-            if cell["method"] == method and path.is_file():
-                fit, _ = read_cell(path)
-                if fit is not None:
-                    found.append(fit)
-        return found
 
     def shared_lesion_cases(self) -> list[str]:
         """Return the lesion images that every method has, in the order of the first method's."""

@@ -15,9 +15,9 @@ from PIL import Image
 from ...data import Case, DataError, Dataset, load_truth
 from ...images import ImageError
 from ...text import printable
-from ..masks import read_row_mask
-from ..records import Record, RunError
-from ..score import same_truth
+from ..records.cells import Record, RunError
+from ..records.folder import read_row_mask
+from ..run.score import same_truth
 from .document import Panel, PanelRow, Picture, Section, Text
 from .facts import Facts, iou
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from ...metrics import Estimate
-from ..costs import time_note, timed_on
-from ..summary import MethodSummary
+from ..records.costs import time_note, timed_on
+from ..verdicts.methods import MethodSummary
 from .document import Cell, Figure, Section, Table, Text, count, number
 from .facts import Facts
 from .figures import Point, scatter

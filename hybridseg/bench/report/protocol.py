@@ -7,7 +7,7 @@ from typing import Any
 
 from ...text import printable
 from ...version import __version__
-from ..records import FitRecord
+from ..records.cells import FitRecord
 from .document import Cell, Section, Table, Text
 from .facts import Facts
 

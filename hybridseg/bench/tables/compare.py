@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, fields
 
-from ..text import aligned, csv_text, escaped, markdown_table, shortened, wrapped
-from .compare import Pair, RunComparison
-from .pairing import METRICS
+from ...text import aligned, csv_text, escaped, markdown_table, shortened, wrapped
+from ..verdicts.compare import Pair, RunComparison
+from ..verdicts.pairing import METRICS
 
 _NAME_WIDTH = 22
 

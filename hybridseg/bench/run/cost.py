@@ -1,6 +1,6 @@
 """What a method costs, measured in a process of its own: start, time per image, memory, size on disk.
 
-``python -m hybridseg.bench.cost REQUEST.json`` is that process.
+``python -m hybridseg.bench.run.cost REQUEST.json`` is that process.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def _measure(request: dict[str, Any]) -> dict[str, Any]:
     """Do what `measure_cost` promises, in this fresh process."""
     import numpy as np
 
-    from .plan import create_method, resolve
+    from ..plan import create_method, resolve
 
     threads = request["threads"]
     with np.load(request["images"]) as archive:

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..files import read_regular
-from ..text import printable
-from .records import Record, RunError, RunFolder
-from .sound import MAX_FILE_BYTES, check_cost, parse_json
+from ...files import read_regular
+from ...text import printable
+from .cells import Record, RunError
+from .folder import RunFolder
+from .schema import MAX_FILE_BYTES, check_cost, parse_json
 
 IDLE_CORES = 0.8
 """Below this share of one core the machine wasn't idle while a method was timed."""

@@ -11,25 +11,23 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ..data import Dataset, Matches, match_predictions, read_prediction
-from ..files import write_atomically
-from ..images import read_bytes
-from ..text import printable
-from .cell import Progress, failure, score_case
-from .masks import encode_mask, write_row_mask
-from .plan import Cell, Method, Plan
-from .records import (
-    FitRecord,
-    Record,
-    RunError,
+from ...data import Dataset, Matches, match_predictions, read_prediction
+from ...files import write_atomically
+from ...images import read_bytes
+from ...text import printable
+from ..plan import Cell, Method, Plan
+from ..records.cells import FitRecord, Record, RunError, json_line, records_csv
+from ..records.folder import (
     RunFolder,
-    json_line,
+    check_folder,
+    describe_plan,
+    encode_mask,
     read_description,
     read_run,
-    records_csv,
     write_json,
+    write_row_mask,
 )
-from .run import check_folder, describe_plan
+from .cell import Progress, failure, score_case
 
 NO_PREDICTION = "no prediction"
 MASKS = "masks"

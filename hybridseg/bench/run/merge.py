@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..files import write_atomically
-from ..text import printable
-from .records import Record, RunError, RunFolder, read_cell, read_description, read_run, records_csv, write_json
-from .run import differ
+from ...files import write_atomically
+from ...text import printable
+from ..records.cells import Record, RunError, read_cell, records_csv
+from ..records.folder import RunFolder, differ, read_description, read_run, write_json
 
 _KEPT = ("cells", "models", "masks", "costs")
 

@@ -9,37 +9,34 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..data import CaseReader
-from ..files import is_part, write_atomically
-from ..processes.cluster import ClusterWorkers
-from ..processes.local import LocalWorkers, Outcome, Workers
-from ..processes.machine import cpu_model, describe_machine, now, usable_cores
-from ..processes.retrying import run_units
-from ..processes.shards import shard_of
-from ..text import printable
-from .cell import NSD_TOLERANCE_PX, Progress, failure, learns, run_cell
-from .plan import Cell, Plan, create_method
-from .records import (
-    FORMAT_VERSION,
+from ...data import CaseReader
+from ...files import write_atomically
+from ...processes.cluster import ClusterWorkers
+from ...processes.local import LocalWorkers, Outcome, Workers
+from ...processes.machine import cpu_model, describe_machine, now, usable_cores
+from ...processes.retrying import run_units
+from ...processes.shards import shard_of
+from ..plan import Cell, Plan, create_method
+from ..records.cells import (
     CellFile,
     FitRecord,
     Record,
     RunError,
-    RunFolder,
     count_rows,
-    json_line,
-    read_cell,
+    drop_failed,
+    has_failed,
+    records_csv,
+)
+from ..records.folder import (
+    RunFolder,
+    check_plan,
+    describe_plan,
     read_description,
     read_run,
-    records_csv,
     write_json,
 )
+from .cell import Progress, failure, learns, run_cell
 
-EMPTY_MASK_POLICY = (
-    "IoU and F1 are means over images with a lesion, where an empty prediction scores 0; lesion-free images "
-    "are left out of them and counted on their own: any predicted pixel is a false positive. A failed "
-    "prediction counts as the worst mask: empty where there is a lesion, full where there is none."
-)
 _POLL_SECONDS = 0.2
 
 
@@ -85,20 +82,21 @@ def run_plan(
     if jobs < 1:
         raise ValueError(f"`jobs` must be at least 1, got {jobs}")
     folder = RunFolder(Path(out))
-    _check_plan(folder, plan)
+    check_plan(folder, plan)
     reader = CaseReader()
     if not cluster:  # whose workers have packages and files of their own
-        left = [cell for cell in _shard(plan, shard) if _is_left(folder, cell) or (retry and _has_failed(folder, cell))]
+        mine = _shard(plan, shard)
+        left = [c for c in mine if _is_left(folder, c) or (retry and has_failed(folder.cell(c.file_stem)))]
         _check_fittable(folder, plan, left)
         _read_all(plan, left, reader, progress)
     for path in (folder.root, folder.root / "cells", folder.root / "models", folder.root / "costs"):
         path.mkdir(parents=True, exist_ok=True)
     with folder.locked():
-        _check_plan(folder, plan)
+        check_plan(folder, plan)
         folder.remove_parts()
         mine = _shard(plan, shard)
         for cell in mine if retry else ():
-            _drop_failed(folder.cell(cell.file_stem))
+            drop_failed(folder.cell(cell.file_stem))
         left = [cell for cell in mine if _is_left(folder, cell)]
         description = read_description(folder) if folder.description.exists() else describe_plan(plan)
         if left:
@@ -152,26 +150,6 @@ def _is_left(folder: RunFolder, cell: Cell) -> bool:
     return count_rows(folder.cell(cell.file_stem)) < len(cell.test)
 
 
-def _has_failed(folder: RunFolder, cell: Cell) -> bool:
-    path = folder.cell(cell.file_stem)
-    if not path.exists():
-        return False
-    fit, rows = read_cell(path)
-    return bool(fit and fit.error) or any(row.error for row in rows)
-
-
-def _drop_failed(path: Path) -> None:
-    """Take failed rows out of a cell's file, or all of it where the fit failed: what is left is as after a kill."""
-    if not path.exists():
-        return
-    fit, rows = read_cell(path)
-    if fit is not None and fit.error:
-        path.unlink()
-    elif fit is not None and any(row.error for row in rows):
-        kept = [json_line(row) for row in rows if not row.error]
-        write_atomically(path, json_line(fit) + b"".join(kept))
-
-
 def _check_fittable(folder: RunFolder, plan: Plan, cells: Sequence[Cell]) -> None:
     """Raise `RunError` if a method that is to be fitted here lacks a package."""
     unfitted = [cell for cell in cells if not folder.model(cell.file_stem).is_file()]
@@ -211,77 +189,6 @@ class _Teller:
     def say(self, text: str) -> None:
         if self.progress is not None:
             self.progress(self.done, self.total, text)
-
-
-def check_folder(folder: RunFolder) -> bool:
-    """Return whether a folder holds a run by now; raise `RunError` if it holds something else."""
-    if not folder.root.exists():
-        return False
-    if not folder.root.is_dir():
-        raise RunError(f"{printable(folder.root)} is a file, expected a run folder")
-    if folder.description.exists():
-        return True
-    names = (path.name for path in folder.root.iterdir())
-    strangers = sorted(name for name in names if name not in _OURS and not is_part(name))
-    if strangers:
-        raise RunError(f"{printable(folder.root)} holds other files ({printable(strangers[0])}), expected a run folder")
-    return False
-
-
-def _check_plan(folder: RunFolder, plan: Plan) -> None:
-    if not check_folder(folder):
-        return
-    there, here = read_description(folder).get("plan", {}), plan.identity()
-    for name, value in here.items():
-        if there.get(name) != value:
-            how = differ(there.get(name), value)
-            raise RunError(f"{printable(folder.root)} belongs to another plan ({name}: {how}); give another folder")
-
-
-_OURS = (".lock", "cells", "models", "masks", "costs")
-
-
-def differ(there: Any, here: Any) -> str:
-    """Return in words how two values of a plan's identity differ."""
-    if isinstance(there, dict) and isinstance(here, dict):
-        if set(there) == set(here):
-            changed = sorted(name for name in here if there[name] != here[name])
-            return f"source code, parameters or file of {', '.join(changed)} changed"
-        there, here = ", ".join(there), ", ".join(here)
-    text = [str(value)[:60] for value in (there, here)]
-    return f"there {text[0]}, now {text[1]}"
-
-
-def describe_plan(plan: Plan) -> dict[str, Any]:
-    """Return what ``run.json`` says of a plan before anything is run."""
-    return {
-        "format_version": FORMAT_VERSION,
-        "plan": plan.identity(),
-        "dataset": plan.dataset.name,
-        "source": plan.dataset.source,
-        "cases": len(plan.dataset),
-        "groups_from": plan.dataset.groups_from,
-        "split": plan.split_name,
-        "n_folds": plan.n_folds,
-        "empty_masks": EMPTY_MASK_POLICY,
-        "nsd_tolerance_px": NSD_TOLERANCE_PX,
-        "methods": [
-            {
-                "spec": method.spec,
-                "class": method.class_name,
-                "params": method.params,
-                "as_given": method.as_given,
-                "key": method.key,
-                "sha256": method.sha256,
-            }
-            for method in plan.methods
-        ],
-        "cells": [
-            {"method": cell.method.spec, "fold": cell.fold, "file": cell.file_stem, "cases": len(cell.test)}
-            for cell in plan.cells
-        ],
-        "sessions": [],
-    }
 
 
 # ---- several processes --------------------------------------------------------------------------

@@ -11,20 +11,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import Case, CaseReader, Dataset
-from ..metrics import boundary, count_pixels, hd95
-from ..segmenter import Segmenter
-from ..validation import check_mask
-from .masks import encode_mask, write_row_mask
-from .plan import Cell, Plan, create_method
-from .records import CellFile, FitRecord, Record, RunFolder
+from ...data import Case, CaseReader, Dataset
+from ...metrics import boundary, count_pixels, hd95
+from ...segmenter import Segmenter
+from ...validation import check_mask
+from ..plan import Cell, Plan, create_method
+from ..records.cells import NSD_TOLERANCE_PX, CellFile, FitRecord, Record
+from ..records.folder import RunFolder, encode_mask, write_row_mask
 
 Progress = Callable[[int, int, str], None]
 """``progress(done, total, text)``: rows of the run so far, rows in all, what is going on."""
-
-NSD_TOLERANCE_PX = 3.0
-"""Boundary pixels within this distance of the other boundary count as right (normalised surface distance)."""
-
 
 def run_cell(folder: RunFolder, plan: Plan, cell: Cell, reader: CaseReader, tell: Callable[[int, str], None]) -> None:
     """Do what is left to do of a cell. ``tell(rows_done, text)`` hears of it.

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any
 
-from ..files import read_regular, remove_parts, write_atomically
-from ..text import printable
-from .sound import MAX_FILE_BYTES, check_description, check_fit, check_row, parse_json
-
-FORMAT_VERSION = 1
+from ...files import read_regular, write_atomically
+from ...text import printable
+from .schema import MAX_FILE_BYTES, check_fit, check_row, parse_json
 
 
 class RunError(ValueError):
@@ -98,7 +93,7 @@ class CellFile:
         self.path = path
         self._stream = open(path, "a+b", buffering=0)  # noqa: SIM115  closed by close(), one write per line
         try:
-            _lock(self._stream, wait=True)
+            lock_file(self._stream, wait=True)
             self.fit, self.records = self._read()
         except BaseException:
             self._stream.close()
@@ -135,7 +130,7 @@ class CellFile:
 
 def json_line(row: Record | FitRecord) -> bytes:
     """Return a row as it stands in a cell's file."""
-    return _json(asdict(row))
+    return json_bytes(asdict(row))
 
 
 def parse_lines(data: bytes, path: Path) -> tuple[FitRecord | None, list[Record]]:
@@ -169,79 +164,6 @@ def count_rows(path: Path) -> int:
         return 0
 
 
-@dataclass(frozen=True)
-class RunFolder:
-    """Where things lie in a run folder."""
-
-    root: Path
-
-    @property
-    def description(self) -> Path:
-        """``run.json``: everything that isn't a row."""
-        return self.root / "run.json"
-
-    def cell(self, stem: str) -> Path:
-        """The rows of a cell."""
-        return self.root / "cells" / f"{stem}.jsonl"
-
-    def model(self, stem: str) -> Path:
-        """The fitted model of a cell."""
-        return self.root / "models" / f"{stem}.hybridseg"
-
-    def mask(self, stem: str, case_id: str) -> Path:
-        """The predicted mask of a case in a cell; any text can be a ``case_id``, so its hash is the name."""
-        name = hashlib.sha256(case_id.encode(errors="surrogatepass")).hexdigest()[:24]
-        return self.root / "masks" / stem / f"{name}.png"
-
-    def cost(self, key: str) -> Path:
-        """The cost of a method, measured apart."""
-        return self.root / "costs" / f"{key[:24]}.json"
-
-    def remove_parts(self) -> None:
-        """Remove what killed processes left half-written; only for who holds the folder."""
-        for path in (self.root, *self.root.glob("*/"), *self.root.glob("masks/*/")):
-            remove_parts(path, older_than_s=0)
-        for path in self.root.glob("models/.*.part"):
-            path.unlink()
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the folder for this process; a second one is refused, a dead one's lock is gone with it."""
-        path = self.root / ".lock"
-        with open(path, "a+b", buffering=0) as stream:
-            try:
-                _lock(stream, wait=False)
-            except OSError:
-                stream.seek(0)
-                owner = stream.read(20).decode(errors="replace").strip() or "unknown"
-                raise RunError(f"{printable(self.root)} is in use by another run (process {owner})") from None
-            stream.truncate(0)
-            stream.write(str(os.getpid()).encode())
-            yield
-
-
-def read_run(root: str | os.PathLike[str]) -> tuple[dict[str, Any], list[Record]]:
-    """Return the description and the rows of a run folder, whole or half done, in the order of its plan.
-
-    Raises
-    ------
-    RunError
-        If ``root`` isn't a run folder, or a damaged one.
-    """
-    folder = RunFolder(Path(root))
-    description = read_description(folder)
-    records = []
-    for cell in description["cells"]:
-        path = folder.cell(cell["file"])
-        if path.is_file():
-            rows = read_cell(path)[1]
-            for row in rows:
-                if (row.method, row.fold) != (cell["method"], cell["fold"]):
-                    raise RunError(f"{printable(path)} is damaged: it has a row of another method or fold")
-            records += rows
-    return description, records
-
-
 def read_cell(path: Path) -> tuple[FitRecord | None, list[Record]]:
     """Return the fit line and the whole rows of a cell's file; raise `RunError` if it is damaged."""
     try:
@@ -251,30 +173,7 @@ def read_cell(path: Path) -> tuple[FitRecord | None, list[Record]]:
     return parse_lines(data[: data.rfind(b"\n") + 1], path)
 
 
-def read_description(folder: RunFolder) -> dict[str, Any]:
-    """Return what is in ``run.json``; raise `RunError` if it isn't there or isn't of this version."""
-    try:
-        description = parse_json(read_regular(folder.description, MAX_FILE_BYTES))
-    except FileNotFoundError:
-        raise RunError(f"{printable(folder.root)}: not a run folder (no run.json)") from None
-    except ValueError as error:
-        raise RunError(f"{printable(folder.description)} is damaged: {error}") from None
-    if not isinstance(description, dict) or description.get("format_version") != FORMAT_VERSION:
-        version = description.get("format_version") if isinstance(description, dict) else None
-        raise RunError(f"{printable(folder.root)}: run folder of format {version}, this version reads {FORMAT_VERSION}")
-    try:
-        check_description(description)
-    except ValueError as error:
-        raise RunError(f"{printable(folder.description)} is damaged: {error}") from None
-    return description
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON, whole or not at all."""
-    write_atomically(path, _json(value, indent=1))
-
-
-def _json(value: Any, indent: int | None = None) -> bytes:
+def json_bytes(value: Any, indent: int | None = None) -> bytes:
     """Return JSON in UTF-8 and a newline; what isn't UTF-8 in a file's name becomes JSON's own escape, ``\\udcff``."""
     text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
     return text.encode(errors="backslashreplace")
@@ -301,7 +200,7 @@ _LOCKED_BYTE = 2**30
 """Windows locks bytes of a file, there or not: one that no content reaches, and that fits 32 bits, as it wants."""
 
 
-def _lock(stream: IO[bytes], *, wait: bool) -> None:
+def lock_file(stream: IO[bytes], *, wait: bool) -> None:
     """Lock an open file for this process; the system lets go when the process ends, however it ends."""
     try:
         import fcntl
@@ -316,3 +215,27 @@ def _lock(stream: IO[bytes], *, wait: bool) -> None:
             stream.seek(position)
         return
     fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+
+
+NSD_TOLERANCE_PX = 3.0
+"""Boundary pixels within this distance of the other boundary count as right (normalised surface distance)."""
+
+
+def has_failed(path: Path) -> bool:
+    """Whether a cell's file has a failed row, or a fit that failed."""
+    if not path.exists():
+        return False
+    fit, rows = read_cell(path)
+    return bool(fit and fit.error) or any(row.error for row in rows)
+
+
+def drop_failed(path: Path) -> None:
+    """Take failed rows out of a cell's file, or all of it where the fit failed: what is left is as after a kill."""
+    if not path.exists():
+        return
+    fit, rows = read_cell(path)
+    if fit is not None and fit.error:
+        path.unlink()
+    elif fit is not None and any(row.error for row in rows):
+        kept = [json_line(row) for row in rows if not row.error]
+        write_atomically(path, json_line(fit) + b"".join(kept))

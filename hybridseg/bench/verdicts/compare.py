@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..text import printable
-from .costs import busy_note, method_cost, run_cpus, time_note, timed_on
+from ...text import printable
+from ..records.cells import Record, RunError
+from ..records.costs import busy_note, method_cost, run_cpus, time_note, timed_on
+from ..records.folder import open_run
 from .pairing import METRICS, SIGNIFICANT, TEST, differences, in_words, lesion_scores
-from .records import Record, RunError, RunFolder, read_run
 
 
 @dataclass(frozen=True)
@@ -79,18 +80,13 @@ class _Run:
 
     def __init__(self, root: str | os.PathLike[str], letter: str, metric: str) -> None:
         self.letter, self.root = letter, Path(root)
-        self.description, self.records = read_run(root)
-        if not self.records:
-            raise RunError(f"{printable(self.root)} has no rows yet")
-        rows: dict[str, list[Record]] = {method["spec"]: [] for method in self.description["methods"]}
-        for record in self.records:
-            rows[record.method].append(record)
-        self.rows = {spec: records for spec, records in rows.items() if records}
+        stored = open_run(root)
+        self.description, self.records = stored.description, stored.records
+        self.rows = {spec: records for spec, records in stored.rows.items() if records}
         self.cases = {record.case_id: record for record in self.records}
         self.scores = {spec: lesion_scores(records, metric) for spec, records in self.rows.items()}
-        folder = RunFolder(self.root)
         self.costs: dict[str, dict[str, Any]] = {
-            method["spec"]: method_cost(folder, method["key"], rows[method["spec"]])
+            method["spec"]: method_cost(stored.folder, method["key"], stored.rows[method["spec"]])
             for method in self.description["methods"]
         }
 
@@ -112,7 +108,7 @@ def compare_runs(
     run_a, run_b : path
         Run folders, whole or half done, over the same data; cases that only one has are left out and counted.
     metric : str
-        One of `hybridseg.bench.pairing.METRICS`.
+        One of `hybridseg.bench.verdicts.pairing.METRICS`.
     every : bool
         Compare each method of A with each of B; otherwise each with its namesake, or, where no name is in both
         runs, each with each.

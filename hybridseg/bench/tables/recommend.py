@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..text import aligned, p_text, wrapped
-from .pairing import METRICS, in_words
-from .recommend import Budget, Candidate, Recommendation
+from ...text import aligned, p_text, wrapped
+from ..verdicts.pairing import METRICS, in_words
+from ..verdicts.recommend import Budget, Candidate, Recommendation
 
 
 def render_recommendation(found: Recommendation, budget: Budget, lines: Sequence[str] = ()) -> str:

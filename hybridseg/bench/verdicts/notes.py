@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ..data.cases import GROUPS_ALONE
-from ..metrics import HD95_DEFINITION
-from .costs import busy_note, run_cpus, time_note, timed_on
+from ...data.cases import GROUPS_ALONE
+from ...metrics import HD95_DEFINITION
+from ..records.costs import busy_note, run_cpus, time_note, timed_on
 
 if TYPE_CHECKING:
-    from .records import Record
-    from .summary import MethodSummary
+    from ..records.cells import Record
+    from .methods import MethodSummary
 
 Cases = set[tuple[int, str]]
 """What a method has rows for: fold and case."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-from ..metrics import image_mean
-from ..text import printable
-from .costs import busy_note, method_cost, run_cpus, time_note, timed_on
+from ...metrics import image_mean
+from ...text import printable
+from ..records.cells import Record, RunError
+from ..records.costs import busy_note, method_cost, run_cpus, time_note, timed_on
+from ..records.folder import RunFolder, open_run
 from .pairing import METRICS, Difference, all_pairs, differences, lesion_scores
-from .records import Record, RunError, RunFolder, read_run
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Budget:
     max_mb : float or None
         Size of the saved method, in 10^6 bytes.
     metric : str
-        One of `hybridseg.bench.pairing.METRICS`: what is meant by accuracy.
+        One of `hybridseg.bench.verdicts.pairing.METRICS`: what is meant by accuracy.
     at_least : float or None
         Its mean over lesion images.
     """
@@ -119,13 +119,8 @@ def recommend_method(run: str | os.PathLike[str], budget: Budget) -> Recommendat
     RunError
         If the folder is no run, has no rows, or no method's cost was measured.
     """
-    folder = RunFolder(Path(run))
-    description, records = read_run(run)
-    if not records:
-        raise RunError(f"{printable(folder.root)} has no rows yet")
-    rows: dict[str, list[Record]] = {method["spec"]: [] for method in description["methods"]}
-    for record in records:
-        rows[record.method].append(record)
+    stored = open_run(run)
+    folder, description, rows = stored.folder, stored.description, stored.rows
     costs = {each["spec"]: method_cost(folder, each["key"], rows[each["spec"]]) for each in description["methods"]}
     candidates, notes = _candidates(folder, description, rows, costs, budget)
     if not candidates:
@@ -139,7 +134,7 @@ def recommend_method(run: str | os.PathLike[str], budget: Budget) -> Recommendat
     best = _most_accurate(candidates)
     front = _front(candidates, budget)
     cheaper, better = _neighbours(front, chosen, budget)
-    groups = {record.case_id: record.group for record in records}
+    groups = {record.case_id: record.group for record in stored.records}
     scores = {spec: lesion_scores(each, budget.metric) for spec, each in rows.items()}
     pairs = _both_ways(differences(all_pairs(scores), groups))
 

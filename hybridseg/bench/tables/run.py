@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from ..files import write_atomically
-from ..text import aligned, csv_text, escaped, markdown_table, shortened, wrapped
-from .pairing import Comparison
-from .summary import MethodSummary, RunSummary
+from ...files import write_atomically
+from ...text import aligned, csv_text, escaped, markdown_table, shortened, wrapped
+from ..verdicts.methods import MethodSummary, RunSummary
+from ..verdicts.pairing import Comparison
 
 FORMATS = ("text", "md", "csv", "json")
 FILES = {"text": "table.txt", "md": "table.md", "csv": "table.csv", "json": "table.json"}

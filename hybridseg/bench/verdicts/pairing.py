@@ -8,9 +8,9 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from ..metrics import Counts, f1, holm, iou, paired_difference, wilcoxon
-from ..text import p_text
-from .records import Record
+from ...metrics import Counts, f1, holm, iou, paired_difference, wilcoxon
+from ...text import p_text
+from ..records.cells import Record
 
 SIGNIFICANT = 0.05
 

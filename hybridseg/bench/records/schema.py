@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ..text import printable
+from ...text import printable
 
 MAX_FILE_BYTES = 2**28
 """Larger files in a run folder are refused: a million rows of one cell have as much."""

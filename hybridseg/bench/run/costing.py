@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Case
-from ..processes.machine import cpu_model, describe_machine, now, thread_counts
+from ...data import Case
+from ...processes.machine import cpu_model, describe_machine, now, thread_counts
+from ..plan import Method, Plan
+from ..records.costs import threads_text
+from ..records.folder import RunFolder, read_description, write_json
 from .cell import Progress
 from .cost import MAX_IMAGES, measure_cost
-from .costs import threads_text
-from .plan import Method, Plan
-from .records import RunFolder, read_description, write_json
 
 SWEPT = ("threads", "warm_ms_median", "warm_ms_p95", "cores_used", "peak_mib", "error")
 

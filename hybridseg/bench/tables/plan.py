@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..text import aligned, fields
-from .plan import Plan
-from .records import RunFolder, count_rows
+from ...text import aligned, fields
+from ..plan import Plan
+from ..records.cells import count_rows
+from ..records.folder import RunFolder
 
 
 def plan_matrix(plan: Plan, out: str | os.PathLike[str] | None = None) -> str:

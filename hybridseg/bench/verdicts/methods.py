@@ -1,0 +1,120 @@
+"""What is said of a method, and of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .pairing import Comparison
+
+
+@dataclass(frozen=True)
+class MethodSummary:
+    """One line of the leaderboard. Shares are in [0, 1]; None where there is nothing to count.
+
+    Attributes
+    ----------
+    method : str
+    as_given : bool
+        A trained model that was not fitted in this run.
+    cases, expected, failed : int
+        Rows there are, rows that a complete run has, rows without a prediction (scored as the worst mask).
+    lesion_images, scenes, lesion_free_images : int
+    iou, f1 : float or None
+        Means over lesion images, with 95 % intervals ``*_low`` and ``*_high`` by bootstrap over scenes.
+    scene_iou, scene_f1 : float or None
+        Means over scenes of each scene's mean.
+    pooled_iou, pooled_f1 : float or None
+        From the sums of the counts over lesion images.
+    precision, recall : float or None
+        Means over lesion images; an empty prediction has precision 0.
+    pooled_precision, pooled_recall : float or None
+        From the sums of the counts over lesion images.
+    mean_iou_two_class : float or None
+        Keras' ``MeanIoU(2)`` over the pixels of all images, background a class of its own: only to compare with others.
+    hd95_px : float or None
+        Mean over the ``hd95_images`` lesion images with a prediction that isn't empty.
+    hd95_mm, hd95_mm_images
+        The same in mm, over images that tell the distance between their pixels.
+    nsd : float or None
+        Mean over lesion images; 0 where the prediction is empty.
+    missed, missed_scenes : float or None
+        Share of lesion images whose prediction has no pixel in the lesion; of scenes where that is so in all.
+    false_positive_rate, false_positive_area : float or None
+        Of lesion-free images: share with a predicted pixel; mean share of the image's pixels predicted.
+    fit_seconds : float or None
+        Median over folds.
+    ms_median, ms_p95, cold_ms, peak_mib, saved_bytes, threads, cores_used
+        See `hybridseg.bench.measure_cost`. Without it, ``ms_*`` come from the run's own rows.
+    cost_error : str
+        Why the cost couldn't be measured.
+    cpu : str
+        Where the cost was measured; empty if it wasn't.
+    parameters, multiply_adds : int or None
+        Of the network inside, counted from its graph; None where there is none, or nobody counted.
+    sweep : tuple of dict
+        ``threads``, ``warm_ms_median``, ``warm_ms_p95``, ``cores_used``, ``peak_mib``, ``error`` of every number of
+        threads that was tried.
+    all_iou, all_f1 : float or None
+        Means over all images under the policy that `summarize` was given for lesion-free ones; None if it leaves them
+        out.
+    """
+
+    method: str
+    as_given: bool
+    cases: int
+    expected: int
+    failed: int
+    lesion_images: int
+    scenes: int
+    lesion_free_images: int
+    iou: float | None
+    iou_low: float | None
+    iou_high: float | None
+    f1: float | None
+    f1_low: float | None
+    f1_high: float | None
+    scene_iou: float | None
+    scene_f1: float | None
+    pooled_iou: float | None
+    pooled_f1: float | None
+    precision: float | None
+    recall: float | None
+    pooled_precision: float | None
+    pooled_recall: float | None
+    mean_iou_two_class: float | None
+    hd95_px: float | None
+    hd95_images: int
+    nsd: float | None
+    missed: float | None
+    missed_scenes: float | None
+    false_positive_rate: float | None
+    false_positive_area: float | None
+    fit_seconds: float | None
+    ms_median: float | None
+    ms_p95: float | None
+    cold_ms: float | None
+    peak_mib: float | None
+    saved_bytes: int | None
+    threads: int | None
+    cores_used: float | None
+    cost_error: str
+    cpu: str = ""
+    parameters: int | None = None
+    multiply_adds: int | None = None
+    sweep: tuple[dict[str, Any], ...] = ()
+    all_iou: float | None = None
+    all_f1: float | None = None
+    hd95_mm: float | None = None
+    hd95_mm_images: int = 0
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """Everything that the tables of a run say. ``notes`` go under the leaderboard, one a line."""
+
+    title: str
+    methods: tuple[MethodSummary, ...]
+    notes: tuple[str, ...]
+    comparisons: tuple[Comparison, ...]
+    test: str

@@ -1,0 +1,122 @@
+"""From the rows of a run to the numbers of its tables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...metrics import Counts, f1, group_means, image_mean, iou, mean_iou_two_class, precision, recall
+from ..records.cells import Record
+from ..records.costs import method_cost
+from ..records.folder import StoredRun, open_run
+from .methods import MethodSummary, RunSummary
+from .notes import ignored_note, notes, title
+from .pairing import compare_methods
+
+
+def _mean(values: Sequence[float] | NDArray[np.float64]) -> float | None:
+    return float(np.mean(values)) if len(values) else None
+
+
+def _interval(values: Sequence[float], groups: Sequence[str]) -> tuple[float | None, float | None]:
+    if not values:
+        return None, None
+    interval = image_mean(values, groups)
+    return interval.low, interval.high
+
+
+def _counts(row: Record) -> Counts:
+    return Counts(row.tp, row.fp, row.fn, row.tn)
+
+
+def summarize(out: str | os.PathLike[str], *, empty: float | None = None) -> RunSummary:
+    """Return the summary of a run folder; methods by falling IoU.
+
+    Parameters
+    ----------
+    out : path
+    empty : float, optional
+        What an empty prediction on a lesion-free image scores in ``all_iou`` and ``all_f1``; such images are in no mean
+        if not given. The headline never holds them.
+
+    Raises
+    ------
+    RunError
+        If it isn't a run folder, or a damaged one.
+    """
+    return summarize_run(open_run(out, may_be_empty=True), empty=empty)
+
+
+def summarize_run(run: StoredRun, *, empty: float | None = None) -> RunSummary:
+    """Return the summary of a run that was read; see `summarize`."""
+    description, by_method = run.description, run.rows
+    methods = [_summarize_method(run, method, empty) for method in description["methods"]]
+    methods.sort(key=lambda method: -1.0 if method.iou is None else -method.iou - 1.0)
+    ranked = {method.method: by_method[method.method] for method in methods}
+    comparisons, test = compare_methods(ranked)
+    cases = {spec: {(row.fold, row.case_id) for row in rows} for spec, rows in by_method.items()}
+    under = notes(description, methods, [each for each in cases.values() if each], empty) + ignored_note(run.records)
+    return RunSummary(title(description, cases.values()), tuple(methods), under, tuple(comparisons), test)
+
+
+def _summarize_method(run: StoredRun, method: dict[str, Any], empty: float | None) -> MethodSummary:
+    description, records = run.description, run.rows[method["spec"]]
+    lesion = [record for record in records if record.has_lesion]
+    free = [record for record in records if not record.has_lesion]
+    counts = [_counts(record) for record in lesion]
+    every = [_counts(record) for record in records]
+    groups = [record.group for record in lesion]
+    ious, f1s = [iou(each) for each in counts], [f1(each) for each in counts]
+    missed = [float(record.tp == 0) for record in lesion]
+    pooled = sum(counts, Counts(0, 0, 0, 0))
+    distances = [record.hd95_px for record in lesion if record.hd95_px is not None]
+    distances_mm = [record.hd95_mm for record in lesion if record.hd95_mm is not None]
+    cells = [cell for cell in description["cells"] if cell["method"] == method["spec"]]
+    iou_low, iou_high = _interval(ious, groups)
+    f1_low, f1_high = _interval(f1s, groups)
+    return MethodSummary(
+        method=method["spec"],
+        as_given=method["as_given"],
+        cases=len(records),
+        expected=sum(cell["cases"] for cell in cells),
+        failed=sum(bool(record.error) for record in records),
+        lesion_images=len(lesion),
+        scenes=len(set(groups)),
+        lesion_free_images=len(free),
+        iou=_mean(ious),
+        iou_low=iou_low,
+        iou_high=iou_high,
+        f1=_mean(f1s),
+        f1_low=f1_low,
+        f1_high=f1_high,
+        scene_iou=_mean(group_means(ious, groups)),
+        scene_f1=_mean(group_means(f1s, groups)),
+        pooled_iou=iou(pooled) if lesion else None,
+        pooled_f1=f1(pooled) if lesion else None,
+        precision=_mean([precision(each, empty=0.0) for each in counts]),
+        recall=_mean([recall(each) for each in counts]),
+        pooled_precision=precision(pooled, empty=0.0) if lesion else None,
+        pooled_recall=recall(pooled) if lesion else None,
+        mean_iou_two_class=mean_iou_two_class(sum(every, Counts(0, 0, 0, 0))) if records else None,
+        hd95_px=_mean(distances),
+        hd95_images=len(distances),
+        hd95_mm=_mean(distances_mm),
+        hd95_mm_images=len(distances_mm),
+        nsd=_mean([record.nsd or 0.0 for record in lesion]),
+        missed=_mean(missed),
+        missed_scenes=_mean([float(share == 1.0) for share in group_means(missed, groups)]),
+        false_positive_rate=_mean([float(record.fp > 0) for record in free]),
+        false_positive_area=_mean([record.fp / (record.height * record.width) for record in free]),
+        fit_seconds=_median([fit.seconds for fit in run.fits[method["spec"]] if fit.seconds is not None]),
+        all_iou=None if empty is None else _mean([iou(each, empty=empty) for each in every]),
+        all_f1=None if empty is None else _mean([f1(each, empty=empty) for each in every]),
+        **method_cost(run.folder, method["key"], records),
+    )
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return float(np.median(values)) if values else None
