@@ -22,7 +22,7 @@ from pathlib import Path
 import click
 
 from hybridseg.batch.planning import plan_jobs
-from hybridseg.cli._segment_files import MAX_UNIT, Done, Unit, Work, segment_unit
+from hybridseg.batch.segmenting import MAX_UNIT, Done, Unit, Work, segment_unit
 from hybridseg.data import load_dataset
 from hybridseg.data.splits import busi_split
 from hybridseg.images import decode_image, read_bytes, write_mask
@@ -87,10 +87,10 @@ def cluster_rates(folder: Path, images: int, counts: list[int], unit: Unit) -> t
 def planning(folder: Path, files: int) -> tuple[float, float]:
     """Return microseconds and the client's bytes, at most, that listing costs for each file."""
     start = time.perf_counter()
-    jobs = plan_jobs((str(folder),), Path("masks"), overlay=False).jobs
+    jobs = plan_jobs((str(folder),), Path("masks")).jobs
     seconds = time.perf_counter() - start
     assert len(jobs) == files
-    return 1e6 * seconds / files, traced(lambda: plan_jobs((str(folder),), Path("masks"), overlay=False)) / files
+    return 1e6 * seconds / files, traced(lambda: plan_jobs((str(folder),), Path("masks"))) / files
 
 
 def traced(call: Callable[[], object]) -> int:
@@ -118,7 +118,7 @@ def main(data: Path, output: Path) -> None:
         folder = Path(temporary)
         for number, file in enumerate(files):
             (folder / f"{number:04}.png").symlink_to(file.resolve())
-        jobs = plan_jobs((str(folder),), Path("masks"), overlay=False).jobs[:MAX_UNIT]
+        jobs = plan_jobs((str(folder),), Path("masks")).jobs[:MAX_UNIT]
         # Of files that aren't there: what is sent is measured, and nothing shall come of it.
         unit = [(number, replace(job, image=job.image.with_suffix(".gone"))) for number, job in enumerate(jobs)]
         stage = stages(files[:200])

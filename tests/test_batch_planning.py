@@ -190,5 +190,5 @@ def test_a_folder_without_an_image_says_what_it_holds(here: Path) -> None:
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "TIFF", "WEBP"])
 def test_content_decides_whatever_the_name(here: Path, kind: str) -> None:
     picture(kind)(here / "in" / "scan.of.monday")
-    assert [job.mask.name for job in plan_jobs(("in",), None, overlay=False).jobs] == ["scan.of.monday_mask.png"]
+    assert [job.mask.name for job in plan_jobs(("in",), None).jobs] == ["scan.of.monday_mask.png"]
     assert np.array_equal(read_image(here / "in" / "scan.of.monday") < 50, SCAN < 50)

@@ -289,6 +289,6 @@ def test_a_split_file_has_its_own_folds(tmp_path: Path, monkeypatch: pytest.Monk
     arguments = ("bench", "--data", "phantoms[n=6]", "--split", "split.csv", "-m", "otsu", "--no-cost")
     refused = run(*arguments, "--folds", 2)
     assert (refused.exit_code, refused.stderr) == (
-        2, "hybridseg bench: a split file has its own folds: no --folds with it\n"
+        2, "hybridseg: a split file has its own folds: no number of folds with it\n"
     )  # fmt: skip
     assert "file split.csv" in run(*arguments).stdout

@@ -13,10 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hybridseg.cli import main
-from hybridseg.cli._scenes import cache_folder, choose_split
 from hybridseg.data import Case, Dataset, busi_split, load_dataset, scenes
 from hybridseg.data.cases import GROUPS_ALONE
 from hybridseg.data.duplicates import Pair, group_cases
+from hybridseg.data.scenes import cache_folder, choose_split
 from hybridseg.images import write_image, write_mask
 
 NOBODY = "NOBODY LOOKED FOR COPIES"
@@ -120,7 +120,7 @@ def test_copies_in_the_test_part_share_a_scene_and_are_counted(busi: Dataset) ->
     assert dataset.groups_from == "the published BUSI split for 619 of 623, else 3 near-duplicate pairs found"
     group_of = {case.case_id: case.group for case in dataset}
     assert len({group_of[case_id] for case_id in parts.folds[0].test}) == 2
-    assert choose_split(busi, test_part=True, as_read=True)[0] is busi
+    assert choose_split(busi, test_part=True, find_scenes=lambda found: found)[0] is busi
 
 
 def test_the_development_part_is_grouped_as_published(busi: Dataset) -> None:

@@ -178,7 +178,7 @@ def test_a_method_that_exits_is_an_error_and_not_the_end(tmp_path: Path, image: 
 def test_an_image_named_twice_is_done_once(tmp_path: Path, image: np.ndarray) -> None:
     write_image(tmp_path / "a.png", image)
     inputs = (str(tmp_path / "a.png"), str(tmp_path), str(tmp_path / "." / "a.png"))
-    jobs = plan_jobs(inputs, None, overlay=False).jobs
+    jobs = plan_jobs(inputs, None).jobs
     assert [job.mask.name for job in jobs] == ["a_mask.png"]
 
 

@@ -77,7 +77,7 @@ def test_descriptions_that_are_none(here: Path, text: str) -> None:
 
 
 def test_a_run_folder_of_rows_too_large(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hybridseg.bench.records import cells as records
+    from hybridseg.bench.records import folder as records
 
     (here / "run" / "cells").mkdir(parents=True)
     write_json(here / "run" / "run.json", description())

@@ -38,7 +38,7 @@ MAY = {
     "unet": {"training", "onnx"},
     "zoo": {"segmenter", "data", "onnx"},
     "onnx": {"segmenter", "postprocess", "images", "metrics"},  # `quantise` measures what it loses
-    "batch": {"registry", "images", "metrics"},
+    "batch": {"registry", "zoo", "images", "metrics"},
     "bench": {"segmenter", "data", "metrics", "images"},
     "registry": {"segmenter", "onnx", "zoo"},
     "page": {"registry", "zoo"},

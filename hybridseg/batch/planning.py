@@ -4,33 +4,34 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 from ..files import is_part
+from .outputs import OUR_OUTPUT, Mask, Output
 
 Unit = TypeVar("Unit")
-
-OUR_OUTPUT = re.compile(r"(_(mask|overlay)(_[0-9]+)?\.[^.]+|_seg(_[0-9]+)?\.dcm)$")
-"""Ends of the names that hybridseg gives to what it writes beside an image."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """An image and the files to write for it."""
+    """An image, and the file to write for each output, by the output's name."""
 
     image: Path
-    mask: Path
-    overlay: Path | None = None
-    seg: Path | None = None
+    files: Mapping[str, Path]
+
+    @property
+    def mask(self) -> Path:
+        """The file of the mask."""
+        return self.files[Mask.name]
 
     @property
     def targets(self) -> list[Path]:
         """What is written."""
-        return [target for target in (self.mask, self.overlay, self.seg) if target is not None]
+        return list(self.files.values())
 
     @property
     def is_done(self) -> bool:
@@ -41,11 +42,10 @@ class Job:
         """Return the job for one frame, from 0, of a file of several: names end in its number, from 1."""
         if frames == 1:
             return self
-        mask, overlay, seg = (
-            target and target.with_name(f"{target.stem}_{frame + 1:04}{target.suffix}")
-            for target in (self.mask, self.overlay, self.seg)
-        )
-        return Job(self.image, mask or self.mask, overlay, seg)
+        end = f"_{frame + 1:04}"
+        return Job(self.image, {
+            name: path.with_name(f"{path.stem}{end}{path.suffix}") for name, path in self.files.items()
+        })  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Plan:
     renamed: list[str]
 
 
-def plan_jobs(inputs: tuple[str, ...], output: Path | None, *, overlay: bool, seg: bool = False) -> Plan:
+def plan_jobs(inputs: Sequence[str], output: Path | None, outputs: Sequence[Output] = (Mask(),)) -> Plan:
     """Return what to write for which image, and what is passed over.
 
     A file that is named is always segmented. In a folder a file is an image if its content or its name says so.
@@ -92,9 +92,9 @@ def plan_jobs(inputs: tuple[str, ...], output: Path | None, *, overlay: bool, se
 
     if output is not None and (output.suffix.lower() in SUFFIXES or output.is_file()):
         raise ValueError(f"`-o` must be a folder, got {printable(output)}")
-    found, others, outputs = _find_images(inputs, output)
-    jobs, renamed = _name_outputs(found, overlay=overlay, seg=seg)
-    others += _strangers(outputs, jobs)
+    found, others, ours = _find_images(inputs, output)
+    jobs, renamed = _name_files(found, outputs)
+    others += _strangers(ours, jobs)
     sources = {file_key(job.image) for job in jobs}
     for job in jobs:
         for target in job.targets:
@@ -105,13 +105,12 @@ def plan_jobs(inputs: tuple[str, ...], output: Path | None, *, overlay: bool, se
     return Plan(jobs, sorted(others, key=lambda other: other.path), renamed)
 
 
-def _name_outputs(found: list[tuple[Path, Path]], *, overlay: bool, seg: bool) -> tuple[list[Job], list[str]]:
+def _name_files(found: list[tuple[Path, Path]], outputs: Sequence[Output]) -> tuple[list[Job], list[str]]:
     """Return a job for each image and its folder; names that an earlier image has give way."""
     from ..text import printable
 
     def job_of(image: Path, folder: Path, name: str) -> Job:
-        others = (f"{name}_overlay.png" if overlay else "", f"{name}_seg.dcm" if seg else "")
-        return Job(image, folder / f"{name}_mask.png", *(folder / other if other else None for other in others))
+        return Job(image, {each.name: folder / f"{name}{each.suffix}" for each in outputs})
 
     jobs = [job_of(image, folder, _stem(image)) for image, folder in found]
     owners: dict[str, int] = {}
@@ -166,7 +165,7 @@ def share(units: list[Unit], shard: str) -> list[Unit]:
 
 
 def _find_images(
-    inputs: tuple[str, ...], output: Path | None
+    inputs: Sequence[str], output: Path | None
 ) -> tuple[list[tuple[Path, Path]], list[PassedOver], list[Path]]:
     """Return each image with the folder that its outputs go to, what is no image, and what is called like an output."""
     from ..images import ImageError

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..batch.planning import Job, file_key
+from ..files import remove_parts
 from ..registry import create_trained
-from . import _measure
+from ..zoo.cards import shipped
+from .lesions import check_target, rows_of, write_rows
+from .outputs import OUR_OUTPUT, Frame, Mask, Output
+from .planning import Job, Plan, choose_jobs, file_key, plan_jobs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,8 +32,8 @@ class Work:
     """What is wanted of every image. ``sources`` are the keys of the inputs that have the name of an output."""
 
     spec: str
+    outputs: tuple[Output, ...] = (Mask(),)
     existing: str = "error"
-    keep_patient: bool = False
     measuring: bool = False
     sources: frozenset[str] = frozenset()
 
@@ -129,7 +132,7 @@ def segment_file(model: Segmenter, work: Work, number: int, job: Job) -> Done:
                 continue
             if work.measuring:
                 number_of_frame = None if index is None else index + 1
-                done.rows += _measure.rows_of(one.image, number_of_frame, one.mask, mask, facts.spacing_mm)
+                done.rows += rows_of(one.image, number_of_frame, one.mask, mask, facts.spacing_mm)
     except (Exception, SystemExit) as error:  # one bad file, whatever is bad about it, doesn't stop the others
         message = " ".join(str(error).split()) or type(error).__name__
         done.error = message if name in message else f"{name}: {message}"
@@ -152,25 +155,146 @@ def _segment_frame(
     model: Segmenter, job: Job, data: bytes, frame: int | None, work: Work, done: Done
 ) -> NDArray[np.bool_]:
     """Write what is wanted of one frame and return its mask; ``frame`` counts from 0, None for the only one."""
-    from ..images import decode_image, overlay, read_mask, write_image, write_mask
+    from ..images import decode_image, read_mask
     from ..text import printable
-    from ..version import __version__
 
-    def is_wanted(target: Path) -> bool:
-        return work.existing != "skip" or not os.path.exists(target)
+    def is_wanted(path: Path) -> bool:
+        return work.existing != "skip" or not os.path.exists(path)
 
     image = decode_image(data, printable(job.image), frame)
     mask = model.predict(image) if is_wanted(job.mask) else read_mask(job.mask)
     job.mask.parent.mkdir(parents=True, exist_ok=True)
-    if job.seg is not None and is_wanted(job.seg):
-        from ..images.dicom_seg import write_segmentation
-
-        write_segmentation(
-            job.seg, data, mask, frame=frame or 0, method=work.spec, version=__version__, keep_patient=work.keep_patient
-        )
-    if job.overlay is not None and is_wanted(job.overlay):
-        write_image(job.overlay, overlay(image, mask))
-    if is_wanted(job.mask):
-        write_mask(job.mask, mask)
+    made_from = Frame(data, frame or 0, image, mask, work.spec)
+    for output in reversed(work.outputs):  # the mask last: where it is, the others are
+        if is_wanted(job.files[output.name]):
+            output.write(job.files[output.name], made_from)
     done.lines.append(f"{printable(job.image)}: lesion {100 * mask.mean():.1f} % -> {printable(job.mask)}")
     return mask
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What is to be segmented, planned: nothing is written before `run`.
+
+    Attributes
+    ----------
+    plan : Plan
+        Everything that was named or found.
+    jobs : list of Job
+        What is left to do of it.
+    work : Work
+    folder : Path or None
+        Below which outputs go; beside their images if None.
+    table : Path or None
+        Where the measures of the lesions go.
+    """
+
+    plan: Plan
+    jobs: list[Job]
+    work: Work
+    folder: Path | None
+    table: Path | None
+
+    def run(self, processes: int = 1, cluster: str = "") -> Iterator[Done]:
+        """Segment the files, in no special order, and write the table at the end.
+
+        Parameters
+        ----------
+        processes : int
+            At work at once; 1 is this one.
+        cluster : str
+            Address or scheduler file of a Dask cluster to work on instead.
+
+        Raises
+        ------
+        PermissionError
+            If nothing can be written below ``folder``.
+        ValueError
+            If the method can't work: one that has to be trained, or a parameter out of its range.
+        """
+        self._prepare_folders()
+        model = create_trained(self.work.spec)
+        model._check_state()  # a parameter out of its range is one line, not one per image
+        rows: dict[int, list[dict[str, Any]]] = {}
+        for done in self._outcomes(model, processes, cluster):
+            rows[done.number] = done.rows
+            yield done
+        if self.table is not None:
+            write_rows(self.table, [row for number in sorted(rows) for row in rows[number]])
+
+    def _prepare_folders(self) -> None:
+        if self.folder is not None:
+            there = next(folder for folder in (self.folder, *self.folder.parents) if folder.exists())
+            if not os.access(there, os.W_OK):
+                raise PermissionError(f"{there}: no permission to write there")
+        for folder in {target.parent for job in self.jobs for target in job.targets if target.parent.is_dir()}:
+            remove_parts(folder)  # old ones: another process may be at work on the same folder
+
+    def _outcomes(self, model: Segmenter, processes: int, cluster: str) -> Iterator[Done]:
+        count = min(processes, len(self.jobs))
+        if not cluster and count <= 1:
+            return segment_here(model, self.work, self.jobs)
+        from ..processes.cluster import ClusterWorkers
+        from ..processes.local import LocalWorkers
+        from ..processes.machine import usable_cores
+
+        if cluster:
+            return segment_with(ClusterWorkers(segment_unit, self.work, cluster), self.jobs, in_units=True)
+        workers = LocalWorkers(segment_unit, self.work, count, usable_cores())
+        return segment_with(workers, self.jobs, in_units=False)
+
+
+def default_method() -> str:
+    """Return the method that segments where none is named: the model that ships, else one that learns nothing."""
+    return "unet" if shipped("unet") else "otsu"
+
+
+def plan_batch(
+    inputs: Sequence[str],
+    folder: Path | None = None,
+    *,
+    method: str = "",
+    outputs: Sequence[Output] = (),
+    existing: str = "error",
+    table: Path | None = None,
+    shard: str = "",
+) -> Batch:
+    """Return what ``hybridseg segment`` would do, ready to run.
+
+    Parameters
+    ----------
+    inputs : sequence of str
+        Images, and folders to search with their subfolders.
+    folder : Path, optional
+        Write below this folder; beside the images if not given.
+    method : str
+        Method or model file; `default_method` if empty.
+    outputs : sequence of Output
+        What to write beside each mask.
+    existing : {"error", "overwrite", "skip"}
+        What to do about files that are there already.
+    table : Path, optional
+        Also write area and diameters of each lesion, as .csv or .json.
+    shard : str
+        ``K/N``: only every N-th image, from the K-th.
+
+    Raises
+    ------
+    ImageError
+        If an input isn't there, or a folder holds no image.
+    ImportError
+        If an output needs a package that isn't installed.
+    ValueError
+        If a file would be written over an image or over a file that must stay.
+    """
+    wanted = (Mask(), *outputs)
+    for output in wanted:
+        output.check()
+    if table is not None:
+        table = check_target(table, existing, shard)
+    plan = plan_jobs(inputs, folder, wanted)
+    jobs = choose_jobs(plan.jobs, existing, shard, measuring=table is not None)
+    named = (file_key(job.image) for job in plan.jobs)
+    sources = frozenset(path for path in named if OUR_OUTPUT.search(path))
+    work = Work(method or default_method(), wanted, existing, measuring=table is not None, sources=sources)
+    return Batch(plan, jobs, work, folder, table)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..data.scenes import DEFAULT_FOLDS, choose_split
 from ._limits import limit_options
 from ._progress import progress_line
-from ._scenes import DEFAULT_FOLDS, choose_split, scene_options
+from ._scenes import find_scenes, scene_options
 from ._suite import take_suite
 
 if TYPE_CHECKING:
@@ -154,7 +155,8 @@ def bench(
         raise click.UsageError("--retry-failed needs -o RUN")
     specs = list(methods) or default_methods()
     dataset, parts, split_name = choose_split(
-        load_dataset(data), split, folds, seed, test_part, as_read=as_read, cache=cache
+        load_dataset(data), split, folds, seed, test_part,
+        find_scenes=lambda found: find_scenes(found, as_read, cache),
     )
     source = split_source(dataset.source)[0].resolve() if dataset.source else None
     if output is not None and source is not None and source.is_dir() and output.resolve().is_relative_to(source):

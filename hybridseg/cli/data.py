@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
+from ..data.scenes import cache_folder
 from ._progress import progress_line
-from ._scenes import cache_folder, cache_option, find_scenes, scene_options
+from ._scenes import cache_option, find_scenes, scene_options
 from ._targets import check_target, overwrite_option
 
 _FILE = click.Path(path_type=Path)

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from ..batch.planning import OUR_OUTPUT, Job, Plan, choose_jobs, file_key, plan_jobs, share
+from ..batch.outputs import DicomSeg, Overlay
+from ..batch.planning import Plan, choose_jobs, share
+from ..batch.segmenting import Done, default_method, plan_batch
 from ..registry import create_trained
-from ..zoo.cards import shipped
-from . import _measure
 from ._limits import limit_options
 from ._progress import progress_line
-from ._segment_files import Done, Work, segment_here, segment_unit, segment_with
 
 if TYPE_CHECKING:
     from ..segmenter import Segmenter
+
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="IMAGE|FOLDER|-...")
@@ -96,35 +95,24 @@ def segment(
         )
         if inputs != ("-",) or any(beside):
             raise click.UsageError("`-` stands alone: one image from stdin, its mask to stdout, no option but -m")
-        _pipe(create_trained(_spec(spec)))
+        _pipe(create_trained(spec or default_method()))
         return
     if keep_patient and not dicom_seg:
         raise click.UsageError("`--keep-patient` needs `--dicom-seg`: no other file has patient fields")
-    if measure is not None:
-        measure = _measure.check_target(measure, existing, shard)
-    plan = plan_jobs(inputs, output, overlay=overlay, seg=dicom_seg)
-    jobs = choose_jobs(plan.jobs, existing, shard, measuring=measure is not None)
-    unwanted = _tell_plan(plan, shard, strict=strict, quiet=quiet)
-    if not jobs:
+    outputs = [*([Overlay()] if overlay else ()), *([DicomSeg(keep_patient)] if dicom_seg else ())]
+    batch = plan_batch(
+        inputs, output, method=spec or "", outputs=outputs, existing=existing, table=measure, shard=shard
+    )
+    unwanted = _tell_plan(batch.plan, shard, strict=strict, quiet=quiet)
+    if not batch.jobs:
         why = "every mask is there already"
-        if not choose_jobs(plan.jobs, "overwrite", shard):
-            why = f"shard {shard} of {len(plan.jobs)} images is empty"
+        if not choose_jobs(batch.plan.jobs, "overwrite", shard):
+            why = f"shard {shard} of {len(batch.plan.jobs)} images is empty"
         click.echo(f"nothing to do: {why}")
         raise click.exceptions.Exit(bool(unwanted))
-    if output is not None:
-        there = next(folder for folder in (output, *output.parents) if folder.exists())
-        if not os.access(there, os.W_OK):
-            raise PermissionError(f"{there}: no permission to write there")
-    from ..files import remove_parts
-
-    for folder in {target.parent for job in jobs for target in job.targets if target.parent.is_dir()}:
-        remove_parts(folder)  # old ones: another process may be at work on the same folder
-    inputs_seen = (file_key(job.image) for job in plan.jobs)
-    sources = frozenset(path for path in inputs_seen if OUR_OUTPUT.search(path))
-    work = Work(_spec(spec), existing, keep_patient, measuring=measure is not None, sources=sources)
-    failures = _tell(_segment(work, jobs, processes, cluster), len(jobs), measure, quiet=quiet)
-    if failures and len(jobs) > 1:
-        click.echo(f"hybridseg segment: {failures} of {len(jobs)} images failed", err=True)
+    failures = _tell(batch.run(processes, cluster), len(batch.jobs), quiet=quiet)
+    if failures and len(batch.jobs) > 1:
+        click.echo(f"hybridseg segment: {failures} of {len(batch.jobs)} images failed", err=True)
     if failures or unwanted:
         raise click.exceptions.Exit(1)
 
@@ -145,10 +133,9 @@ def _tell_plan(plan: Plan, shard: str, *, strict: bool, quiet: bool) -> int:
     return sum(strict or other.failed for other in passed_over)
 
 
-def _tell(outcomes: Iterator[Done], total: int, measure: Path | None, *, quiet: bool) -> int:
-    """Print what comes of each file and write the table of measures; return how many failed."""
+def _tell(outcomes: Iterator[Done], total: int, *, quiet: bool) -> int:
+    """Print what comes of each file; return how many failed."""
     failures, named = 0, 0
-    rows: dict[int, list[dict[str, Any]]] = {}
     with progress_line("segment") as progress:
         for count, done in enumerate(outcomes, 1):
             for line in () if quiet else done.lines:
@@ -157,12 +144,8 @@ def _tell(outcomes: Iterator[Done], total: int, measure: Path | None, *, quiet: 
                 click.echo(done.error or f"hybridseg segment: {done.note}", err=True)
             failures += bool(done.error)
             named += done.may_name_patient
-            if measure is not None:
-                rows[done.number] = done.rows
             if progress is not None:
                 progress(count, total, "")
-    if measure is not None:
-        _measure.write_rows(measure, [row for number in sorted(rows) for row in rows[number]])
     if named:
         click.echo(
             f"hybridseg segment: {named} of {total} files are DICOM images that may have the "
@@ -170,25 +153,6 @@ def _tell(outcomes: Iterator[Done], total: int, measure: Path | None, *, quiet: 
             err=True,
         )
     return failures
-
-
-def _segment(work: Work, jobs: list[Job], processes: int, cluster: str) -> Iterator[Done]:
-    model = create_trained(work.spec)
-    model._check_state()  # a parameter out of its range is one line, not one per image
-    if not cluster and min(processes, len(jobs)) <= 1:
-        return segment_here(model, work, jobs)
-    from ..processes.cluster import ClusterWorkers
-    from ..processes.local import LocalWorkers
-    from ..processes.machine import usable_cores
-
-    if cluster:
-        return segment_with(ClusterWorkers(segment_unit, work, cluster), jobs, in_units=True)
-    workers = LocalWorkers(segment_unit, work, min(processes, len(jobs)), usable_cores())
-    return segment_with(workers, jobs, in_units=False)
-
-
-def _spec(spec: str | None) -> str:
-    return spec or ("unet" if shipped("unet") else "otsu")
 
 
 def _pipe(model: Segmenter) -> None:
