@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib.metadata
+import json
 import os
 import shutil
 import sys
@@ -12,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+from hybridseg.cli import main
 from hybridseg.data import (
     DataError,
     Dataset,
@@ -293,3 +296,19 @@ def test_real_bus_bra(busbra_dir: Path, n_folds: int) -> None:
 def test_real_bus_uclm(busuclm_dir: Path) -> None:
     dataset = load_dataset(busuclm_dir)
     assert (len(dataset), len(set(dataset.groups)), dataset.labels.count("normal")) == (264, 18, 130)
+
+
+def test_real_bus_uclm_through_the_verbs(busuclm_dir: Path, tmp_path: Path) -> None:
+    checked = CliRunner().invoke(main, ["data", "check", "--no-pairs", "--format", "json", str(busuclm_dir)])
+    found = json.loads(checked.stdout)
+    assert checked.exit_code == 0 and found["layout"] == "BUS-UCLM" and found["joined"] == ["CHCO = CHVI"]
+    assert found["mask_values"] == {"#00ff00": 70, "#ff0000": 64} and len(found["lesion_free"]) == 130
+    split = ["data", "split", str(busuclm_dir), "-o", str(tmp_path / "folds.csv")]
+    assert "groups: BUS-UCLM's patients" in CliRunner().invoke(main, split).stdout
+
+
+def test_real_bus_bra_is_benchmarked_on_its_published_folds(busbra_dir: Path) -> None:
+    planned = CliRunner().invoke(main, ["bench", "--data", str(busbra_dir), "-m", "otsu", "--dry-run"])
+    assert planned.exit_code == 0, planned.output
+    assert "BUS-BRA, published: 5 folds, no group in two of them" in planned.stdout
+    assert "288 (1118)  294 (1112)  264 (1142)  275 (1131)  285 (1121)" in planned.stdout
