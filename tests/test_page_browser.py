@@ -169,7 +169,7 @@ def test_measures_equal_pythons(visit: Visit) -> None:
 
 
 def test_a_broken_file_is_named_and_passed_over(visit: Visit) -> None:
-    assert dict(visit.found["list"])["broken.png"] == "not read"
+    assert dict(visit.found["list"])["broken.png"] == "Not read"
     [row] = [row for row in visit.rows() if row["image"] == "broken.png"]
     assert row["problem"] and not row["mask"]
     assert [row["image"] for row in visit.rows() if row["problem"]] == ["broken.png"]

@@ -34,7 +34,7 @@ function licences() {
     const { version, license } = JSON.parse(readFileSync(join(modules, name, "package.json"), "utf8"));
     // onnxruntime-web's package holds no text of its licence
     const file = name === "onnxruntime-web" ? join(here, "licences", `${name}.txt`) : join(modules, name, "LICENSE");
-    return `${name} ${version} (${license})\n\n${readFileSync(file, "utf8").trim()}`;
+    return `${name} ${version} (${license.replace(/^\(|\)$/g, "")})\n\n${readFileSync(file, "utf8").trim()}`;
   }).join("\n\f\n");
 }
 

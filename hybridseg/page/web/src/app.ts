@@ -88,7 +88,7 @@ export class App {
     if (this.current !== item) return;
     showNote("");
     this.loaded = loaded;
-    this.changed("picture");
+    this.changed(loaded ? "result" : "picture");
     const { name } = item.file;
     if (!loaded) announce(say("announceFailed", { name, problem: item.problem }));
     else announce(say("announceResult", { name: nameOf(item), result: summarize(item, this.model.name) }));
@@ -141,6 +141,10 @@ export class App {
         drawThumbnail(item, canvas);
       }
       const loaded = { item, picture, canvas, outcomes: new Map<string, Outcome>() };
+      if (item === this.current) {
+        this.loaded = loaded;
+        this.changed("picture"); // the picture now, its outline in a moment
+      }
       await this.outcomeOf(this.model, loaded);
       item.state = "done";
       return loaded;

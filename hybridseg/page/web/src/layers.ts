@@ -2,10 +2,10 @@
 import type { Grid } from "./mask";
 import type { Lesion } from "./measure";
 
+/** Orange and sky blue of Okabe and Ito (2008), told apart with any form of colour blindness. */
 export const ORANGE = "#e69f00";
 export const BLUE = "#56b4e9";
-/** Orange and sky blue of Okabe and Ito (2008), told apart with any form of colour blindness. */
-const RGB: Record<string, [number, number, number]> = { [ORANGE]: [230, 159, 0], [BLUE]: [86, 180, 233] };
+const RGB: Record<string, Colour> = { [ORANGE]: [230, 159, 0], [BLUE]: [86, 180, 233] };
 /** The colour map magma (van der Walt and Smith 2015), in five steps. */
 const RAMP = [
   [0, 0, 4],
@@ -15,38 +15,51 @@ const RAMP = [
   [252, 253, 191],
 ] as const;
 
+type Colour = readonly [number, number, number];
+
 /** Draws at a scale: what a pixel of the picture is on the screen. */
 export type Paint = (context: CanvasRenderingContext2D, scale: number) => void;
 
-export function toCanvas({ width, height }: Grid, colour: (pixel: number) => [number, number, number, number]): HTMLCanvasElement {
+/** Make a canvas of as many levels of `values` as `colours` has, each `opaque` from 0 to 255. */
+function toCanvas(
+  { width, height }: Grid,
+  values: ArrayLike<number>,
+  colours: Colour[],
+  opaque: (level: number) => number,
+): HTMLCanvasElement {
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [width, height];
   const image = new ImageData(width, height);
-  for (let i = 0; i < width * height; i++) image.data.set(colour(i), 4 * i);
+  const pixels = new DataView(image.data.buffer);
+  const table = colours.map(([red, green, blue], level) => red * 2 ** 24 + (green << 16) + (blue << 8) + opaque(level));
+  for (let i = 0; i < width * height; i++) pixels.setUint32(4 * i, table[values[i] as number] as number);
   canvas.getContext("2d")?.putImageData(image, 0, 0);
   return canvas;
 }
 
 export function greyCanvas(grid: Grid, grey: Uint8Array): HTMLCanvasElement {
-  return toCanvas(grid, (i) => [grey[i] as number, grey[i] as number, grey[i] as number, 255]);
+  const greys = Array.from({ length: 256 }, (_, level): Colour => [level, level, level]);
+  return toCanvas(grid, grey, greys, () => 255);
 }
 
 export function filledLayer(grid: Grid, mask: Uint8Array, colour: string): Paint {
-  const rgb = RGB[colour] as [number, number, number];
-  const canvas = toCanvas(grid, (i) => [...rgb, mask[i] ? 110 : 0]);
+  const rgb = RGB[colour] as Colour;
+  const canvas = toCanvas(grid, mask, [rgb, rgb], (level) => 110 * level);
   return (context) => context.drawImage(canvas, 0, 0);
 }
 
 export function heatLayer(grid: Grid, probability: Float32Array): Paint {
-  const canvas = toCanvas(grid, (i) => heatColour(Math.min(Math.max(probability[i] as number, 0), 1)));
+  const levels = Uint8Array.from(probability, (value) => Math.round(255 * Math.min(Math.max(value, 0), 1)));
+  const colours = Array.from({ length: 256 }, (_, level) => heatColour(level / 255));
+  const canvas = toCanvas(grid, levels, colours, (level) => 60 + Math.round((150 * level) / 255));
   return (context) => context.drawImage(canvas, 0, 0);
 }
 
-function heatColour(value: number): [number, number, number, number] {
+function heatColour(value: number): Colour {
   const step = Math.min(Math.floor(4 * value), 3) as 0 | 1 | 2 | 3;
   const [from, to] = [RAMP[step], RAMP[(step + 1) as 1 | 2 | 3 | 4]];
-  const mix = (channel: 0 | 1 | 2) => from[channel] + (to[channel] - from[channel]) * (4 * value - step);
-  return [mix(0), mix(1), mix(2), 60 + 150 * value];
+  const mix = (channel: 0 | 1 | 2) => Math.round(from[channel] + (to[channel] - from[channel]) * (4 * value - step));
+  return [mix(0), mix(1), mix(2)];
 }
 
 /** The outline runs along the edges of pixels, so that it is exact at every zoom. */

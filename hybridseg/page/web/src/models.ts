@@ -33,7 +33,9 @@ export interface Made {
 }
 
 export function readMade(): Made {
-  return JSON.parse(document.getElementById("made")?.textContent ?? "");
+  const made: Made = JSON.parse(document.getElementById("made")?.textContent ?? "");
+  for (const model of made.models) model.description = model.description.replaceAll("`", ""); // a card is Markdown
+  return made;
 }
 
 /** Say how the model was tested, in the words that its scores carry. */

@@ -13,7 +13,7 @@ export function showPanel(app: App, everyPage: string[]): void {
   const count = result?.lesions.length ?? 0;
   const failed = item.state === "failed";
   for (const section of byId("panel").querySelectorAll<HTMLElement>("section:not(:first-child)")) section.hidden = failed;
-  byId("verdict").textContent = failed ? say("failedTitle") : result ? verdict(count) : "";
+  byId("verdict").textContent = failed ? say("failedTitle") : result ? verdict(count) : say("looking");
   byId("verdict-note").textContent = note(item, failed, result?.corrected ?? false, result !== undefined && count === 0);
   byId("warnings").replaceChildren(...[...item.warnings, ...everyPage].map((text) => make("li", {}, text)));
   byId("lesions").hidden = count === 0;
@@ -23,6 +23,8 @@ export function showPanel(app: App, everyPage: string[]): void {
     ?.replaceChildren(...(result?.lesions ?? []).map(lesionRow));
   byId("sure").replaceChildren(...describeSureness(model));
   byId("model-note").textContent = model.description;
+  const outcome = app.loaded?.outcomes.get(model.name);
+  byId("took").textContent = outcome ? say("took", { milliseconds: outcome.milliseconds.toFixed(0) }) : "";
   showThreshold(app, result?.threshold ?? model.operating_point.threshold, result?.corrected ?? false);
   showScale(item);
 }

@@ -51,7 +51,7 @@ const steps = {
     await until((count) => {
       const states = [...document.querySelectorAll("#list .state")].map((state) => state.textContent);
       const busy = !document.querySelector("#note").hidden || !document.querySelector("#progress").hidden;
-      return states.length === count && !busy && states.every((state) => state !== "waiting");
+      return states.length === count && !busy && states.every((state) => state !== "Waiting");
     }, count);
     return page.$$eval("#list button", (rows) =>
       rows.map((row) => [...row.querySelectorAll("span > span")].map((part) => part.textContent)),
@@ -122,6 +122,9 @@ const steps = {
     await page.evaluate(readFileSync(join(modules, "axe-core", "axe.min.js"), "utf8"));
     const { violations } = await page.evaluate("axe.run()");
     return violations.map(({ id, impact, nodes }) => ({ id, impact, nodes: nodes.map(({ html }) => html) }));
+  },
+  async clock() {
+    return Date.now();
   },
   async shot({ name }) {
     await page.screenshot({ path: join(plan.downloads, name) });
