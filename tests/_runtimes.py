@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-RUNTIMES = Path(__file__).resolve().parents[1] / "benchmarks" / "runtimes"
+RUNTIMES = Path(__file__).resolve().parents[1] / "docs" / "examples"
 ZOO = Path(__file__).resolve().parents[1] / "hybridseg" / "zoo"
 NAMES = ["otsu", "watershed", "random-forest", "network", *sorted(path.name for path in ZOO.glob("*.onnx"))]
 """Every method that exports, a small network, and every model that ships."""
@@ -30,7 +30,7 @@ def node_modules() -> Path:
     """Return the folder with onnxruntime-web in it."""
     modules = Path(os.environ.get("HYBRIDSEG_NODE_MODULES", RUNTIMES / "node_modules"))
     if not (modules / "onnxruntime-web").is_dir():
-        missing(f"no onnxruntime-web in {modules}: npm install in benchmarks/runtimes, or set HYBRIDSEG_NODE_MODULES")
+        missing(f"no onnxruntime-web in {modules}: npm ci in docs/examples, or set HYBRIDSEG_NODE_MODULES")
     return modules
 
 

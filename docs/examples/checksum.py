@@ -1,6 +1,6 @@
 """Print for one image what `segment.mjs` prints: size, pixels in the mask, and its FNV-1a checksum.
 
-    python checksum.py model.onnx scan.pgm
+    python checksum.py model.onnx scan.png
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def fnv1a(data: bytes) -> str:
 def main() -> None:
     """Segment the image named on the command line."""
     if len(sys.argv) != 3:
-        sys.exit("usage: python checksum.py model.onnx scan.pgm")
+        sys.exit("usage: python checksum.py model.onnx scan.png")
     image = np.asarray(Image.open(sys.argv[2]).convert("L"))
     mask = OnnxSegmenter.load(sys.argv[1]).predict(image)
     height, width = image.shape
