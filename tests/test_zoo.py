@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -126,3 +127,43 @@ def test_models_lists_what_ships_with_scores_and_cost() -> None:
         (line,) = [line for line in result.output.splitlines() if line.split()[0:1] == [name]]
         assert f"{card['scores']['iou']:.3f}" in line
         assert f"{card['cost']['ms_median']:.0f}" in line
+
+
+def test_a_copy_is_the_file_with_its_card(name: str, tmp_path: Path) -> None:
+    command = ["models", "--copy", name, "-o", str(tmp_path / "here")]
+    first, second = (CliRunner().invoke(main, command) for _ in range(2))
+    copies = [tmp_path / "here" / f"{name}.{kind}" for kind in ("onnx", "json", "md")]
+    assert first.output.splitlines() == [str(path) for path in copies]
+    assert all(path.read_bytes() == (ZOO / path.name).read_bytes() for path in copies)
+    assert second.exit_code == 2
+    assert "exists; give --overwrite" in second.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--copy", "none", "-o", "here"], "no model ships as none; those that do: unet, unet-tiny"),
+        (["--copy", "unet"], "--copy NAME and -o DIR belong together"),
+        (["-o", "here"], "--copy NAME and -o DIR belong together"),
+    ],
+)
+def test_what_cannot_be_copied_is_one_line(
+    arguments: list[str], problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, ["models", *arguments])
+    assert done.exit_code == 2
+    assert done.output.endswith(f"{problem}\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_info_needs_no_extra(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hybridseg.cli.info.find_spec", lambda package: None)
+    for module in ("onnx", "spox"):
+        monkeypatch.setitem(sys.modules, module, None)  # importing it fails
+    done = CliRunner().invoke(main, ["info", f"{name}.onnx"])
+    assert done.exit_code == 0, done.output
+    card = json.loads((ZOO / f"{name}.json").read_text())
+    assert f"{card['bytes'] / 1e6:.2f} MB" in done.output
+    assert json.dumps(card["operating_point"])[1:20] in done.output
+    assert "not for diagnosis" in done.output

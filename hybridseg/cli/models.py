@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from ..text import aligned
-from ..zoo.cards import cards, shipped
+from ..zoo.cards import cards, copy_shipped, shipped
+from ._targets import overwrite_option
 
 
 @click.command()
-def models() -> None:
+@click.option("--copy", metavar="NAME", help="Write this model's file and its card into the folder of -o.")
+@click.option(
+    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+    help="Where --copy writes; made if it isn't there.",
+)  # fmt: skip
+@overwrite_option
+def models(copy: str | None, output: Path | None, overwrite: bool) -> None:
     """List the trained models that ship in the package, with their scores and cost. Not for diagnosis."""
+    if (copy is None) != (output is None):
+        raise click.UsageError("--copy NAME and -o DIR belong together")
+    if copy is not None and output is not None:
+        for path in copy_shipped(copy, output, overwrite=overwrite):
+            click.echo(path)
+        return
     rows = []
     for card in cards():
         path = shipped(card["file"])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..files import write_atomically
+from ..text import printable
 
 if TYPE_CHECKING:
     from ..data import Dataset
@@ -51,6 +52,32 @@ def shipped(name: str) -> Path | None:
         return None
     path = ZOO / f"{name.removesuffix('.onnx')}.onnx"
     return path if path.is_file() else None
+
+
+def copy_shipped(name: str, folder: Path, *, overwrite: bool = False) -> list[Path]:
+    """Write a model that ships and its card, as JSON and as a page, into a folder; return the files written.
+
+    The folder is made if it isn't there.
+
+    Raises
+    ------
+    ValueError
+        If no model of that name ships, or one of the files is there and ``overwrite`` isn't set.
+    """
+    path = shipped(name)
+    if path is None:
+        known = ", ".join(sorted(each.stem for each in ZOO.glob("*.onnx")))
+        raise ValueError(f"no model ships as {printable(name)}; those that do: {known}")
+    data = read_as_its_card_says(path)
+    files = {path.name: path.read_bytes() if data is None else data}
+    files |= {each.name: each.read_bytes() for each in (path.with_suffix(".json"), path.with_suffix(".md"))}
+    there = [folder / each for each in files if (folder / each).exists()]
+    if there and not overwrite:
+        raise ValueError(f"{printable(there[0])} exists; give --overwrite to replace it")
+    folder.mkdir(parents=True, exist_ok=True)
+    for each, content in files.items():
+        write_atomically(folder / each, content)
+    return [folder / each for each in files]
 
 
 def read_as_its_card_says(path: Path) -> bytes | None:
