@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable
 from typing import Self
 
+from .guests import end_process
+
 MAX_SECONDS = "HYBRIDSEG_MAX_SECONDS"
 MAX_MEMORY_MB = "HYBRIDSEG_MAX_MEMORY_MB"
 DEFAULTS = {MAX_SECONDS: 120, MAX_MEMORY_MB: 4096}
@@ -83,4 +85,4 @@ class TimeLimit:
         if _owned.is_set() and not self._through.wait(self.seconds):
             line = f"hybridseg: {self.what} took more than {self.seconds:g} s and can't be stopped; the process ends\n"
             os.write(2, line.encode())
-            os._exit(1)
+            end_process(1)

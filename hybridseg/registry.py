@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .guests import contained
 from .zoo.cards import read_as_its_card_says, shipped
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def create(spec: str, **params: Any) -> Segmenter:
     segmenter_class = find_class(name)
     direct = {key: value for key, value in wanted.items() if key in segmenter_class._param_names()}
     try:
-        model = segmenter_class(**direct)
+        with contained():
+            model = segmenter_class(**direct)
     except Exception as error:  # an author's __init__ may raise anything; it is reported
         raise MethodLoadError(f"method `{name}` can't be created: {error}") from error
     return model.set_params(**wanted)
@@ -156,8 +158,9 @@ def find_class(name: str) -> type[Segmenter]:
     if info.problem:
         raise MethodLoadError(info.problem)
     try:
-        loaded = importlib.metadata.EntryPoint(info.name, info.value, GROUP).load()
-    except (Exception, SystemExit) as error:  # a plug-in's import may raise anything; it is reported
+        with contained():
+            loaded = importlib.metadata.EntryPoint(info.name, info.value, GROUP).load()
+    except Exception as error:  # a plug-in's import may raise anything; it is reported
         raise MethodLoadError(
             f"method `{name}` of {info.distribution} ({info.value}) failed to load: "
             f"{type(error).__name__}: {error}"
@@ -254,8 +257,9 @@ def _class_from_file(name: str) -> type[Segmenter]:
         module = importlib.util.module_from_spec(module_spec)
         sys.modules[module_name] = module
         try:
-            module_spec.loader.exec_module(module)
-        except (Exception, SystemExit) as error:
+            with contained():
+                module_spec.loader.exec_module(module)
+        except Exception as error:
             del sys.modules[module_name]
             raise MethodLoadError(f"{path} failed to load: {type(error).__name__}: {error}") from error
     if not hasattr(module, class_name):

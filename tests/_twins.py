@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import time
 import zipfile
@@ -168,6 +169,12 @@ class LeavesGlobalRandomnessAlone(Darkness):
         super()._fit(images, masks, **options)
 
 
+class KeepsTheWorkingFolder(Darkness):
+    def _fit(self, images, masks, **options):
+        super()._fit(images, masks, **options)
+        os.chdir(os.sep)
+
+
 class Deepcopy(Darkness):
     def __deepcopy__(self, memo):
         return type(self)(span=self.span, floor=self.floor)
@@ -317,6 +324,7 @@ TWINS = [
     ("fit_reports_progress_in_range", FitReportsProgressInRange, "got 7 of 6"),
     ("is_quiet", IsQuiet, "must not print, got 'epoch 1'"),
     ("leaves_global_randomness_alone", LeavesGlobalRandomnessAlone, "global random state"),
+    ("keeps_the_working_folder", KeepsTheWorkingFolder, "must not change the working folder"),
     ("clone", Clone, "must be unfitted, it has level_"),
     ("sklearn_clone", SklearnClone, "Cannot clone object"),
     ("deepcopy", Deepcopy, "must be fitted"),

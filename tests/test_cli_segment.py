@@ -172,7 +172,7 @@ def test_a_method_that_exits_is_an_error_and_not_the_end(tmp_path: Path, image: 
     (tmp_path / "leaves.py").write_text(leaving)
     write_image(tmp_path / "a.png", image)
     result = segment("-m", f"{tmp_path / 'leaves.py'}:Dark", tmp_path / "a.png")
-    assert result.exit_code == 1 and "a.png: 0" in result.stderr
+    assert result.exit_code == 1 and "a.png: it raised SystemExit: 0" in result.stderr
 
 
 def test_an_image_named_twice_is_done_once(tmp_path: Path, image: np.ndarray) -> None:

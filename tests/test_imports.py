@@ -18,12 +18,13 @@ HEAVY = (
 )  # fmt: skip
 
 # Room -> rooms that it may import. The ground, `modelfile` and `processes` are everybody's.
-TOOLS = {"version", "limits", "files", "text", "validation", "modelfile", "processes"}
+TOOLS = {"version", "guests", "limits", "files", "text", "validation", "modelfile", "processes"}
 MAY = {
     "images": set(),
     "metrics": set(),
     "postprocess": set(),
     "version": set(),
+    "guests": set(),
     "limits": set(),
     "files": set(),
     "text": set(),

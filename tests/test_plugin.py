@@ -129,7 +129,7 @@ def test_broken_plugins_are_named_with_their_reason_and_stand_in_nobodys_way(
         "ModuleNotFoundError: No module named 'a_package_that_nobody_has'"
     )
     assert reasons["raises"] == where.format("raises", "hybridseg_raises") + "RuntimeError: no licence key"
-    assert reasons["leaves"] == where.format("leaves", "hybridseg_leaves") + "SystemExit: 3"
+    assert reasons["leaves"] == where.format("leaves", "hybridseg_leaves") + "RuntimeError: it raised SystemExit: 3"
     assert "must be a subclass of hybridseg.Segmenter, got <class 'hybridseg_plain.Method'>" in reasons["no-segmenter"]
     assert "has no attribute 'Method'" in reasons["no-such-name"]
     assert reasons[NAME] == (

@@ -120,7 +120,7 @@ def test_nothing_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("import nobody_has", "{}:Level", "failed to load: ModuleNotFoundError: No module named 'nobody_has'"),
         ("1 / 0", "{}:Level", "failed to load: ZeroDivisionError: division by zero"),
-        ("raise SystemExit(2)", "{}:Level", "failed to load: SystemExit: 2"),
+        ("raise SystemExit(2)", "{}:Level", "failed to load: RuntimeError: it raised SystemExit: 2"),
         ("def broken(:", "{}:Level", "failed to load: SyntaxError: invalid syntax"),
         ("", "{}:Level", "failed to load: AttributeError: .* has no attribute 'Level'"),
         ("", "{}", "must be a subclass of hybridseg.Segmenter, got <module"),
@@ -249,7 +249,7 @@ def test_two_files_of_one_name_are_two_modules(tmp_path: Path) -> None:
         (SOURCE, "{}:np", MethodLoadError, "must be a subclass of hybridseg.Segmenter, got <module 'numpy'"),
         (SOURCE, "{}:Segmenter", MethodLoadError, "can't be created: .*abstract"),
         ("1 / 0", "{}:Level", MethodLoadError, "mine.* failed to load: ZeroDivisionError: division by zero"),
-        ("raise SystemExit", "{}:Level", MethodLoadError, "failed to load: SystemExit"),
+        ("raise SystemExit", "{}:Level", MethodLoadError, "failed to load: RuntimeError: it raised SystemExit"),
     ],
 )
 def test_a_file_that_offers_no_method(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..files import remove_parts
+from ..guests import contained
 from ..registry import create_trained
 from ..zoo.cards import shipped
 from .lesions import check_target, rows_of, write_rows
@@ -133,7 +134,7 @@ def segment_file(model: Segmenter, work: Work, number: int, job: Job) -> Done:
             if work.measuring:
                 number_of_frame = None if index is None else index + 1
                 done.rows += rows_of(one.image, number_of_frame, one.mask, mask, facts.spacing_mm)
-    except (Exception, SystemExit) as error:  # one bad file, whatever is bad about it, doesn't stop the others
+    except Exception as error:  # one bad file, whatever is bad about it, doesn't stop the others
         message = " ".join(str(error).split()) or type(error).__name__
         done.error = message if name in message else f"{name}: {message}"
     return done
@@ -162,7 +163,11 @@ def _segment_frame(
         return work.existing != "skip" or not os.path.exists(path)
 
     image = decode_image(data, printable(job.image), frame)
-    mask = model.predict(image) if is_wanted(job.mask) else read_mask(job.mask)
+    if is_wanted(job.mask):
+        with contained():
+            mask = model.predict(image)
+    else:
+        mask = read_mask(job.mask)
     job.mask.parent.mkdir(parents=True, exist_ok=True)
     made_from = Frame(data, frame or 0, image, mask, work.spec)
     for output in reversed(work.outputs):  # the mask last: where it is, the others are

@@ -12,6 +12,8 @@ from types import FrameType
 
 import click
 
+from ..guests import end_process
+
 
 def take_over() -> None:
     """Prepare this process, which runs the command line and nothing else."""
@@ -49,7 +51,7 @@ def _stop_now(number: int, frame: FrameType | None) -> None:
     """End as a killed process does, which loses nothing; but with an exit code."""
     with contextlib.suppress(OSError):
         os.write(2, f"{_SAID[signal.Signals(number)]}\n".encode())
-    os._exit(128 + number)
+    end_process(128 + number)
 
 
 @contextlib.contextmanager

@@ -50,6 +50,7 @@ def fit(
     from .. import registry
     from ..data import CaseReader, load_dataset
     from ..files import remove_parts
+    from ..guests import contained
     from ..onnx import OnnxSegmenter
     from ..text import printable
     from ..training.curves import curve_files, is_history, write_curves
@@ -78,11 +79,13 @@ def fit(
             lesion_images += bool(reader.read(case)[1].any())
             if progress is not None:
                 progress(number + 1, len(dataset), "reading")
-        model.fit(reader.images(dataset), reader.masks(dataset), groups=dataset.groups, progress=progress)
+        with contained():
+            model.fit(reader.images(dataset), reader.masks(dataset), groups=dataset.groups, progress=progress)
     if own_checkpoint:
         model.set_params(checkpoint_dir=None)
     remove_parts(output.parent)
-    model.save(output)
+    with contained():
+        model.save(output)
     write_card(card, model, dataset, lesion_images, time.monotonic() - start)
     history = getattr(model, "history_", None)
     if is_history(history):

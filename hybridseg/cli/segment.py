@@ -14,6 +14,7 @@ import click
 from ..batch.outputs import DicomSeg, Overlay
 from ..batch.planning import Plan, choose_jobs, share
 from ..batch.segmenting import Done, default_method, plan_batch
+from ..guests import contained
 from ..registry import create_trained
 from ._limits import limit_options
 from ._progress import progress_line
@@ -164,7 +165,9 @@ def _pipe(model: Segmenter) -> None:
     data = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
     if len(data) > MAX_FILE_BYTES:
         raise ImageError(f"stdin: more than {MAX_FILE_BYTES} bytes")
-    mask = model.predict(decode_image(data, "stdin"))
+    image = decode_image(data, "stdin")
+    with contained():
+        mask = model.predict(image)
     stream = io.BytesIO()
     Image.fromarray(np.where(mask, np.uint8(255), np.uint8(0))).save(stream, format="PNG")
     sys.stdout.buffer.write(stream.getvalue())

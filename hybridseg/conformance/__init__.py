@@ -28,6 +28,7 @@ CHECKS: tuple[Callable[[Subject], None], ...] = (
     fitting.check_fit_reports_progress_in_range,
     fitting.check_is_quiet,
     fitting.check_leaves_global_randomness_alone,
+    fitting.check_keeps_the_working_folder,
     parameters.check_clone,
     parameters.check_sklearn_clone,
     predicting.check_deepcopy,

@@ -129,6 +129,11 @@ def check_leaves_global_randomness_alone(subject: Subject) -> None:
     require(subject.fit.random_state_kept, "fit and predict must not touch the global random state")
 
 
+def check_keeps_the_working_folder(subject: Subject) -> None:
+    """Neither ``fit`` nor ``predict`` changes the working folder: what a person names is seen from there."""
+    require(subject.fit.folder_kept, "fit and predict must not change the working folder")
+
+
 def check_requires_fit_as_declared(subject: Subject) -> None:
     """Before ``fit``: NotFittedError where the tags require one, a prediction where they don't."""
     image = probe_images()[-1]

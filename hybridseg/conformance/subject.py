@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ class ObservedFit:
     masks: Masks
     printed: str
     random_state_kept: bool
+    folder_kept: bool
     progress: list[tuple[Any, Any, Any]]
 
 
@@ -59,11 +61,13 @@ class Subject:
         before = [image.copy() for image in images], [mask.copy() for mask in masks]
         progress: list[tuple[Any, Any, Any]] = []
         printed = io.StringIO()
-        state = _random_state()
+        state, folder = _random_state(), os.getcwd()
         model = self.new()
         with contextlib.redirect_stdout(printed):
             returned = model.fit(images, masks, progress=lambda *call: progress.append(call))
             model.predict(images[0])
+        folder_kept = os.getcwd() == folder
+        os.chdir(folder)
         kept = _random_state() == state
         if not kept:
             # The import of a library may draw (scikit-learn's does), but only once: what counts is the next time.
@@ -71,7 +75,7 @@ class Subject:
             state = _random_state()
             self.new().fit(images, masks).predict(images[0])
             kept = _random_state() == state
-        return ObservedFit(model, returned, *before, images, masks, printed.getvalue(), kept, progress)
+        return ObservedFit(model, returned, *before, images, masks, printed.getvalue(), kept, folder_kept, progress)
 
     @property
     def fitted(self) -> Segmenter:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..files import check_writable, write_atomically
+from ..guests import contained
 from ..segmenter import Segmenter
 from .finish import finish, simplify
 from .metadata import set_metadata
@@ -95,7 +96,8 @@ def build_graph(segmenter: Segmenter) -> Any:
         If the method learns and hasn't learned.
     """
     segmenter._check_fitted()
-    model = segmenter._to_onnx()
+    with contained():
+        model = segmenter._to_onnx()
     return model if isinstance(segmenter, OnnxSegmenter) else simplify(model)
 
 
@@ -109,7 +111,8 @@ def compare(segmenter: Segmenter, exported: OnnxSegmenter) -> ParityReport:
     """
     compared = []
     for name, image in parity_images():
-        probability, mask = segmenter.predict_proba(image), segmenter.predict(image)
+        with contained():
+            probability, mask = segmenter.predict_proba(image), segmenter.predict(image)
         graph_mask, graph_probability = exported.predict_both(image)
         difference = float(np.abs(probability - graph_probability).max())
         compared.append(ImageParity(name, image.size, int((mask != graph_mask).sum()), difference))

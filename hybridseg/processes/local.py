@@ -18,6 +18,7 @@ from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
 from typing import Any, Protocol, Self
 
+from ..guests import end_process
 from ..limits import own_process
 
 Call = Callable[[Any, Any], Any]
@@ -166,7 +167,7 @@ def _die_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])
-        os._exit(1)
+        end_process(1)
 
 
 @contextlib.contextmanager

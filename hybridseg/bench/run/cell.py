@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data import Case, CaseReader, Dataset
+from ...guests import contained
 from ...metrics import boundary, count_pixels, hd95
 from ...segmenter import Segmenter
 from ...validation import check_mask
@@ -70,14 +71,15 @@ def predict_case(
     ``keep(case_id, mask)`` is given the predicted mask, if there is one.
     """
     try:
-        if warm_up:
-            model.predict(image.copy())
-        given = image.copy()  # a method that writes into its input mustn't change what it is scored on
-        start = time.perf_counter()
-        mask_pred = model.predict(given)
-        predict_ms = (time.perf_counter() - start) * 1e3
+        with contained():
+            if warm_up:
+                model.predict(image.copy())
+            given = image.copy()  # a method that writes into its input mustn't change what it is scored on
+            start = time.perf_counter()
+            mask_pred = model.predict(given)
+            predict_ms = (time.perf_counter() - start) * 1e3
         mask_pred = check_mask(mask_pred, mask_true.shape, "the mask of predict")
-    except (Exception, SystemExit) as error:  # whatever a method does wrong is its result, with the reason
+    except Exception as error:  # whatever a method does wrong is its result, with the reason
         return failure(cell, case, mask_true, reason(error))
     if keep is not None:
         keep(case.case_id, mask_pred)
@@ -193,16 +195,18 @@ def _fitted_model(
     if not cell.method.as_given and learns(model):
         if file.fit is not None and path.is_file():
             try:
-                return type(model).load(path), ""
-            except (Exception, SystemExit) as error:
+                with contained():
+                    return type(model).load(path), ""
+            except Exception as error:
                 return None, f"load: {reason(error)}"
         say("reading")
         cases = plan.dataset.select(cell.train)
         for case in cases:  # what can't be read ends the run, not the method; what fits into memory isn't timed
             reader.read(case)
         try:
-            seconds = _fit(model, cases, reader, say)
-        except (Exception, SystemExit) as error:  # as in predict_case
+            with contained():
+                seconds = _fit(model, cases, reader, say)
+        except Exception as error:  # as in predict_case
             file.append(FitRecord(None, {}, error=f"fit: {reason(error)}"))
             return None, f"fit: {reason(error)}"
         unsaved = _save(model, path)
@@ -225,9 +229,10 @@ def _fit(model: Segmenter, cases: Dataset, reader: CaseReader, say: Callable[[st
 
 def _save(model: Segmenter, path: Path) -> str:
     """Save a fitted model under its name when it is whole; return why it can't be saved, if it can't."""
-    part = path.with_name(f".{path.name}.part")
+    part = path.absolute().with_name(f".{path.name}.part")
     try:
-        model.save(part)
+        with contained():
+            model.save(part)
         os.replace(part, path)
     except OSError:  # a full disk's, which no method can help
         raise
