@@ -63,6 +63,8 @@ KINDS: list[tuple[str, Callable[[Path], object], str]] = [
     ("bitmap{}", picture("BMP"), "mask"),
     ("link{}.png", lambda path: path.symlink_to(path.parent / "0.png"), "mask"),
     ("same{}.png", lambda path: os.link(path.parent / "0.png", path), "mask"),
+    ("volume{}.nii.gz", lambda path: path.write_bytes(b"\x1f\x8b"), "failed"),  # a name that says that it is one
+    ("other{}.gz", lambda path: path.write_bytes(b"\x1f\x8b"), "is no image of a kind that is read"),
     ("{}.jpg", picture("JPEG"), "mask"),  # the name of another image's mask
     ("broken{}.png", lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n"), "failed"),
     ("words{}.png", lambda path: path.write_text("words"), "failed"),

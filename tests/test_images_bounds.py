@@ -186,6 +186,20 @@ def test_elements_and_items_of_dicom_are_bounded(kind: bytes, monkeypatch: pytes
     refused(data[:at] + regions + data[at:], "has a SequenceOfUltrasoundRegions of 320000 bytes, at most 262144")
 
 
+def test_one_budget_of_time_and_memory_for_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = to_bytes(dataset(NOISE))
+    at = data.rindex(b"\xe0\x7f\x10\0")
+    slow = data[:at] + b"".join(struct.pack("<HH2sH", 0x7001, k, b"LO", 0) for k in range(40_000)) + data[at:]
+    assert decode(slow, "x").array.shape == (64, 64)
+    monkeypatch.setenv("HYBRIDSEG_MAX_SECONDS", "0.001")
+    for read in (decode, find_facts):
+        with pytest.raises(ImageError, match=r"x: reading took more than 0.001 s, which is the limit .HYBRIDSEG_MAX_S"):
+            read(slow, "x")
+    monkeypatch.delenv("HYBRIDSEG_MAX_SECONDS")
+    monkeypatch.setenv("HYBRIDSEG_MAX_MEMORY_MB", "100")
+    refused(png_of(2000, 2000, 0), r"has 2000 x 2000 pixels, which may take 160 MB of 100")
+
+
 def test_a_pipe_in_place_of_a_file_does_not_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.png").write_bytes(encode(NOISE, "PNG"))
     os.mkfifo(tmp_path / "pipe")

@@ -134,7 +134,7 @@ def _stem(image: Path) -> str:
     """Return a name less its ending, if that is an image's: ``1.2.840.10008`` ends in none."""
     from ..images import SUFFIXES
 
-    return image.stem if image.suffix.lower() in SUFFIXES else image.name
+    return next((image.name[: -len(end)] for end in SUFFIXES if image.name.lower().endswith(end)), image.name)
 
 
 def choose_jobs(jobs: list[Job], existing: str, shard: str, *, measuring: bool = False) -> list[Job]:

@@ -17,11 +17,12 @@ def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for add in (
         click.option(
             "--max-memory-mb", type=click.IntRange(1), metavar="MB", expose_value=False, callback=_set(MAX_MEMORY_MB),
-            help=f"Stop a network or ONNX model that needs more memory [default: {memory}].",
+            help=f"Refuse a network, ONNX model or image that needs more memory [default: {memory}].",
         ),
         click.option(
             "--max-seconds", type=click.IntRange(1), metavar="N", expose_value=False, callback=_set(MAX_SECONDS),
-            help=f"Stop a network or ONNX model that takes longer to open, or for one image [default: {seconds}].",
+            help="Stop a network or ONNX model that takes longer to open or for one image, and a file that takes "
+            f"longer to read [default: {seconds}].",
         ),
     ):  # fmt: skip
         command = add(command)

@@ -18,13 +18,13 @@ from .raster import check_size
 _MAX_BYTES = 9 * MAX_PIXELS
 """Of an unpacked file: eight bytes a pixel, and room for headers."""
 
-_GZIP = b"\x1f\x8b"
+GZIP = b"\x1f\x8b"
 _MAGICS = (b"n+1\0", b"n+2\0")
 
 
 def is_nifti(data: bytes) -> bool:
     """Whether these are a NIfTI file's first bytes, packed by gzip or not."""
-    return data.startswith(_GZIP) or data[344:348] in _MAGICS[:1] or data[4:8] in _MAGICS[1:]
+    return data.startswith(GZIP) or data[344:348] in _MAGICS[:1] or data[4:8] in _MAGICS[1:]
 
 
 def decode(data: bytes) -> Pixels:
@@ -62,7 +62,7 @@ def _open(data: bytes) -> tuple[Any, tuple[int, int]]:
         import nibabel
     except ImportError:
         raise ImageError('is NIfTI, which needs nibabel: pip install "hybridseg[nifti]"') from None
-    if data.startswith(_GZIP):
+    if data.startswith(GZIP):
         with gzip.open(io.BytesIO(data)) as stream:
             data = stream.read(_MAX_BYTES + 1)
         if len(data) > _MAX_BYTES:

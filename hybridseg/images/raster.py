@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngImageFile
 
+from ..limits import MAX_MEMORY_MB, limit_of
 from ..validation import MAX_PIXELS
 from .jpeg import check_jpeg
 from .pixels import ImageError, Pixels, quiet
@@ -23,6 +24,7 @@ from .png import check_png, fill, list_chunks
 from .tiff import check_page, count_pages
 
 MAX_FRAMES = 10_000
+_BYTES_A_PIXEL = 40  # of memory: DICOM with a window needs most, in float64
 MAX_RLE_BYTES = 2**23
 """Longer runs, of a BMP or a DICOM frame, are refused: Python reads them, and a frame has two million pixels."""
 
@@ -137,6 +139,10 @@ def check_size(height: int, width: int) -> None:
         raise ImageError(f"has no pixels ({height} x {width})")
     if width * height > MAX_PIXELS:
         raise ImageError(f"has {height} x {width} pixels, at most {MAX_PIXELS} are read")
+    needed, limit = width * height * _BYTES_A_PIXEL / 1e6, limit_of(MAX_MEMORY_MB)
+    if needed > limit:
+        pixels = f"{height} x {width} pixels"
+        raise ImageError(f"has {pixels}, which may take {needed:.0f} MB of {limit:g} ({MAX_MEMORY_MB})")
 
 
 def _open(data: bytes) -> tuple[Any, int]:

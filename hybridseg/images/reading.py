@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..files import read_regular
+from ..limits import MAX_SECONDS, TimeLimit
 from ..text import one_line, printable
 from ..validation import MAX_PIXELS
 from . import dicom, nifti, raster
@@ -19,6 +22,9 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".dcm", "
 
 _HEAD_BYTES = 1024
 """As much of a file tells its format, and what kind of object a DICOM file holds."""
+
+_UNWATCHED_BYTES = 2**18
+"""What headers let a smaller file cost is seconds at most: a watching thread would cost more."""
 
 MAX_FILE_BYTES = 5 * MAX_PIXELS
 """Files above this size are refused unread: four bytes a pixel at the largest size, and room for metadata."""
@@ -108,7 +114,9 @@ def why_no_image(path: str | os.PathLike[str]) -> str:
     if head and dicom.is_dicom(head):
         return dicom.why_no_picture(head)
     named = os.fspath(path).lower().endswith(SUFFIXES)
-    return "" if named or raster.find_format(head) else "is no image of a kind that is read"
+    packed = head.startswith(nifti.GZIP)  # as much else is
+    known = raster.find_format(head) or (nifti.is_nifti(head) and not packed)
+    return "" if named or known else "is no image of a kind that is read"
 
 
 def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
@@ -116,10 +124,8 @@ def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     data, name = read_bytes(path), printable(path)
     if _is_dicom(data) or nifti.is_nifti(data):
         return decode_image(data, name).shape
-    try:
+    with _reading(data, name):
         return raster.find_size(data)
-    except Exception as error:  # as in decode
-        raise _as_image_error(error, name) from error
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
@@ -149,15 +155,13 @@ def decode(data: bytes, name: str, frame: int | None = None) -> Pixels:
     ImageError
         See `read_image`.
     """
-    try:
+    with _reading(data, name):
         if _is_dicom(data):
             return dicom.decode(data, frame)
         if nifti.is_nifti(data):
             raster.choose_frame(frame, 1)
             return nifti.decode(data)
         return raster.decode(data, frame)
-    except Exception as error:  # decoders fail on hostile bytes with almost any type
-        raise _as_image_error(error, name) from error
 
 
 def decode_image(data: bytes, name: str, frame: int | None = None) -> NDArray[np.uint8]:
@@ -171,14 +175,25 @@ def decode_image(data: bytes, name: str, frame: int | None = None) -> NDArray[np
 
 def find_facts(data: bytes, name: str) -> Facts:
     """Return what the bytes of an image file tell beside its pixels; see `read_image` for what is raised."""
-    try:
+    with _reading(data, name):
         if _is_dicom(data):
             return Facts(*dicom.find_facts(data))
         if nifti.is_nifti(data):
             return Facts(spacing_mm=nifti.find_spacing(data))
         return Facts(frames=raster.count_frames(data))
-    except Exception as error:  # as in decode
+
+
+@contextlib.contextmanager
+def _reading(data: bytes, name: str) -> Iterator[None]:
+    """Make an `ImageError` of whatever a decoder raises, and of a file that takes longer than the limit."""
+    limit = TimeLimit(f"reading {name}", stop=lambda: None)
+    try:
+        with limit if len(data) > _UNWATCHED_BYTES else contextlib.nullcontext():
+            yield
+    except Exception as error:  # decoders fail on hostile bytes with almost any type
         raise _as_image_error(error, name) from error
+    if limit.is_over:
+        raise ImageError(f"{name}: reading took more than {limit.seconds:g} s, which is the limit ({MAX_SECONDS})")
 
 
 def _is_dicom(data: bytes) -> bool:
