@@ -28,8 +28,8 @@ def models(copy: str | None, output: Path | None, overwrite: bool) -> None:
         return
     rows = []
     for card in cards():
-        path = shipped(card["file"])
-        size = f"{path.stat().st_size / 1e6:.1f}" if path else "missing"
+        file = shipped(card["file"])
+        size = f"{file.stat().st_size / 1e6:.1f}" if file else "missing"
         scores, cost = card.get("scores", {}), card.get("cost", {})
         numbers = [_number(scores.get("iou")), _number(scores.get("f1")), str(scores.get("lesion_images", "-"))]
         numbers.append(_number(cost.get("ms_median"), 0))

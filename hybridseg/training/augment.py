@@ -127,8 +127,8 @@ def gain_curve(image: Array, rng: np.random.Generator) -> Array:
 
 def gamma(image: Array, rng: np.random.Generator) -> Array:
     """Grey levels raised to a power between 0.55 and 1.8."""
-    changed: Array = 255 * (image / 255) ** np.float32(np.exp(rng.uniform(-0.6, 0.6)))
-    return changed
+    power = np.float32(np.exp(rng.uniform(-0.6, 0.6)))
+    return (255 * (image / 255) ** power).astype(np.float32)
 
 
 def dynamic_range(image: Array, rng: np.random.Generator) -> Array:

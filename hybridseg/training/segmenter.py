@@ -158,10 +158,10 @@ class NetworkSegmenter(Segmenter):
             raise ValueError("`masks` must hold at least one lesion pixel in a scan (`find_scan`), got none")
         if validation is None:
             held_out = hold_out(data.has_lesion, groups, self.validation_share, self.random_state)
-            natives, truths = ([part[k] for k in np.flatnonzero(held_out)] for part in (images, masks))
+            chosen = [int(k) for k in np.flatnonzero(held_out)]
+            validation = [images[k] for k in chosen], [masks[k] for k in chosen]
             data = data.select(np.flatnonzero(~held_out))
-        else:
-            natives, truths = validation
+        natives, truths = validation
         validation_data = working_cases(natives, truths, self.size, None)
         model, history = train(
             recipe, self, data, validation_data, progress=progress, checkpoint_dir=folder, teacher=teacher,
