@@ -28,7 +28,7 @@ from hybridseg.data.splits import Split, busi_split, published_folds
 from hybridseg.images import write_mask
 from hybridseg.metrics import Counts, count_pixels, f1, iou
 from hybridseg.registry import parse_spec
-from hybridseg.training.loop import CHECKPOINT
+from hybridseg.training.checkpoints import CHECKPOINT
 from hybridseg.unet.segmenter import UNetSegmenter
 
 TEACHERS = ("BUSI", "BUS-BRA")

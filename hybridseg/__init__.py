@@ -58,9 +58,10 @@ if TYPE_CHECKING:
     from .data import Case, Dataset, load_dataset
     from .images import find_scan, read_image, read_mask
     from .onnx import OnnxSegmenter
+    from .parameters import clone
     from .postprocess import OperatingPoint
     from .registry import available, create, load
-    from .segmenter import NotFittedError, Segmenter, Tags, clone
+    from .segmenter import NotFittedError, Segmenter, Tags
     from .validation import ModelFormatError
 
 

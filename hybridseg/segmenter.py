@@ -6,8 +6,6 @@ method that learns, ``_fit``; for one that exports, ``_to_onnx``); everything el
 
 from __future__ import annotations
 
-import copy
-import inspect
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -17,6 +15,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from .parameters import Parameters, clone
 from .postprocess import OperatingPoint, apply_operating_point
 from .text import one_line
 from .validation import ModelFormatError, check_image, check_probability, check_training_set
@@ -63,7 +62,7 @@ class Tags:
     skipped_checks: dict[str, str] = field(default_factory=dict)
 
 
-class Segmenter(ABC):
+class Segmenter(Parameters, ABC):
     """A lesion segmentation method for grey breast-ultrasound images.
 
     Parameters are keyword arguments of ``__init__``, stored as given under their own name; what ``fit``
@@ -80,76 +79,6 @@ class Segmenter(ABC):
 
     tags: ClassVar[Tags] = Tags()
     operating_point: ClassVar[OperatingPoint] = OperatingPoint()
-
-    # ---- parameters, by scikit-learn's rules -----------------------------------------------------
-    @classmethod
-    def _param_names(cls) -> list[str]:
-        init = cls.__init__
-        if init is object.__init__:
-            return []
-        parameters = list(inspect.signature(init).parameters.values())[1:]
-        for parameter in parameters:
-            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                raise TypeError(f"{cls.__name__}.__init__ must name its parameters, got *{parameter.name}")
-        return sorted(parameter.name for parameter in parameters)
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters by name; with ``deep``, those of nested objects too, as ``outer__inner``."""
-        params: dict[str, Any] = {}
-        for name in self._param_names():
-            value = getattr(self, name)
-            params[name] = value
-            if deep and hasattr(value, "get_params") and not isinstance(value, type):
-                params.update({f"{name}__{key}": inner for key, inner in value.get_params().items()})
-        return params
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters by name (``outer__inner`` reaches into a nested object) and return self.
-
-        Raises
-        ------
-        ValueError
-            If a name isn't a parameter; the message lists the known ones and the nearest.
-        """
-        known = self._param_names()
-        for name in params:
-            outer = name.partition("__")[0]
-            if outer not in known:
-                import difflib
-
-                close = difflib.get_close_matches(outer, known, n=1)
-                hint = f"; did you mean `{close[0]}`?" if close else ""
-                mine = ", ".join(known) or "none"
-                raise ValueError(f"`{outer}` is not a parameter of {type(self).__name__}; known: {mine}{hint}")
-        nested: dict[str, dict[str, Any]] = {}
-        for name, value in params.items():
-            outer, _, inner = name.partition("__")
-            if inner:
-                nested.setdefault(outer, {})[inner] = value
-            else:
-                setattr(self, outer, value)
-        for outer, inner_params in nested.items():
-            owner = getattr(self, outer)
-            if not hasattr(owner, "set_params"):
-                raise ValueError(f"`{outer}` has no parameters of its own, it is {owner!r}")
-            owner.set_params(**inner_params)
-        return self
-
-    def __repr__(self) -> str:
-        signature = inspect.signature(type(self).__init__).parameters
-        shown = [
-            f"{name}={value!r}"
-            for name, value in self.get_params(deep=False).items()
-            if repr(value) != repr(signature[name].default)
-        ]
-        return f"{type(self).__name__}({', '.join(shown)})"
-
-    def __sklearn_tags__(self) -> Any:
-        """Let scikit-learn's model selection accept a segmenter (imports scikit-learn when asked)."""
-        from sklearn.utils import Tags as SklearnTags
-        from sklearn.utils import TargetTags
-
-        return SklearnTags(estimator_type=None, target_tags=TargetTags(required=True))
 
     def score(self, images: Sequence[Any], masks: Sequence[Any]) -> float:
         """Return the mean per-image IoU of ``predict(images)``; an empty truth met by an empty mask counts 1.
@@ -285,7 +214,7 @@ class Segmenter(ABC):
         if not isinstance(point, OperatingPoint):
             raise ValueError(f"`operating_point_` is of type {type(point).__name__}")
 
-    def _check_fittable(self) -> None:  # noqa: B027  (most need nothing)
+    def _check_fittable(self) -> None:
         """Raise ImportError, with the line that installs it, if ``fit`` needs a package that isn't installed.
 
         `fit` asks before it forgets anything, and ``bench`` before a run begins.
@@ -355,7 +284,7 @@ class Segmenter(ABC):
         return export(self, path, metadata=metadata)
 
     # ---- what an author writes -------------------------------------------------------------------
-    def _fit(  # noqa: B027  (empty on purpose: nothing to learn is the common case)
+    def _fit(
         self,
         images: Sequence[NDArray[np.uint8]],
         masks: Sequence[NDArray[np.bool_]],
@@ -373,21 +302,6 @@ class Segmenter(ABC):
     def _to_onnx(self) -> Any:
         """Return an `onnx.ModelProto` with the file signature (see `to_onnx`)."""
         raise NotImplementedError(f"{type(self).__name__} declares itself exportable but has no _to_onnx")
-
-
-def clone(segmenter: Segmenter) -> Segmenter:
-    """Return an unfitted copy with equal parameters, which it shares with nobody."""
-    return type(segmenter)(
-        **{name: _clone_value(value) for name, value in segmenter.get_params(deep=False).items()}
-    )
-
-
-def _clone_value(value: Any) -> Any:
-    if isinstance(value, Segmenter):
-        return clone(value)
-    if hasattr(value, "__sklearn_clone__") and not isinstance(value, type):
-        return value.__sklearn_clone__()
-    return copy.deepcopy(value)
 
 
 def _class_id(segmenter_class: type) -> str:

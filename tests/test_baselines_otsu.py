@@ -8,7 +8,7 @@ from hybridseg_baselines.candidates import FEATURES, SHARPNESSES, describe, vote
 from hybridseg_baselines.grid import bowl, box_mean, close, from_grid, to_grid
 from hybridseg_baselines.otsu import OtsuSegmenter, components, otsu, recursive_otsu
 
-from hybridseg.segmenter import clone
+from hybridseg.parameters import clone
 
 
 def disc_image(disc_grey, ground_grey, *, centre=(110, 160), radius=40, shape=(256, 304), seed=0):

@@ -17,7 +17,7 @@ from hybridseg import registry
 from hybridseg.bench.records.folder import RunFolder, read_row_mask, read_run
 from hybridseg.images import write_mask
 from hybridseg.onnx import foreign
-from hybridseg.training.loop import TrainingError, read_start
+from hybridseg.training.checkpoints import TrainingError, read_start
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 

@@ -14,17 +14,8 @@ import pytest
 from hybridseg.postprocess import OperatingPoint, apply_operating_point
 from hybridseg.training import augment
 from hybridseg.training.cases import hold_out
-from hybridseg.training.loop import (
-    Recipe,
-    Run,
-    TrainingData,
-    batches,
-    epoch_order,
-    is_worse,
-    read_checkpoint,
-    train,
-    write_checkpoint,
-)
+from hybridseg.training.checkpoints import Run, read_checkpoint, write_checkpoint
+from hybridseg.training.loop import Recipe, TrainingData, batches, epoch_order, is_worse, train
 from hybridseg.training.operating import choose_operating_point, f1_per_image
 from hybridseg.training.working import to_native, to_working
 from hybridseg.unet.segmenter import UNetSegmenter

@@ -10,6 +10,7 @@ operators reaches the same mask.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -80,13 +81,7 @@ def describe(grey: Ints, labels: Ints) -> Candidates:
 
     height, width = grey.shape
     cells = height * width
-    area = np.bincount(labels.ravel())
-    keep = (area >= SMALLEST * cells) & (area <= LARGEST * cells)
-    keep[0] = False
-    count = int(keep.sum())
-    number = np.zeros(len(keep), np.int16)
-    number[keep] = np.arange(1, count + 1)
-    kept = number[labels]
+    kept, count = _keep_plausible(labels, cells)
     if count == 0:
         return Candidates(kept, np.zeros((0, len(FEATURES))))
 
@@ -107,28 +102,10 @@ def describe(grey: Ints, labels: Ints) -> Candidates:
     rc = n * sums(inside, row * column) - r * c
     ellipse = 4 * np.pi * np.sqrt(np.maximum(rr * cc - rc * rc, 1.0)) / (n * n)
 
-    edges = np.zeros(count)
-    rise = np.zeros(count)
-    for axis in (1, 2):
-        before, after = np.delete(kept, -1, axis), np.delete(kept, 0, axis)
-        step = np.broadcast_to(np.diff(grey, axis=axis - 1), before.shape)
-        differs = before != after
-        before, after, step = before[differs], after[differs], step[differs]
-        edges += sums(before) + sums(after)
-        rise += sums(before, step) - sums(after, step)
+    edges, rise = _boundary(grey, kept, sums)
     root = np.sqrt(n)
-
-    # Posterior enhancement: the strip right below the region, against the region itself.
-    depth = height // 12
-    shadow = np.zeros_like(kept)
-    shadow[:, depth:] = kept[:, :-depth]
-    shadow[kept > 0] = 0
-    place = np.flatnonzero(shadow)
-    under = shadow.ravel()[place]
     mean = sums(inside, grey.ravel()[row * width + column]) / n
-    below = sums(under, grey.ravel()[place % cells]) / np.maximum(sums(under), 1)
-    below = np.where(sums(under) > 0, below - mean, 0.0)
-
+    below = _enhancement(grey, kept, sums, mean)
     features = np.stack(
         [
             np.log(n / cells),
@@ -147,6 +124,43 @@ def describe(grey: Ints, labels: Ints) -> Candidates:
         axis=1,
     )
     return Candidates(kept, features)
+
+
+def _keep_plausible(labels: Ints, cells: int) -> tuple[NDArray[np.int16], int]:
+    """Return the regions of a plausible size, renumbered from 1, and how many they are."""
+    area = np.bincount(labels.ravel())
+    keep = (area >= SMALLEST * cells) & (area <= LARGEST * cells)
+    keep[0] = False
+    count = int(keep.sum())
+    number = np.zeros(len(keep), np.int16)
+    number[keep] = np.arange(1, count + 1)
+    return number[labels], count
+
+
+def _boundary(grey: Ints, kept: NDArray[np.int16], sums: Callable[..., Floats]) -> tuple[Floats, Floats]:
+    """Return how many neighbours of each region lie outside it, and how much brighter they are in all."""
+    edges, rise = sums(kept[:0].ravel()), sums(kept[:0].ravel())
+    for axis in (1, 2):
+        before, after = np.delete(kept, -1, axis), np.delete(kept, 0, axis)
+        step = np.broadcast_to(np.diff(grey, axis=axis - 1), before.shape)
+        differs = before != after
+        before, after, step = before[differs], after[differs], step[differs]
+        edges += sums(before) + sums(after)
+        rise += sums(before, step) - sums(after, step)
+    return edges, rise
+
+
+def _enhancement(grey: Ints, kept: NDArray[np.int16], sums: Callable[..., Floats], mean: Floats) -> Floats:
+    """Return posterior enhancement: how much brighter the strip right below each region is than the region."""
+    depth = grey.shape[0] // 12
+    shadow = np.zeros_like(kept)
+    shadow[:, depth:] = kept[:, :-depth]
+    shadow[kept > 0] = 0
+    place = np.flatnonzero(shadow)
+    under = shadow.ravel()[place]
+    below = sums(under, grey.ravel()[place % grey.size]) / np.maximum(sums(under), 1)
+    enhancement: Floats = np.where(sums(under) > 0, below - mean, 0.0)
+    return enhancement
 
 
 def terms(features: Floats, centre: Floats, spread: Floats) -> Floats:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.util
 import inspect
 
-from ..segmenter import Tags, clone
+from ..parameters import clone
+from ..segmenter import Tags
 from .subject import SkipCheck, Subject, raises, require, require_same_params
 
 

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.phantoms import phantom
-from ..segmenter import Segmenter, clone
+from ..parameters import clone
+from ..segmenter import Segmenter
 
 Images = list[NDArray[np.uint8]]
 Masks = list[NDArray[np.bool_]]

@@ -7,7 +7,6 @@ that is started again ends with the same weights as an unbroken one on the same 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import random
 import time
@@ -21,19 +20,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..files import read_regular, write_atomically
 from .augment import augment
+from .checkpoints import CHECKPOINT, Run, TrainingError, read_checkpoint, write_checkpoint
 from .operating import THRESHOLDS, f1_per_image
-
-CHECKPOINT = "checkpoint.npz"
-MAX_CHECKPOINT_BYTES = 2**31
 
 Teacher = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.float32]]
 """From an image (S, S), uint8, to a probability (S, S), float32; several teachers draw who answers."""
-
-
-class TrainingError(RuntimeError):
-    """Training can't go on; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -87,21 +79,6 @@ class TrainingData:
             for case in self.cases:
                 digest.update(array[case].tobytes())
         return digest.hexdigest()
-
-
-@dataclass
-class Run:
-    """Where a training stands: flat weights by role, and one history row per finished epoch.
-
-    ``reference`` are the validation scores, one per lesion case, of the epoch with the highest mean.
-    """
-
-    epoch: int
-    averaged: list[NDArray[Any]]
-    best: list[NDArray[Any]]
-    best_epoch: int
-    reference: list[float]
-    history: list[dict[str, float]]
 
 
 class Network(Protocol):
@@ -320,56 +297,6 @@ def is_worse(scores: Sequence[float], reference: Sequence[float]) -> bool:
     return bool(difference.mean() < -difference.std() / np.sqrt(len(difference)))
 
 
-def write_checkpoint(path: Path, identity: str, run: Run, model: Any, optimizer: Any) -> None:
-    """Write every variable and the run's state, atomically."""
-    header = {"identity": identity, "epoch": run.epoch, "best_epoch": run.best_epoch,
-              "reference": run.reference, "history": run.history}
-    arrays: dict[str, Any] = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
-    groups: dict[str, Sequence[Any]] = {
-        "weight": model.get_weights(), "averaged": run.averaged, "best": run.best,
-        "optimizer": [np.asarray(v) for v in optimizer.variables],
-    }
-    for name, values in groups.items():
-        arrays.update({f"{name}_{k:04d}": value for k, value in enumerate(values)})
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    write_atomically(path, buffer.getvalue())
-
-
-def read_checkpoint(path: Path, identity: str, model: Any, optimizer: Any) -> Run:
-    """Set model and optimizer from a checkpoint and return the run's state.
-
-    Raises
-    ------
-    TrainingError
-        If the checkpoint is of another recipe, another architecture or other data, or is no checkpoint.
-    """
-    header, groups = _read(path, ("weight", "averaged", "best", "optimizer"))
-    if header["identity"] != identity:
-        raise TrainingError(
-            f"{path}: belongs to a training with other parameters, architecture or data; "
-            "give another checkpoint folder or remove it"
-        )
-    model.set_weights(groups["weight"])
-    for variable, value in zip(optimizer.variables, groups["optimizer"], strict=True):
-        variable.assign(value)
-    return Run(
-        header["epoch"], groups["averaged"], groups["best"], header["best_epoch"],
-        header["reference"], header["history"],
-    )
-
-
-def read_start(path: Path) -> list[NDArray[Any]]:
-    """Return the averaged weights of the epoch that another training's checkpoint keeps.
-
-    Raises
-    ------
-    TrainingError
-        If it is no checkpoint.
-    """
-    return _read(path, ("best",))[1]["best"]
-
-
 def _set_start(model: Any, start: Sequence[NDArray[Any]]) -> None:
     """Set the weights of a model of the same architecture; its size may be another.
 
@@ -385,16 +312,3 @@ def _set_start(model: Any, start: Sequence[NDArray[Any]]) -> None:
             f"shapes, got {len(got)} of others"
         )
     model.set_weights(start)
-
-
-def _read(path: Path, names: Sequence[str]) -> tuple[dict[str, Any], dict[str, list[NDArray[Any]]]]:
-    """Return a checkpoint's header and the arrays of these roles."""
-    try:
-        stream = io.BytesIO(read_regular(path, MAX_CHECKPOINT_BYTES))
-        with np.load(stream, allow_pickle=False) as stored:
-            header = json.loads(stored["header"].tobytes())
-            return header, {
-                name: [stored[key] for key in sorted(stored.files) if key.startswith(f"{name}_")] for name in names
-            }
-    except Exception as error:
-        raise TrainingError(f"{path}: not a training checkpoint ({type(error).__name__}: {error})") from None

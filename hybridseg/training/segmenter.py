@@ -7,9 +7,8 @@ import hashlib
 import importlib.util
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
-from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,21 +18,9 @@ from numpy.typing import NDArray
 from ..images import find_scan
 from ..postprocess import OperatingPoint
 from ..segmenter import Progress, Segmenter, Tags
+from .parameters import check_parameters
 from .working import BLANK_RANGE, is_blank, to_native, to_working
 
-WHOLE = {"size": 32, "epochs": 1, "batch_size": 1, "patience": 1, "random_state": 0, "threads": 1}
-"""Parameters that are integers, and the smallest that each may be."""
-REAL: dict[str, tuple[str, Callable[[float], bool]]] = {
-    "learning_rate": ("be a number above 0", lambda value: 0 < value < float("inf")),
-    "weight_decay": ("be a number of at least 0", lambda value: 0 <= value < float("inf")),
-    "teacher_share": ("lie in [0, 1]", lambda value: 0 <= value <= 1),
-    **{
-        name: ("lie in [0, 1)", lambda value: 0 <= value < 1)
-        for name in ("validation_share", "lesion_free_share", "ema_decay")
-    },
-    "window_share": ("lie in [0, 1]", lambda value: 0 <= value <= 1),
-}
-"""Parameters that are numbers, what each must, and whether a value does."""
 TRAIN_LINE = 'pip install "hybridseg[train]"'
 
 
@@ -148,7 +135,8 @@ class NetworkSegmenter(Segmenter):
         recipe = self._recipe()
         from .augment import STORED_PER_SIDE
         from .cases import WORKING_FILES, hold_out, working_cases
-        from .loop import read_start, train
+        from .checkpoints import read_start
+        from .loop import train
 
         start = read_start(Path(self.start_from)) if self.start_from is not None else None
         teacher, teacher_hash = self._teacher()
@@ -229,24 +217,7 @@ class NetworkSegmenter(Segmenter):
 
     def _check_parameters(self) -> None:
         """Raise ValueError for a parameter of another type or out of its range; a subclass checks its own, too."""
-        values = self.get_params(deep=False)
-        for name, least in WHOLE.items():
-            if isinstance(values[name], bool) or not isinstance(values[name], Integral) or values[name] < least:
-                raise ValueError(f"`{name}` must be an integer of at least {least}, got {values[name]!r}")
-        for name, (text, fits) in REAL.items():
-            if isinstance(values[name], bool) or not isinstance(values[name], Real) or not fits(values[name]):
-                raise ValueError(f"`{name}` must {text}, got {values[name]!r}")
-        per_group = self.images_per_group
-        if per_group is not None and (isinstance(per_group, bool) or not isinstance(per_group, int) or per_group < 1):
-            raise ValueError(f"`images_per_group` must be None or an integer of at least 1, got {per_group!r}")
-        if not isinstance(self.flip_averaging, bool):
-            raise ValueError(f"`flip_averaging` must be True or False, got {self.flip_averaging!r}")
-        for name in ("start_from", "checkpoint_dir"):
-            if not isinstance(values[name], str | None):
-                raise ValueError(f"`{name}` must be None or a path, got {values[name]!r}")
-        teachers = [self.teacher] if isinstance(self.teacher, str) else self.teacher
-        if teachers is not None and not (teachers and all(isinstance(path, str) for path in teachers)):
-            raise ValueError(f"`teacher` must be None, a path or several paths, got {self.teacher!r}")
+        check_parameters(self.get_params(deep=False))
 
     def _check_fittable(self) -> None:
         """Refuse early where training can't work, and have TensorFlow say less at its start."""

@@ -107,16 +107,7 @@ def _features(
     first = op.sub(found.begin, op.mul(line, const(width)))
     n = of_chosen(lengths)
     r = of_chosen(op.mul(lengths, row))
-    # Sums of c and c^2 over the columns of a run, first .. first + length - 1
-    pairs = op.mul(lengths, op.sub(lengths, const(1)))
-    c_run = op.add(op.mul(lengths, first), op.div(pairs, const(2)))
-    squares = op.div(op.mul(pairs, op.sub(op.mul(const(2), lengths), const(1))), const(6))
-    cc_run = op.add(op.add(op.mul(lengths, op.mul(first, first)), op.mul(first, pairs)), squares)
-    c = of_chosen(c_run)
-    own = op.div(op.mul(n, n), const(12, np.float64))
-    rr = op.add(op.sub(op.mul(n, of_chosen(op.mul(lengths, op.mul(row, row)))), op.mul(r, r)), own)
-    cc = op.add(op.sub(op.mul(n, of_chosen(cc_run)), op.mul(c, c)), own)
-    rc = op.sub(op.mul(n, of_chosen(op.mul(row, c_run))), op.mul(r, c))
+    rr, cc, rc = _moments(lengths, row, first, n, r, of_chosen)
     spread = op.sqrt(op.max([op.sub(op.mul(rr, cc), op.mul(rc, rc)), const(1, np.float64)]))
     ellipse = op.div(op.mul(const(4 * np.pi, np.float64), spread), op.mul(n, n))
 
@@ -130,24 +121,9 @@ def _features(
     right = touches(op.equal(op.add(first, lengths), const(width)))
     root = op.sqrt(op.max([n, const(1, np.float64)]))
 
-    depth = height // 12
-    below = op.pad(const(np.zeros((depth + 1, width))), const([0, 0, 0, 0]))
-    under_grey = op.concat([op.slice(grey, const([depth]), const([height]), const([0])), below], axis=0)
-    stack = op.reshape(kept, layered)
-    lower = op.slice(stack, const([depth]), const([height]), const([1]))
-    upper = op.slice(stack, const([0]), const([height - depth]), const([1]))
-    shadow = op.pad(op.and_(upper, op.not_(lower)), const([0, 0, 0, 0, depth + 1, 0]))
-    shadow_n = of_pixels(op.cast(shadow, to=np.int64))
-    shadow_sum = of_pixels(op.where(shadow, under_grey, const(0)))
     some = op.max([n, const(1, np.float64)])
-    everywhere = op.expand(op.pad(grey, const([0, 0, 1, 0])), op.shape(stack))
-    mean = op.div(of_pixels(everywhere), some)
-    dip = op.sub(op.div(shadow_sum, op.max([shadow_n, const(1, np.float64)])), mean)
-    dip = op.where(op.greater(shadow_n, const(0, np.float64)), dip, const(0, np.float64))
-
-    none = op.mul(row, const(0))
-    first_row = op.scatter_elements(op.add(none, const(height)), found.root, row, axis=0, reduction="min")
-    last_row = op.scatter_elements(none, found.root, op.add(row, const(1)), axis=0, reduction="max")
+    dip = _enhancement(op.reshape(kept, layered), grey, of_pixels, some, grid)
+    first_row, last_row = _extremes(found, row, height, chosen)
     total = op.cast(op.reduce_sum(grey, keepdims=False), to=np.float64)
     columns = {
         "log_area": op.log(op.div(some, const(cells, np.float64))),
@@ -157,19 +133,56 @@ def _features(
         "sides": op.div(of_chosen(op.add(left, right)), root),
         "top_edge": op.div(of_chosen(op.mul(lengths, touches(op.equal(row, const(0))))), root),
         "bottom_edge": op.div(of_chosen(op.mul(lengths, touches(op.equal(row, const(height - 1))))), root),
-        "boundary_rise": op.div(
-            op.div(rise, op.max([edges, const(1, np.float64)])), const(FINE, np.float64)
-        ),
+        "boundary_rise": op.div(op.div(rise, op.max([edges, const(1, np.float64)])), const(FINE, np.float64)),
         "below_brightness": op.div(dip, const(FINE, np.float64)),
-        "first_row": op.div(
-            op.cast(op.gather(first_row, chosen, axis=0), to=np.float64), const(height, np.float64)
-        ),
-        "last_row": op.div(
-            op.cast(op.gather(last_row, chosen, axis=0), to=np.float64), const(height, np.float64)
-        ),
+        "first_row": op.div(first_row, const(height, np.float64)),
+        "last_row": op.div(last_row, const(height, np.float64)),
         "image_mean": op.expand(op.div(total, const(cells * FINE, np.float64)), op.shape(chosen)),
     }
     return op.concat([op.unsqueeze(columns[name], const([1])) for name in FEATURES], axis=1)
+
+
+def _extremes(found: Components, row: Var, height: int, chosen: Var) -> tuple[Var, Var]:
+    """Return each chosen component's first row, and the one after its last: float64 [K]."""
+    none = op.mul(row, const(0))
+    first = op.scatter_elements(op.add(none, const(height)), found.root, row, axis=0, reduction="min")
+    last = op.scatter_elements(none, found.root, op.add(row, const(1)), axis=0, reduction="max")
+    first, last = (op.cast(op.gather(rows, chosen, axis=0), to=np.float64) for rows in (first, last))
+    return first, last
+
+
+def _moments(
+    lengths: Var, row: Var, first: Var, n: Var, r: Var, of_chosen: Callable[[Var], Var]
+) -> tuple[Var, Var, Var]:
+    """Return n^2 times the second central moments over rows, over columns, and mixed; ``r`` is the sum of the rows."""
+    # Sums of c and c^2 over the columns of a run, first .. first + length - 1
+    pairs = op.mul(lengths, op.sub(lengths, const(1)))
+    c_run = op.add(op.mul(lengths, first), op.div(pairs, const(2)))
+    squares = op.div(op.mul(pairs, op.sub(op.mul(const(2), lengths), const(1))), const(6))
+    cc_run = op.add(op.add(op.mul(lengths, op.mul(first, first)), op.mul(first, pairs)), squares)
+    c = of_chosen(c_run)
+    own = op.div(op.mul(n, n), const(12, np.float64))
+    rr = op.add(op.sub(op.mul(n, of_chosen(op.mul(lengths, op.mul(row, row)))), op.mul(r, r)), own)
+    cc = op.add(op.sub(op.mul(n, of_chosen(cc_run)), op.mul(c, c)), own)
+    rc = op.sub(op.mul(n, of_chosen(op.mul(row, c_run))), op.mul(r, c))
+    return rr, cc, rc
+
+
+def _enhancement(stack: Var, grey: Var, of_pixels: Callable[[Var], Var], size: Var, grid: tuple[int, int]) -> Var:
+    """Return how much brighter the strip right below each component is than the component, of ``size`` cells."""
+    height, width = grid
+    depth = height // 12
+    below = op.pad(const(np.zeros((depth + 1, width))), const([0, 0, 0, 0]))
+    under_grey = op.concat([op.slice(grey, const([depth]), const([height]), const([0])), below], axis=0)
+    lower = op.slice(stack, const([depth]), const([height]), const([1]))
+    upper = op.slice(stack, const([0]), const([height - depth]), const([1]))
+    shadow = op.pad(op.and_(upper, op.not_(lower)), const([0, 0, 0, 0, depth + 1, 0]))
+    shadow_n = of_pixels(op.cast(shadow, to=np.int64))
+    shadow_sum = of_pixels(op.where(shadow, under_grey, const(0)))
+    everywhere = op.expand(op.pad(grey, const([0, 0, 1, 0])), op.shape(stack))
+    mean = op.div(of_pixels(everywhere), size)
+    dip = op.sub(op.div(shadow_sum, op.max([shadow_n, const(1, np.float64)])), mean)
+    return op.where(op.greater(shadow_n, const(0, np.float64)), dip, const(0, np.float64))
 
 
 def _boundary(layers: Var, grey: Var, grid: tuple[int, int]) -> tuple[Var, Var]:

@@ -100,35 +100,8 @@ def run_plan(
         left = [cell for cell in mine if _is_left(folder, cell)]
         description = read_description(folder) if folder.description.exists() else describe_plan(plan)
         if left:
-            broken_off = any(each.get("end") == "" for each in description["sessions"][-1:])
-            session: dict[str, Any] = {
-                "command": list(command),
-                "jobs": jobs,
-                **({"cluster": cluster} if cluster else {}),
-                "start": now(),
-                "end": "",
-                **describe_machine(),
-            }
-            description["sessions"].append(session)
-            write_json(folder.description, description)
             tell = _Teller(progress, _count(folder, mine), sum(len(cell.test) for cell in mine))
-            if jobs == 1 and not cluster and not broken_off:
-                for cell in left:
-                    run_cell(folder, plan, cell, reader, tell.for_cell(count_rows(folder.cell(cell.file_stem))))
-            else:  # what ended the last session may have been a method that takes its process with it
-
-                def note(name: str, text: str) -> None:
-                    if name == "deaths" or text not in session.get(name, ()):
-                        session.setdefault(name, []).append(text)
-                        write_json(folder.description, description)
-
-                context = folder, replace(plan, methods=(), cells=())
-                workers: Workers = (
-                    ClusterWorkers(_work, context, cluster) if cluster
-                    else LocalWorkers(_work, context, jobs, usable_cores())
-                )  # fmt: skip
-                _run_with(workers, folder, plan, left, tell, note)
-            session["end"] = now()
+            _run_session(folder, plan, left, description, reader, tell, jobs=jobs, cluster=cluster, command=command)
         write_json(folder.description, description)
         places = [(cell.method.spec, cell.fold, case_id) for cell in plan.cells for case_id in cell.test]
         order = {place: number for number, place in enumerate(places)}
@@ -137,6 +110,41 @@ def run_plan(
         records.sort(key=lambda row: order.get((row.method, row.fold, row.case_id), len(order)))
         write_atomically(folder.root / "cases.csv", records_csv(records).encode())
     return records
+
+
+def _run_session(
+    folder: RunFolder, plan: Plan, left: list[Cell], description: dict[str, Any], reader: CaseReader, tell: _Teller, *,
+    jobs: int, cluster: str, command: Sequence[str],
+) -> None:
+    """Run cells, here or in other processes; the description has a new session with its beginning and end."""
+    broken_off = any(each.get("end") == "" for each in description["sessions"][-1:])
+    session: dict[str, Any] = {
+        "command": list(command),
+        "jobs": jobs,
+        **({"cluster": cluster} if cluster else {}),
+        "start": now(),
+        "end": "",
+        **describe_machine(),
+    }
+    description["sessions"].append(session)
+    write_json(folder.description, description)
+    if jobs == 1 and not cluster and not broken_off:
+        for cell in left:
+            run_cell(folder, plan, cell, reader, tell.for_cell(count_rows(folder.cell(cell.file_stem))))
+    else:  # what ended the last session may have been a method that takes its process with it
+
+        def note(name: str, text: str) -> None:
+            if name == "deaths" or text not in session.get(name, ()):
+                session.setdefault(name, []).append(text)
+                write_json(folder.description, description)
+
+        context = folder, replace(plan, methods=(), cells=())
+        workers: Workers = (
+            ClusterWorkers(_work, context, cluster) if cluster
+            else LocalWorkers(_work, context, jobs, usable_cores())
+        )  # fmt: skip
+        _run_with(workers, folder, plan, left, tell, note)
+    session["end"] = now()
 
 
 def _shard(plan: Plan, shard: tuple[int, int] | None) -> list[Cell]:

@@ -22,11 +22,11 @@ def _mean(values: Sequence[float] | NDArray[np.float64]) -> float | None:
     return float(np.mean(values)) if len(values) else None
 
 
-def _interval(values: Sequence[float], groups: Sequence[str]) -> tuple[float | None, float | None]:
-    if not values:
-        return None, None
-    interval = image_mean(values, groups)
-    return interval.low, interval.high
+def _with_interval(name: str, values: Sequence[float], groups: Sequence[str]) -> dict[str, Any]:
+    """Return a mean and the ends of its interval, as `MethodSummary` names them."""
+    interval = image_mean(values, groups) if values else None
+    low, high = (interval.low, interval.high) if interval else (None, None)
+    return {name: _mean(values), f"{name}_low": low, f"{name}_high": high}
 
 
 def _counts(row: Record) -> Counts:
@@ -76,8 +76,6 @@ def _summarize_method(run: StoredRun, method: dict[str, Any], empty: float | Non
     distances = [record.hd95_px for record in lesion if record.hd95_px is not None]
     distances_mm = [record.hd95_mm for record in lesion if record.hd95_mm is not None]
     cells = [cell for cell in description["cells"] if cell["method"] == method["spec"]]
-    iou_low, iou_high = _interval(ious, groups)
-    f1_low, f1_high = _interval(f1s, groups)
     return MethodSummary(
         method=method["spec"],
         as_given=method["as_given"],
@@ -87,12 +85,8 @@ def _summarize_method(run: StoredRun, method: dict[str, Any], empty: float | Non
         lesion_images=len(lesion),
         scenes=len(set(groups)),
         lesion_free_images=len(free),
-        iou=_mean(ious),
-        iou_low=iou_low,
-        iou_high=iou_high,
-        f1=_mean(f1s),
-        f1_low=f1_low,
-        f1_high=f1_high,
+        **_with_interval("iou", ious, groups),
+        **_with_interval("f1", f1s, groups),
         scene_iou=_mean(group_means(ious, groups)),
         scene_f1=_mean(group_means(f1s, groups)),
         pooled_iou=iou(pooled) if lesion else None,

@@ -129,16 +129,7 @@ def list_sorted(root: Path, files: Sorted) -> Listing:
             f"{layout.name} is incomplete: {len(absent)} of the {len(rows)} images that {rows.name} lists are missing, "
             f"for example {printable(absent[0], 99)}"
         )
-    cases.sort(key=lambda case: natural_key(case.case_id))
-    patients = any("patient" in case.facts for case in cases)
-    joined = _sharing_an_image(cases) if patients else []
-    dataset = Dataset(
-        root.resolve().name,
-        tuple(_joined(cases, joined)),
-        f"{layout.name}'s patients" if patients else GROUPS_ALONE,
-        layout=layout.name,
-        folds=_folds(files, cases),
-    )
+    dataset, joined = _dataset(root, files, cases)
     return Listing(
         dataset,
         images_without_mask=tuple(without),
@@ -151,6 +142,22 @@ def list_sorted(root: Path, files: Sorted) -> Listing:
         other_size=tuple(other_size),
         joined=tuple(joined),
     )
+
+
+def _dataset(root: Path, files: Sorted, cases: list[FileCase]) -> tuple[Dataset, list[tuple[str, str]]]:
+    """Return the cases as a data set, and which of them are one patient's since they share an image."""
+    layout = files.layout
+    cases.sort(key=lambda case: natural_key(case.case_id))
+    patients = any("patient" in case.facts for case in cases)
+    joined = _sharing_an_image(cases) if patients else []
+    dataset = Dataset(
+        root.resolve().name,
+        tuple(_joined(cases, joined)),
+        f"{layout.name}'s patients" if patients else GROUPS_ALONE,
+        layout=layout.name,
+        folds=_folds(files, cases),
+    )
+    return dataset, joined
 
 
 class _Rows(dict[str, dict[str, str]]):

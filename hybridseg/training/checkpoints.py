@@ -1,0 +1,102 @@
+"""Checkpoints of a training: every variable and where it stands, in one file that is whole or not there."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..files import read_regular, write_atomically
+
+CHECKPOINT = "checkpoint.npz"
+
+
+MAX_CHECKPOINT_BYTES = 2**31
+
+
+class TrainingError(RuntimeError):
+    """Training can't go on; the message says why and what to do."""
+
+
+@dataclass
+class Run:
+    """Where a training stands: flat weights by role, and one history row per finished epoch.
+
+    ``reference`` are the validation scores, one per lesion case, of the epoch with the highest mean.
+    """
+
+    epoch: int
+    averaged: list[NDArray[Any]]
+    best: list[NDArray[Any]]
+    best_epoch: int
+    reference: list[float]
+    history: list[dict[str, float]]
+
+
+def write_checkpoint(path: Path, identity: str, run: Run, model: Any, optimizer: Any) -> None:
+    """Write every variable and the run's state, atomically."""
+    header = {"identity": identity, "epoch": run.epoch, "best_epoch": run.best_epoch,
+              "reference": run.reference, "history": run.history}
+    arrays: dict[str, Any] = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
+    groups: dict[str, Sequence[Any]] = {
+        "weight": model.get_weights(), "averaged": run.averaged, "best": run.best,
+        "optimizer": [np.asarray(v) for v in optimizer.variables],
+    }
+    for name, values in groups.items():
+        arrays.update({f"{name}_{k:04d}": value for k, value in enumerate(values)})
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    write_atomically(path, buffer.getvalue())
+
+
+def read_checkpoint(path: Path, identity: str, model: Any, optimizer: Any) -> Run:
+    """Set model and optimizer from a checkpoint and return the run's state.
+
+    Raises
+    ------
+    TrainingError
+        If the checkpoint is of another recipe, another architecture or other data, or is no checkpoint.
+    """
+    header, groups = _read(path, ("weight", "averaged", "best", "optimizer"))
+    if header["identity"] != identity:
+        raise TrainingError(
+            f"{path}: belongs to a training with other parameters, architecture or data; "
+            "give another checkpoint folder or remove it"
+        )
+    model.set_weights(groups["weight"])
+    for variable, value in zip(optimizer.variables, groups["optimizer"], strict=True):
+        variable.assign(value)
+    return Run(
+        header["epoch"], groups["averaged"], groups["best"], header["best_epoch"],
+        header["reference"], header["history"],
+    )
+
+
+def read_start(path: Path) -> list[NDArray[Any]]:
+    """Return the averaged weights of the epoch that another training's checkpoint keeps.
+
+    Raises
+    ------
+    TrainingError
+        If it is no checkpoint.
+    """
+    return _read(path, ("best",))[1]["best"]
+
+
+def _read(path: Path, names: Sequence[str]) -> tuple[dict[str, Any], dict[str, list[NDArray[Any]]]]:
+    """Return a checkpoint's header and the arrays of these roles."""
+    try:
+        stream = io.BytesIO(read_regular(path, MAX_CHECKPOINT_BYTES))
+        with np.load(stream, allow_pickle=False) as stored:
+            header = json.loads(stored["header"].tobytes())
+            return header, {
+                name: [stored[key] for key in sorted(stored.files) if key.startswith(f"{name}_")] for name in names
+            }
+    except Exception as error:
+        raise TrainingError(f"{path}: not a training checkpoint ({type(error).__name__}: {error})") from None
