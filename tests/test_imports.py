@@ -21,7 +21,7 @@ HEAVY = (
 GROUND = {"version", "guests", "limits", "files", "text", "validation", "parameters", "postprocess"}
 # Room -> rooms that it may import beside the ground.
 MAY = {
-    **dict.fromkeys(GROUND, set()),
+    **{name: set() for name in GROUND},
     "images": set(),
     "metrics": set(),
     "processes": set(),

@@ -23,8 +23,8 @@ def models(copy: str | None, output: Path | None, overwrite: bool) -> None:
     if (copy is None) != (output is None):
         raise click.UsageError("--copy NAME and -o DIR belong together")
     if copy is not None and output is not None:
-        for path in copy_shipped(copy, output, overwrite=overwrite):
-            click.echo(path)
+        for copied in copy_shipped(copy, output, overwrite=overwrite):
+            click.echo(copied)
         return
     rows = []
     for card in cards():
