@@ -1,4 +1,4 @@
-"""`benchmarks/failures.py` on five counts typed by hand, one of each cause."""
+"""`benchmarks/accuracy/failures.py` on five counts typed by hand, one of each cause."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "failures.py"
+SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "accuracy" / "failures.py"
 
 
 def test_one_of_each_cause(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Some hundred mutated inputs a format; `benchmarks/fuzz.py` runs ten thousand."""
+"""Some hundred mutated inputs a format; `benchmarks/fuzz/fuzz.py` runs ten thousand."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
+SCRIPTS = Path(__file__).resolve().parents[1] / "benchmarks" / "fuzz"
+sys.path.insert(0, str(SCRIPTS))
 
 import fuzz  # noqa: E402
 
@@ -21,7 +21,7 @@ def test_no_mutated_input_breaks_a_reader(tmp_path: Path) -> None:
         names -= {"dicom", "mask"}
     formats = [f"--format={name}" for name in sorted(names)]
     done = subprocess.run(
-        [sys.executable, str(BENCHMARKS / "fuzz.py"), "--inside", "--count", "100", "--failures", "kept", *formats],
+        [sys.executable, str(SCRIPTS / "fuzz.py"), "--inside", "--count", "100", "--failures", "kept", *formats],
         capture_output=True, text=True, check=False, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -55,7 +55,7 @@ def test_broken_readers_are_caught(tmp_path: Path) -> None:
     for number, broken in enumerate(BROKEN):
         kept = str(tmp_path / f"kept{number}")
         code += f"{broken}\nfuzz.TARGETS['bmp'] = reader\nprint(fuzz.fuzz('bmp', 2, 0, Path({kept!r}))['failed'])\n"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=BENCHMARKS)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=SCRIPTS)
     assert done.stdout == "2\n" * len(BROKEN), done.stderr
     for number, reason in enumerate(BROKEN.values()):
         said = [line for line in done.stderr.splitlines() if f"kept{number}" in line]

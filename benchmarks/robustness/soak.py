@@ -1,6 +1,6 @@
 """A soak: many images through one `segment`, with its resident memory watched.
 
-    python benchmarks/soak.py --data Dataset_BUSI_with_GT --images 20000 -o benchmarks/results/soak.md
+    python benchmarks/robustness/soak.py --data Dataset_BUSI_with_GT --images 20000 -o benchmarks/results/soak.md
 
 The folder's images are taken again and again under new names. Memory counts as flat if, after the first 500 masks, it
 never rises more than 5 % above what it was then.
@@ -68,8 +68,8 @@ def main(data: Path, images: int, method: str, output: Path) -> None:
     steps = [(done, mb) for done, mb in curve if done in (100, WARM) or done % (images // 10) == 0]
     output.write_text("\n".join([
         f"# {images:,} images through one `segment`", "",
-        f"`python benchmarks/soak.py --data Dataset_BUSI_with_GT --images {images} -m {method} -o {output}`; "
-        f"{describe_machine()['cpu']}, {seconds / 60:.0f} minutes, every image has its mask.", "",
+        f"`python benchmarks/robustness/soak.py --data Dataset_BUSI_with_GT --images {images} -m {method} "
+        f"-o {output}`; {describe_machine()['cpu']}, {seconds / 60:.0f} minutes, every image has its mask.", "",
         "| images | resident, MiB |", "|---:|---:|", *(f"| {done:,} | {mb:.1f} |" for done, mb in steps), "",
         f"After {WARM} images {first:.1f} MiB, at most {highest:.1f} MiB later: {highest / first - 1:+.1%} "
         f"(bound: {BOUND - 1:+.0%}).",

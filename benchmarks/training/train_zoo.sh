@@ -1,7 +1,7 @@
 #!/bin/sh
 # All that makes the two models that ship, their cards and the counts behind them, from BUSI:
 #
-#     sh benchmarks/train_zoo.sh Dataset_BUSI_with_GT runs
+#     sh benchmarks/training/train_zoo.sh Dataset_BUSI_with_GT runs
 #
 # Thirty trainings: two seeds of two stages and `unet-tiny`, each on all images but one fold, five times, and on all of
 # them. Six hours on two cores. Killed, it goes on where it was when started again. The last two steps time: let

@@ -1,9 +1,9 @@
 """Train the U-Net on one or several hospitals: one published fold of each held out, or all for a model that ships.
 
-    python benchmarks/train_unet.py --data Dataset_BUSI_with_GT --data BUSBRA --fold 0 -o runs/unet \\
+    python benchmarks/training/train_unet.py --data Dataset_BUSI_with_GT --data BUSBRA --fold 0 -o runs/unet \\
         --set "unet[epochs=26,images_per_group=1,validation_share=0.05]"
     hybridseg export runs/unet/fold0.hybridseg -o runs/unet/fold0.onnx
-    python benchmarks/train_unet.py --data Dataset_BUSI_with_GT --data BUSBRA --fold 0 -o runs/tiny \\
+    python benchmarks/training/train_unet.py --data Dataset_BUSI_with_GT --data BUSBRA --fold 0 -o runs/tiny \\
         --teacher runs/unet/fold0.onnx --set "unet[encoder=efficientnet-lite0-short,images_per_group=1]"
 
 BUSI has the published grouped split, other data the five folds that their authors publish. Fold k of all of them is

@@ -1,6 +1,6 @@
 """How many images an hour: the stages of `segment`, processes of one machine, a Dask cluster, and what follows.
 
-    python benchmarks/throughput.py --data Dataset_BUSI_with_GT -o benchmarks/results/throughput.md
+    python benchmarks/speed/throughput.py --data Dataset_BUSI_with_GT -o benchmarks/results/throughput.md
 
 Each rate is that of a whole command, start and end included, over the images of the folder (masks go to a folder that
 is thrown away). The last part reckons from these costs. Run it when nothing else runs: it times.
@@ -140,8 +140,8 @@ def main(data: Path, output: Path) -> None:
     units = IMAGES / MAX_UNIT
     output.write_text("\n".join([
         "# Throughput of `segment`", "",
-        f"`python benchmarks/throughput.py --data Dataset_BUSI_with_GT -o {output}`: {len(files)} images of BUSI's "
-        f"development part, method `unet`, {machine['cpu']}, {cores} cores.", "",
+        f"`python benchmarks/speed/throughput.py --data Dataset_BUSI_with_GT -o {output}`: {len(files)} images of "
+        f"BUSI's development part, method `unet`, {machine['cpu']}, {cores} cores.", "",
         "## One image, one process, one thread", "",
         "| stage | median ms |", "|---|---:|",
         *(f"| {name} | {value:.1f} |" for name, value in stage.items()),

@@ -1,6 +1,6 @@
 """Make one of the models that ship: the exported file, and its card as JSON and Markdown.
 
-    python benchmarks/make_zoo.py unet runs/unet/all.hybridseg --data Dataset_BUSI_with_GT \\
+    python benchmarks/training/make_zoo.py unet runs/unet/all.hybridseg --data Dataset_BUSI_with_GT \\
         --counts runs/unet/fold0.csv --counts runs/unet/fold1.csv
 
 What train_zoo.sh does at its end. The scores are those of the same trainings with a fold held out (``--counts``, by
@@ -33,7 +33,7 @@ from hybridseg.processes.machine import describe_machine
 from hybridseg.training.cases import hold_out
 from hybridseg.unet.segmenter import UNetSegmenter
 
-PACKAGE = Path(__file__).resolve().parent.parent / "hybridseg"
+PACKAGE = Path(__file__).resolve().parents[2] / "hybridseg"
 ZOO = PACKAGE / "zoo"
 SPLIT_FILE = PACKAGE / "data" / "busi_split.csv"
 SPLIT = "hybridseg's grouped BUSI split, hybridseg/data/busi_split.csv: trained on all five folds"
@@ -106,7 +106,7 @@ def main(*, name: str, model_path: Path, counts: tuple[Path, ...], data: str) ->
             "images": len(dataset), "groups": len(set(dataset.groups)), "content_sha256": dataset.content_hash(),
         },
         "split": split,
-        "training": {"command": "sh benchmarks/train_zoo.sh Dataset_BUSI_with_GT runs",
+        "training": {"command": "sh benchmarks/training/train_zoo.sh Dataset_BUSI_with_GT runs",
                      "params": model.get_params(deep=False), "how": HOW[name]},
         "operating_point": asdict(model.current_operating_point),
         "scores": scores,

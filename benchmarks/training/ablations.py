@@ -1,8 +1,9 @@
 """What each part of the U-Net's training is worth: one line per variant, on a held-out fold, against the reference.
 
-    python benchmarks/train_unet.py --data Dataset_BUSI_with_GT --fold 0 -o runs/first
-    python benchmarks/train_unet.py --data Dataset_BUSI_with_GT --fold 0 -o runs/scratch --set "unet[pretrained=False]"
-    python benchmarks/ablations.py --data Dataset_BUSI_with_GT --fold 0 --reference runs/first \\
+    python benchmarks/training/train_unet.py --data Dataset_BUSI_with_GT --fold 0 -o runs/first
+    python benchmarks/training/train_unet.py --data Dataset_BUSI_with_GT --fold 0 -o runs/scratch \\
+        --set "unet[pretrained=False]"
+    python benchmarks/training/ablations.py --data Dataset_BUSI_with_GT --fold 0 --reference runs/first \\
         --variant "encoder from scratch=runs/scratch" -o benchmarks/results/ablations.md
 
 Without flip averaging and without weight averaging are made from the reference and its checkpoint. Every variant gets
@@ -87,8 +88,8 @@ def main(data: str, fold: int, reference: Path, variants: tuple[str, ...], outpu
         "other numbers where cross_fit.py chose.", "",
         "| variant | IoU | F1 | IoU against the reference | lesion images without a mask | lesion-free with one |",
         "|---|---|---:|---|---:|---:|", *rows, "",
-        f"`python benchmarks/ablations.py --data Dataset_BUSI_with_GT --fold {fold} --reference {reference} {options} "
-        f"-o {output}`",
+        f"`python benchmarks/training/ablations.py --data Dataset_BUSI_with_GT --fold {fold} --reference {reference} "
+        f"{options} -o {output}`",
     ]) + "\n")  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """How long a model takes from process start to the mask on disk, beside what importing its runtime takes.
 
-    python benchmarks/start.py -o benchmarks/results/start.md
+    python benchmarks/speed/start.py -o benchmarks/results/start.md
 
 Fresh processes in turn, onnxruntime's telemetry off in all of them: `python -c "import numpy, PIL, onnxruntime"`, then
 `hybridseg segment` of a 470 x 560 PNG with each model, again and again; medians of wall and CPU time (user and system),
@@ -101,7 +101,7 @@ def main(output: Path | None, rounds: int) -> None:
                 cost = measure(command, folder)
                 if turn:  # the first round fills caches
                     costs[what].append(cost)
-    page = table(costs, f"python benchmarks/start.py --rounds {rounds}{f' -o {output}' if output else ''}")
+    page = table(costs, f"python benchmarks/speed/start.py --rounds {rounds}{f' -o {output}' if output else ''}")
     print(page)
     if output:
         output.write_text(page)

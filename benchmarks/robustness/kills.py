@@ -1,6 +1,6 @@
 """kill -9 at random moments of bench, segment and fit: what is on disk is whole, and the end is an unbroken run's.
 
-    python benchmarks/kills.py --kills 100 -o benchmarks/results/kills.md
+    python benchmarks/robustness/kills.py --kills 100 -o benchmarks/results/kills.md
 
 Each command is started, killed after a random time, looked at, and started again until it has been killed as often as
 asked and then ends by itself; `bench` and `segment` by turns with one process and with two. After every kill each file
@@ -174,7 +174,7 @@ def main(kills: int, seed: int, only: str | None, output: Path | None) -> None:
                 print(found[-1], flush=True)
     lines = [
         "# kill -9 at random moments", "",
-        f"`python benchmarks/kills.py --kills {kills} --seed {seed}`; {describe_machine()['cpu']}", "",
+        f"`python benchmarks/robustness/kills.py --kills {kills} --seed {seed}`; {describe_machine()['cpu']}", "",
         "| " + " | ".join(found[0]) + " |", "|---|" + "---:|" * (len(found[0]) - 1),
         *("| " + " | ".join(map(str, row.values())) + " |" for row in found), "",
         "After each kill every file under a final name was whole (pictures decode, models open, JSON parses; the last "

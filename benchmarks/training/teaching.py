@@ -1,8 +1,9 @@
 """What more training, the mean of several trainings and a student of theirs are worth, on all five folds.
 
-    python benchmarks/cross_fit.py --data Dataset_BUSI_with_GT runs/seed-0 -o runs/one
-    python benchmarks/cross_fit.py --data Dataset_BUSI_with_GT runs/seed-0 runs/seed-1 -o runs/unet
-    python benchmarks/teaching.py "one training=runs/one" "mean of two=runs/unet" -o benchmarks/results/teaching.md
+    python benchmarks/training/cross_fit.py --data Dataset_BUSI_with_GT runs/seed-0 -o runs/one
+    python benchmarks/training/cross_fit.py --data Dataset_BUSI_with_GT runs/seed-0 runs/seed-1 -o runs/unet
+    python benchmarks/training/teaching.py "one training=runs/one" "mean of two=runs/unet" \\
+        -o benchmarks/results/teaching.md
 
 Each line is a folder with train_unet.py's or cross_fit.py's counts of all folds or some; each is compared with the
 first on the images that both have. Counts are copied beside the page, into ``counts/``.
@@ -64,7 +65,7 @@ def main(lines: tuple[str, ...], note: str, output: Path) -> None:
         "scenes; p: sign flips of scenes, of each line alone. Operating points by cross_fit.py.", "",
         *([note, ""] if note else []),
         *markdown_table(header, rows), "",
-        f"`python benchmarks/teaching.py {' '.join(repr(line) for line in lines)}"
+        f"`python benchmarks/training/teaching.py {' '.join(repr(line) for line in lines)}"
         f"{' --note ...' if note else ''} -o {output}`",
     ]) + "\n")  # fmt: skip
     print(output.read_text())

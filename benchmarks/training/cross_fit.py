@@ -1,7 +1,7 @@
 """Choose operating points on held-out cases, score what was held out, and test where nothing was learned.
 
-    python benchmarks/train_unet.py --data Dataset_BUSI_with_GT --data BUSBRA --fold 0 -o runs/unet
-    python benchmarks/cross_fit.py runs/unet --data Dataset_BUSI_with_GT --data BUSBRA --test BUS-UCLM \\
+    python benchmarks/training/train_unet.py --data Dataset_BUSI_with_GT --data BUSBRA --fold 0 -o runs/unet
+    python benchmarks/training/cross_fit.py runs/unet --data Dataset_BUSI_with_GT --data BUSBRA --test BUS-UCLM \\
         --ship fold0 -o runs/unet-scores
 
 A training holds out too few lesion-free images to place the presence decision. So the cases of every held-out fold are

@@ -1,6 +1,6 @@
 """What the classical methods cost: time per image as Python and as a file, and what fitting them on one fold takes.
 
-    python benchmarks/classical_cost.py --data Dataset_BUSI_with_GT -o benchmarks/results/classical_cost.md
+    python benchmarks/speed/classical_cost.py --data Dataset_BUSI_with_GT -o benchmarks/results/classical_cost.md
 
 Each method is fitted on the training part of fold 0 in a process of its own, which tells seconds and peak memory. Then
 it is timed in fresh processes on one thread, decoded pixels to mask, on test images brought to 560x470; the table has
@@ -63,8 +63,8 @@ def main(data: str, images: int, train_on: int | None, output: Path | None) -> N
     machine = describe_machine()
     page = "\n".join([
         "# Time and memory of the classical methods", "",
-        f"`python benchmarks/classical_cost.py --data Dataset_BUSI_with_GT{f' -o {output}' if output else ''}`. Aims, "
-        "one thread, as Python and as a file: Otsu 15 and 30 ms, watershed 60 and 150 ms, forest 400 and 300 ms; "
+        f"`python benchmarks/speed/classical_cost.py --data Dataset_BUSI_with_GT{f' -o {output}' if output else ''}`. "
+        "Aims, one thread, as Python and as a file: Otsu 15 and 30 ms, watershed 60 and 150 ms, forest 400 and 300 ms; "
         "fitting the forest 300 s and 4096 MiB.", "",
         f"Median of {len(timed)} images of {SIZE[0]}x{SIZE[1]}, one thread, fresh processes; fitted on {train_on or ''}"
         f"{' of ' if train_on else ''}{len(fold.train)} images of BUSI's fold 0. {machine['cpu']}.", "",

@@ -1,6 +1,6 @@
 """How well near-duplicates are found: against a list of known pairs, and against the published folds.
 
-    python benchmarks/near_duplicates.py --data Dataset_BUSI_with_GT --known busi_near_duplicate_pairs.csv \\
+    python benchmarks/accuracy/near_duplicates.py --data Dataset_BUSI_with_GT --known busi_near_duplicate_pairs.csv \\
         -o benchmarks/results/near_duplicates.md --sheet pairs.png
 
 The list has columns ``image_a,image_b``. A pair that isn't on it counts as known where the list's pairs join it
@@ -69,8 +69,8 @@ def main(data: str, known: Path, sheet: Path | None, output: Path) -> None:
         f"| seconds, nothing changed | {again:.1f} |", "",
         *(f"- not on the list: {p.case_a} ~ {p.case_b}, {p.score:.2f}" for p in unknown),
         f"Machine: {machine['cpu']}, {machine['usable_cores']} cores, {machine['system']}. Command: "
-        "`python benchmarks/near_duplicates.py --data Dataset_BUSI_with_GT --known busi_near_duplicate_pairs.csv "
-        "-o benchmarks/results/near_duplicates.md --sheet pairs.png`", "",
+        "`python benchmarks/accuracy/near_duplicates.py --data Dataset_BUSI_with_GT --known "
+        "busi_near_duplicate_pairs.csv -o benchmarks/results/near_duplicates.md --sheet pairs.png`", "",
     ]))
     print(output.read_text())
 

@@ -1,6 +1,6 @@
 """Cost of the models that ship beside networks that a person would pick instead, in one go on one machine.
 
-    OMP_NUM_THREADS=1 python benchmarks/peers.py -o benchmarks/results/peers.md
+    OMP_NUM_THREADS=1 python benchmarks/speed/peers.py -o benchmarks/results/peers.md
 
 The peers are built from their published descriptions, at 256 x 256, with random weights: cost doesn't depend on them.
 Each is exported as the models that ship are (resizing, network, operating point in one ONNX file) and timed in a fresh
@@ -22,7 +22,7 @@ from hybridseg.postprocess import OperatingPoint
 from hybridseg.processes.machine import describe_machine
 
 SIZE = 256
-ZOO = Path(__file__).resolve().parent.parent / "hybridseg" / "zoo"
+ZOO = Path(__file__).resolve().parents[2] / "hybridseg" / "zoo"
 
 
 def plain_unet(channels: int = 64) -> Any:
@@ -132,7 +132,7 @@ def main(output: Path) -> None:
         "", "| file | parameters (M) | multiply-adds (G) | MB | ms, median | ms, p95 | resident MiB |",
         "|---|---|---|---|---|---|---|", *rows, "",
         f"Machine: {machine['cpu']}, {machine['system']}; {versions}.", "",
-        "Command: `OMP_NUM_THREADS=1 python benchmarks/peers.py -o benchmarks/results/peers.md`", "",
+        "Command: `OMP_NUM_THREADS=1 python benchmarks/speed/peers.py -o benchmarks/results/peers.md`", "",
     ]))
 
 

@@ -1,6 +1,6 @@
 """A method that recognises and doesn't understand: it answers with the mask of the most similar training image.
 
-    hybridseg bench --data Dataset_BUSI_with_GT -m benchmarks/nearest.py:NearestSegmenter
+    hybridseg bench --data Dataset_BUSI_with_GT -m benchmarks/accuracy/nearest.py:NearestSegmenter
 
 On a split without copies it is a poor segmenter; on one with copies it is a good one. See leak_study.py.
 """

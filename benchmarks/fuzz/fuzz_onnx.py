@@ -1,6 +1,6 @@
 """Describe, load and run damaged ONNX files: each must end in a mask or in one line that says what is wrong.
 
-    python benchmarks/fuzz_onnx.py model.onnx... --count 10000 -o benchmarks/results/fuzz_onnx.md
+    python benchmarks/fuzz/fuzz_onnx.py model.onnx... --count 10000 -o benchmarks/results/fuzz_onnx.md
 
 A mutant that ends otherwise is kept in the folder ``fuzz-failures``. Mutants run in child processes, so that one that
 crashes, hangs or takes too much memory is named and the others go on.
@@ -146,7 +146,7 @@ def _page(options: argparse.Namespace, counts: dict[str, int]) -> str:
     names = " ".join(path.name for path in options.seeds)
     return "\n".join([
         "# Damaged ONNX files", "",
-        f"`python benchmarks/fuzz_onnx.py {names} --count {options.count} --seed {options.seed}`; "
+        f"`python benchmarks/fuzz/fuzz_onnx.py {names} --count {options.count} --seed {options.seed}`; "
         f"{describe_machine()['cpu']}", "",
         "| " + " | ".join(counts) + " |", "|" + "---:|" * len(counts),
         "| " + " | ".join(map(str, counts.values())) + " |", "",

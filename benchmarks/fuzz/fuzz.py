@@ -1,7 +1,7 @@
 """Mutated files into every reader: no exception but the documented ones, no hang, no memory, no file elsewhere.
 
-    python benchmarks/fuzz.py --count 10000 -o benchmarks/results/fuzz.md
-    python benchmarks/fuzz.py --format dicom --seed 7 --only 1234     # one input again
+    python benchmarks/fuzz/fuzz.py --count 10000 -o benchmarks/results/fuzz.md
+    python benchmarks/fuzz/fuzz.py --format dicom --seed 7 --only 1234     # one input again
 
 The corpus is ``tests/corpus``; ``--make-corpus`` writes it anew. Each format runs in a process of its own, so that
 memory is its own. An input that fails is kept in ``fuzz-failures``.
@@ -29,7 +29,7 @@ from typing import Any
 from fuzz_mutations import mutate, mutate_inside
 from fuzz_targets import TARGETS, check_message, documented
 
-CORPUS = Path(__file__).resolve().parents[1] / "tests" / "corpus"
+CORPUS = Path(__file__).resolve().parents[2] / "tests" / "corpus"
 HANG_SECONDS = 10
 MAX_RSS_MIB = 2048
 
@@ -251,7 +251,7 @@ def _report(lines: list[str], asked: argparse.Namespace) -> str:
     machine = describe_machine()
     return "\n".join([
         "# Mutated inputs", "",
-        f"`python benchmarks/fuzz.py --count {asked.count} --seed {asked.seed}`, one process a format; "
+        f"`python benchmarks/fuzz/fuzz.py --count {asked.count} --seed {asked.seed}`, one process a format; "
         f"{machine.get('cpu', 'unknown')}. Seconds are of processor time.", "",
         "Each input is a file of `tests/corpus` changed in one to eight places, half of them behind the checksums of "
         "PNG and zip. *Refused*: a documented error class with a message of one printable line. *Failed* would be any "

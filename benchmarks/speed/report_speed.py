@@ -1,6 +1,6 @@
 """How long a report takes: a made-up run of 600 cases by 6 methods, its images 500 x 600 pixels.
 
-    python benchmarks/report_speed.py [--keep FOLDER]
+    python benchmarks/speed/report_speed.py [--keep FOLDER]
 
 Images are noise with an ellipse, predictions the ellipse moved and resized: nothing here says anything about a
 method. Wall and CPU seconds of this one process are printed as the lines of a Markdown table.

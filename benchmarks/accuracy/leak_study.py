@@ -1,7 +1,7 @@
 """How many points are due to copies: the same methods on grouped folds and on random ones.
 
-    python benchmarks/leak_study.py --data Dataset_BUSI_with_GT -o runs/leak \\
-        -m otsu -m watershed -m random-forest -m benchmarks/nearest.py:NearestSegmenter
+    python benchmarks/accuracy/leak_study.py --data Dataset_BUSI_with_GT -o runs/leak \\
+        -m otsu -m watershed -m random-forest -m benchmarks/accuracy/nearest.py:NearestSegmenter
 
 Both splits have five class-stratified folds, so that training parts are of the same size, and every image is predicted
 once under each. The random one is dealt as if every image were a scene of its own. Writes a run folder for each split

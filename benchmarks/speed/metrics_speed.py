@@ -1,6 +1,6 @@
 """How long scoring takes: hybridseg, MONAI and medpy on the same masks, one thread, side by side.
 
-    OMP_NUM_THREADS=1 python benchmarks/metrics_speed.py -o benchmarks/results/metrics_speed.md
+    OMP_NUM_THREADS=1 python benchmarks/speed/metrics_speed.py -o benchmarks/results/metrics_speed.md
 
 Libraries that aren't installed are left out. Times are processor time of one thread (a machine with other work to do
 lengthens only the wall clock), a median per case over repetitions. Every library is asked for what it has of: counts,
@@ -161,7 +161,7 @@ def main() -> None:
         f"{'; '.join(version for *_, version in libraries.values())}; Python {platform.python_version()}; "
         f"OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'unset')}, torch.set_num_threads(1); {cpu()}.",
         "",
-        "Made by `OMP_NUM_THREADS=1 python benchmarks/metrics_speed.py -o benchmarks/results/metrics_speed.md`.",
+        "Made by `OMP_NUM_THREADS=1 python benchmarks/speed/metrics_speed.py -o benchmarks/results/metrics_speed.md`.",
         "",
     ])  # fmt: skip
     sys.stdout.write(text)

@@ -1,6 +1,6 @@
 """What goes wrong where a method goes wrong: lesion images sorted by cause, from the counts of each case.
 
-    python benchmarks/failures.py benchmarks/results/busi_5fold_cases.csv
+    python benchmarks/accuracy/failures.py benchmarks/results/busi_5fold_cases.csv
 
 Prints a Markdown table. The file is a run's ``cases.csv``. A lesion image counts once:
 
