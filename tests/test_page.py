@@ -93,3 +93,10 @@ def test_the_command_writes_it_once(tmp_path: Path) -> None:
     assert first.output == f"{output}: {output.stat().st_size / 1e6:.1f} MB, with unet-tiny\n"
     assert second.exit_code == 2
     assert second.output.endswith("exists; give --overwrite to replace it\n")
+
+
+def test_every_text_is_used() -> None:
+    web = Path(write_page.__code__.co_filename).parent / "web"
+    used = "".join(path.read_text("utf-8") for path in [web / "index.html", *(web / "src").rglob("*.ts")])
+    texts = json.loads((web / "text.json").read_text("utf-8"))
+    assert [key for key in texts if f"{{{{{key}}}}}" not in used and f'"{key}"' not in used] == []

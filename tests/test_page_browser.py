@@ -42,7 +42,7 @@ class Visit:
         count = sum(self.frames.values()) + 1
         page = folder / "page.html"
         self.size = write_page(page)
-        steps = [*_start(first, count), *_many(many, count), *_look_around()]
+        steps = [*_start(first, count), *_many(many), *_look_around()]
         self.found = {step.get("as", str(i)): each for (i, step), each in zip(
             enumerate(steps), drive(folder, page, steps), strict=True
         )}  # fmt: skip
@@ -76,13 +76,17 @@ def _start(files: list[str], count: int) -> list[dict[str, Any]]:
     ]
 
 
-def _many(files: list[Path], count: int) -> list[dict[str, Any]]:
+def _many(files: list[Path]) -> list[dict[str, Any]]:
     start = [str(path) for path in files[:10]]
     return [
         {"do": "drop", "files": start},
         {"do": "settle", "count": 10},
         {"do": "memory", "as": "memory before"},
         {"do": "drop", "files": [str(path) for path in files]},
+        {"do": "click", "selector": "#cancel"},
+        {"do": "until", "selector": "#cancel", "text": "Go on", "as": "cancelled"},
+        {"do": "text", "selector": "#progress-text", "as": "left"},
+        {"do": "click", "selector": "#cancel"},
         {"do": "settle", "count": MANY + 10},
         {"do": "memory", "as": "memory after"},
         {"do": "click", "selector": "#clear"},
@@ -177,6 +181,12 @@ def test_a_broken_file_is_named_and_passed_over(visit: Visit) -> None:
 
 def test_a_hundred_pictures_leave_memory_flat(visit: Visit) -> None:
     assert visit.found["memory after"] - visit.found["memory before"] < MOST_GROWTH_BYTES
+
+
+def test_many_can_be_cancelled_and_go_on(visit: Visit) -> None:
+    [left] = [int(word) for word in visit.found["left"].split() if word.isdigit()]
+    assert visit.found["left"].startswith("Cancelled")
+    assert 0 < left <= MANY
 
 
 def test_nothing_is_asked_for(visit: Visit) -> None:

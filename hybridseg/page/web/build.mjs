@@ -57,8 +57,7 @@ const policy = [
 ].join("; ");
 const parts = {
   ...text,
-  example_: text.example,
-  example: `data:image/png;base64,${read("example.png").toString("base64")}`,
+  examplePicture: `data:image/png;base64,${read("example.png").toString("base64")}`,
   policy,
   style,
   script,

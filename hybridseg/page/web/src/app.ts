@@ -51,9 +51,9 @@ export class App {
 
   /** Work through what is waiting; the first picture is shown as soon as it is there. */
   async run(): Promise<void> {
+    this.cancelled = false;
     if (this.running) return;
     this.running = true;
-    this.cancelled = false;
     for (let [next] = this.waiting; next && !this.cancelled; [next] = this.waiting) {
       if (this.current) await this.process(next);
       else await this.show(next);
@@ -158,6 +158,7 @@ export class App {
   /** Find out how many frames a file has; each becomes an item of its own. */
   private async open(item: Item): Promise<void> {
     const { frames, spacing } = await this.engine.open(item.file);
+    if (item.frames > 0) return; // a person had it shown meanwhile
     const others = Array.from({ length: frames - 1 }, (_, i) => newItem(item.file, i + 1, frames, spacing));
     Object.assign(item, { frames, spacing, spacingFrom: spacing && "file" });
     this.items.splice(this.items.indexOf(item) + 1, 0, ...others);

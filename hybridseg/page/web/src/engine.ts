@@ -1,4 +1,5 @@
 /** The page's side of the worker: one promise a question. */
+import { say } from "./dom";
 import type { Answers, Ask, Outcome } from "./protocol";
 import type { Picture } from "./read/picture";
 
@@ -19,7 +20,7 @@ export class Engine {
     this.worker.onmessage = ({ data }) => {
       const waiting = this.waiting.get(data.id) as Waiting;
       this.waiting.delete(data.id);
-      if ("error" in data) waiting.reject(new Error(data.error));
+      if ("error" in data) waiting.reject(new Error(explain(data)));
       else waiting.resolve(data.value as never);
     };
     this.ask({ kind: "start", runtime: takeText("runtime") });
@@ -51,6 +52,11 @@ export class Engine {
       this.worker.postMessage({ id, ask });
     });
   }
+}
+
+/** Say what went wrong as the end of a sentence whose subject is the picture. */
+function explain({ kind, told, error }: { kind: "read" | "run"; told: boolean; error: string }): string {
+  return told ? error : say(kind === "read" ? "problemRead" : "problemRun", { error });
 }
 
 /** Return the text of a data block, which isn't needed in the page any more. */

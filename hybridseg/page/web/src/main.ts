@@ -219,12 +219,17 @@ function listenToSaving(): void {
   onClick("save-zip", async () => {
     const button = byId<HTMLButtonElement>("save-zip");
     button.disabled = true;
-    const parts = await zip(app, (done, all) => {
-      byId("save-note").textContent = say("saving", { done, all });
-    });
-    download("hybridseg.zip", parts, "application/zip");
-    byId("save-note").textContent = say("overlayNote");
-    button.disabled = false;
+    try {
+      const parts = await zip(app, (done, all) => {
+        byId("save-note").textContent = say("saving", { done, all });
+      });
+      download("hybridseg.zip", parts, "application/zip");
+      byId("save-note").textContent = say("overlayNote");
+    } catch (error) {
+      byId("save-note").textContent = say("saveFailed", { problem: (error as Error).message });
+    } finally {
+      button.disabled = false;
+    }
   });
 }
 

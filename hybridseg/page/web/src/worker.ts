@@ -74,7 +74,8 @@ self.onmessage = ({ data }: MessageEvent<{ id: number; ask: Ask }>) => {
       self.postMessage({ id: data.id, value }, { transfer });
     } catch (error) {
       const reason = error instanceof Error ? error.message : String((error as { exception?: string }).exception ?? error);
-      self.postMessage({ id: data.id, error: error instanceof ReadError ? reason : `can't be read: ${reason.slice(0, 200)}` });
+      const kind = data.ask.kind === "open" || data.ask.kind === "read" ? "read" : "run";
+      self.postMessage({ id: data.id, kind, told: error instanceof ReadError, error: reason.slice(0, 300) });
     }
   });
 };

@@ -87,6 +87,9 @@ const steps = {
     await page.mouse.move(...place(to), { steps: 4 });
     await page.mouse.up();
   },
+  async until({ selector, text }) {
+    await until((selector, text) => document.querySelector(selector).textContent === text, selector, text);
+  },
   async text({ selector, wait }) {
     if (wait) await until((selector) => document.querySelector(selector)?.textContent.trim(), selector);
     return text(selector);
