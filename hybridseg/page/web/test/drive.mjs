@@ -14,10 +14,12 @@ const PATIENCE_MS = 300_000;
 const browser = await puppeteer.launch({
   executablePath: plan.chromium,
   headless: "shell",
+  timeout: PATIENCE_MS,
   protocolTimeout: PATIENCE_MS,
   args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--js-flags=--expose-gc"],
 });
 const page = await browser.newPage();
+page.setDefaultTimeout(PATIENCE_MS);
 const client = await page.createCDPSession();
 const requests = [];
 const errors = [];
