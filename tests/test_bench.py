@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 from hybridseg.bench import RunError, make_plan, read_run, run_plan, summarize
-from hybridseg.bench.plan import _source_hash, create_method
+from hybridseg.bench.method import _source_hash, create_method
 from hybridseg.bench.records.cells import read_cell
 from hybridseg.bench.records.folder import RunFolder
 from hybridseg.bench.tables.run import render

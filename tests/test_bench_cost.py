@@ -54,7 +54,8 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 
 @pytest.mark.parametrize(("cases", "expected"), [(1, range(1)), (20, range(20)), (39, range(0, 39, 2))])
 def test_images_are_spread_evenly_over_the_test_cases(cases: int, expected: range) -> None:
-    from hybridseg.bench.plan import Cell, Method
+    from hybridseg.bench.method import Method
+    from hybridseg.bench.plan import Cell
     from hybridseg.bench.run.costing import _sample
 
     dataset = load_dataset(f"phantoms[n={cases}]")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 _LAZY = {
     "Budget": "verdicts.recommend",
     "Cell": "plan",
-    "Method": "plan",
+    "Method": "method",
     "Plan": "plan",
-    "PlanError": "plan",
+    "PlanError": "method",
     "compare_runs": "verdicts.compare",
     "make_plan": "plan",
     "merge_runs": "run.merge",
@@ -43,7 +43,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from .plan import Cell, Method, Plan, PlanError, make_plan
+    from .method import Method, PlanError
+    from .plan import Cell, Plan, make_plan
     from .records.cells import Record, RunError
     from .records.folder import read_run
     from .run.cost import measure_cost

@@ -1,61 +1,22 @@
-"""What a benchmark run will do, decided before it starts: methods x folds, each under its inputs' hash."""
+"""What a benchmark run will do, decided before it starts: methods x trainings x folds, each under its inputs' hash."""
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import importlib
-import inspect
-import json
-import re
-import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ..data import Dataset, Split
-from ..segmenter import NotFittedError, Segmenter
+from ..data import Crossing, Dataset, Split, Training, one_source
 from ..version import __version__
-
-
-class PlanError(ValueError):
-    """The run can't be planned as asked. The message is one line."""
-
-
-@dataclass(frozen=True)
-class Method:
-    """One line of the table.
-
-    Attributes
-    ----------
-    spec : str
-        What the person wrote, for example ``random-forest[n_trees=50]``; the method's name in every row.
-    key : str
-        Hash over class, source code, parameters and, for a trained model, its file.
-    class_name : str
-        ``module:Class``.
-    params : dict
-        Every parameter, those left at their default too.
-    as_given : bool
-        True for a trained model, which is scored as it is instead of being fitted on each fold.
-    sha256 : str
-        Of a trained model's file, as `Segmenter.save` writes it; else empty.
-    """
-
-    spec: str
-    key: str
-    class_name: str
-    params: dict[str, Any]
-    as_given: bool
-    sha256: str = ""
+from .method import Method, PlanError, describe_method, hash_of, learns
 
 
 @dataclass(frozen=True)
 class Cell:
     """One method on one fold: the unit of work, of resuming, and of the files on disk.
 
-    ``key`` is a hash over everything that the cell's rows depend on.
+    ``key`` is a hash over everything that the cell's rows depend on. ``spec`` is what the factory takes.
+    ``trained_on`` names the sources of the cases in ``train``, joined by ``+``; empty where there is one source.
     """
 
     method: Method
@@ -63,11 +24,13 @@ class Cell:
     key: str
     train: tuple[str, ...]
     test: tuple[str, ...]
+    spec: str = ""
+    trained_on: str = ""
 
     @property
     def file_stem(self) -> str:
         """Name for this cell's files: readable first, unique by the hash."""
-        readable = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in self.method.spec)
+        readable = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in self.method.name)
         return f"{readable[:40].strip('-')}-fold{self.fold}-{self.key[:12]}"
 
 
@@ -88,6 +51,8 @@ class Plan:
     data_hash, split_hash : str
     n_folds : int
         Folds of the split, run or not.
+    crossing : Crossing
+        The trainings over one or several sources.
     """
 
     dataset: Dataset
@@ -99,6 +64,7 @@ class Plan:
     data_hash: str
     split_hash: str
     n_folds: int
+    crossing: Crossing
 
     @property
     def total_cases(self) -> int:
@@ -113,13 +79,13 @@ class Plan:
             "split": self.split_hash,
             "seed": self.seed,
             "folds": sorted({cell.fold for cell in self.cells}),
-            "methods": {method.spec: method.key for method in self.methods},
+            "methods": {method.name: method.key for method in self.methods},
         }
 
 
 def make_plan(
     dataset: Dataset,
-    split: Split,
+    split: Split | Crossing,
     specs: Sequence[str],
     factory: str,
     *,
@@ -135,9 +101,10 @@ def make_plan(
     Parameters
     ----------
     dataset : Dataset
-    split : Split
+    split : Split or Crossing
+        Folds of one source, or trainings over several: a method that learns has a line for each training.
     specs : sequence of str
-        Methods, as ``factory`` takes them.
+        Methods, as ``factory`` takes them. ``name=runs/fold{fold}.onnx`` is a model per fold, trained elsewhere.
     factory : str
         ``module:callable``: spec -> Segmenter.
     split_name : str
@@ -158,104 +125,85 @@ def make_plan(
     twice = [spec for i, spec in enumerate(specs) if spec in specs[:i]]
     if twice:
         raise PlanError(f"method `{twice[0]}` is named twice")
-    chosen = sorted(set(range(len(split.folds)) if folds is None else folds))
-    wrong = [fold for fold in chosen if not 0 <= fold < len(split.folds)]
-    if wrong:
-        raise PlanError(f"`fold` must be 0 to {len(split.folds) - 1} in this split, got {wrong[0]}")
-    known = {case.case_id for case in dataset}
-    for fold in chosen:
-        if not split.folds[fold].test:
-            raise PlanError(f"fold {fold} has no test case")
-        missing = [c for c in (*split.folds[fold].train, *split.folds[fold].test) if c not in known]
-        if missing:
-            raise PlanError(f"fold {fold} names `{missing[0]}`, which the data lack ({len(missing)} such cases)")
+    crossing = split if isinstance(split, Crossing) else one_source(split)
+    chosen = sorted(set(range(len(crossing.fold_names)) if folds is None else folds))
+    _check_folds(dataset, crossing, chosen, all_needed=isinstance(split, Split))
     data_hash = dataset.content_hash()
-    split_hash = _hash([[fold.train, fold.test] for fold in split.folds])
-    methods = tuple(_describe(factory, spec, seed, spec in as_given) for spec in specs)
+    every = [fold for training in crossing.trainings for fold in training.folds.values()]
+    split_hash = hash_of([[fold.train, fold.test] for fold in every])
+    lines = [line for spec in specs for line in _lines(factory, spec, seed, spec in as_given, crossing)]
     first: dict[str, str] = {}
-    for method in methods:
-        if first.setdefault(method.key, method.spec) != method.spec:
-            raise PlanError(f"`{first[method.key]}` and `{method.spec}` are one method with the same parameters")
+    for method, _ in lines:
+        if first.setdefault(method.key, method.name) != method.name:
+            raise PlanError(f"`{first[method.key]}` and `{method.name}` are one method with the same parameters")
+    names = [method.name for method, _ in lines]
+    if len(set(names)) < len(names):
+        raise PlanError(f"two methods are called `{next(name for name in names if names.count(name) > 1)}`")
+    source_of = {case.case_id: case.source for case in dataset}
     cells = tuple(
         Cell(
             method,
-            fold,
-            _hash([__version__, method.key, data_hash, split.folds[fold].train, split.folds[fold].test, seed]),
-            split.folds[fold].train,
-            split.folds[fold].test,
+            number,
+            hash_of([__version__, method.key, data_hash, fold.train, fold.test, seed]),
+            fold.train,
+            fold.test,
+            method.spec_in(crossing.fold_names[number]),
+            "+".join(dict.fromkeys(source_of[case_id] for case_id in fold.train)),
         )
-        for fold in chosen
-        for method in methods
+        for number in chosen
+        for method, training in lines
+        if (fold := training.folds.get(number)) is not None
     )
-    return Plan(dataset, split_name, factory, seed, methods, cells, data_hash, split_hash, len(split.folds))
+    methods = tuple(method for method, _ in lines)
+    n_folds = len(crossing.fold_names)
+    return Plan(dataset, split_name, factory, seed, methods, cells, data_hash, split_hash, n_folds, crossing)
 
 
-def create_method(factory: str, spec: str, seed: int, *, as_given: bool) -> Segmenter:
-    """Return a fresh segmenter for ``spec``, its ``random_state`` set to ``seed`` unless the spec sets it."""
-    model: Segmenter = resolve(factory)(spec)
-    told = re.search(r"[\[,]\s*random_state\s*=", spec)
-    if not as_given and not told and "random_state" in model.get_params(deep=False):
-        model.set_params(random_state=seed)
-    return model
+def _check_folds(dataset: Dataset, crossing: Crossing, chosen: Sequence[int], *, all_needed: bool) -> None:
+    """Raise `PlanError` unless the chosen folds exist, have test cases, and name cases of the data."""
+    last = len(crossing.fold_names) - 1
+    wrong = [fold for fold in chosen if not 0 <= fold <= last]
+    if wrong:
+        raise PlanError(f"`fold` must be 0 to {last} in this split, got {wrong[0]}")
+    known = {case.case_id for case in dataset}
+    for training in crossing.trainings:
+        tested = [number for number in chosen if number in training.folds and training.folds[number].test]
+        untested = [number for number in chosen if number not in tested]
+        if untested and (all_needed or not tested):
+            raise PlanError(f"fold {untested[0]} has no test case")
+        for number in tested:
+            fold = training.folds[number]
+            missing = [c for c in (*fold.train, *fold.test) if c not in known]
+            if missing:
+                raise PlanError(f"fold {number} names `{missing[0]}`, which the data lack ({len(missing)} such cases)")
 
 
-def resolve(name: str) -> Any:
-    """Return what ``module:attribute`` names."""
-    module, _, attribute = name.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+def _lines(
+    factory: str, spec: str, seed: int, as_given: bool, crossing: Crossing
+) -> list[tuple[Method, Training]]:
+    """Return the lines of one method: one for each training if it learns or was trained for each, else one."""
+    if Method(spec, "", "", {}, as_given=False).is_per_fold:
+        return [(_per_fold(factory, spec, seed, training, crossing), training) for training in crossing.trainings]
+    model, method = describe_method(factory, spec, seed, as_given)
+    if as_given or not learns(model):
+        return [(method, crossing.untrained)]
+    return [
+        (replace(method, key=hash_of([method.key, training.name]), trained_on=training.name), training)
+        if training.name
+        else (method, training)
+        for training in crossing.trainings
+    ]
 
 
-def _describe(factory: str, spec: str, seed: int, as_given: bool) -> Method:
-    model = create_method(factory, spec, seed, as_given=as_given)
-    try:
-        model._check_state()
-    except ValueError as error:
-        raise PlanError(f"method `{spec}`: {error}") from None
-    kind = type(model)
-    params = {name: value if _is_json(value) else repr(value) for name, value in model.get_params().items()}
-    class_name = f"{kind.__module__}:{kind.__qualname__}"
-    content = saved_hash(model) if as_given else ""
-    key = _hash([class_name, _source_hash(kind), params, as_given, content])
-    return Method(spec, key, class_name, params, as_given, content)
-
-
-def _source_hash(kind: type) -> str:
-    """Return a hash over the Python files of a class and of those that it is made from, below `Segmenter`."""
-    classes = [each for each in kind.__mro__ if issubclass(each, Segmenter) and each is not Segmenter]
-    return " ".join(dict.fromkeys(map(_beside, classes)))
-
-
-def _beside(kind: type) -> str:
-    """Return a hash over the Python files beside a class: its whole package, or the one file of a plug-in."""
-    source = inspect.getsourcefile(kind)
-    if source is None:
-        return ""
-    in_package = "." in kind.__module__
-    return _files_hash(Path(source).parent if in_package else Path(source))
-
-
-@functools.cache
-def _files_hash(path: Path) -> str:
-    digest = hashlib.sha256()
-    for file in sorted(path.glob("*.py")) if path.is_dir() else [path]:
-        digest.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-def saved_hash(model: Segmenter) -> str:
-    """Return the SHA-256 of what a trained model saves; empty for one that isn't trained."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "model")
-        try:
-            model.save(path)
-        except NotFittedError:
-            return ""
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _is_json(value: Any) -> bool:
-    return isinstance(value, str | int | float | bool | list | tuple | type(None))
-
-
-def _hash(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=repr).encode()).hexdigest()
+def _per_fold(factory: str, spec: str, seed: int, training: Training, crossing: Crossing) -> Method:
+    """Return the line of models that were trained elsewhere, one for each fold of a training."""
+    line = Method(spec, "", "", {}, as_given=False, trained_on=training.name)
+    hashes: dict[str, str] = {}
+    for number in training.folds:
+        one = line.spec_in(crossing.fold_names[number])
+        _, method = describe_method(factory, one, seed, True)
+        if method.sha256 in hashes:
+            raise PlanError(f"method `{line.name}`: {hashes[method.sha256]} and {one} are the same model")
+        hashes[method.sha256] = one
+    key = hash_of([spec, training.name, *hashes])
+    return replace(line, key=key, class_name=method.class_name, params=method.params)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..data.scenes import DEFAULT_FOLDS, choose_split
+from ..data.scenes import DEFAULT_FOLDS
 from ._limits import limit_options
 from ._progress import progress_line
 from ._scenes import find_scenes, scene_options
@@ -32,10 +32,24 @@ _NEEDS_TENSORFLOW = ("hybridseg.unet",)
 @click.argument("suite", required=False, is_eager=True, expose_value=False, callback=take_suite, metavar="[SUITE.toml]")
 @click.option(
     "--data",
-    default=DEFAULT_DATA,
+    "sources",
+    multiple=True,
+    default=(DEFAULT_DATA,),
     show_default=True,
-    metavar="DIR",
-    help="Folder, CSV manifest, or phantoms.",
+    metavar="[NAME=]DIR",
+    help="Folder, CSV manifest, or phantoms. May be repeated, each with a short name.",
+)
+@click.option(
+    "--train",
+    multiple=True,
+    metavar="NAME[+NAME]",
+    help="Data sets that teach together; may be repeated, for several trainings [default: all together].",
+)
+@click.option(
+    "--test", multiple=True, metavar="NAME", help="Data set to predict; may be repeated [default: all]."
+)
+@click.option(
+    "--leave-one-out", is_flag=True, help="Predict each data set by models that learned from the others only."
 )
 @click.option(
     "-m",
@@ -112,7 +126,10 @@ _NEEDS_TENSORFLOW = ("hybridseg.unet",)
 )  # fmt: skip
 def bench(
     *,
-    data: str,
+    sources: tuple[str, ...],
+    train: tuple[str, ...],
+    test: tuple[str, ...],
+    leave_one_out: bool,
     methods: tuple[str, ...],
     folds: int | None,
     split: str | None,
@@ -138,12 +155,17 @@ def bench(
     Without options: the embedded phantoms (synthetic), and every method that needs no TensorFlow. Each case
     is predicted by a model that saw neither it nor another image of its scene: where nothing names the scenes,
     near-duplicates are looked for first. With -o every row is on disk at once and a killed run goes on where
-    it was. A trained model (a file) is scored as it is, and marked.
+    it was. A trained model (a file) is scored as it is, and marked. `-m mine=runs/fold{fold}.onnx` is a model
+    per fold: each predicts its own fold alone.
+
+    With `--data NAME=DIR --data NAME2=DIR2` a model for fold k learns from no case of fold k of any data set. A
+    data set that doesn't teach is predicted by the model that learned from all cases of those that do.
     Exit code 1: some predictions failed; they count as misses and are listed.
     """
     from ..bench import make_plan
+    from ..bench.method import FOLD
     from ..bench.tables.plan import plan_matrix
-    from ..data import load_dataset
+    from ..data import choose_data, parse_sources
     from ..data.readers import split_source
     from ..processes.shards import parse_shard
     from ..registry import is_model_path, parse_spec
@@ -154,14 +176,14 @@ def bench(
     if retry and output is None:
         raise click.UsageError("--retry-failed needs -o RUN")
     specs = list(methods) or default_methods()
-    dataset, parts, split_name = choose_split(
-        load_dataset(data), split, folds, seed, test_part,
+    dataset, parts, split_name = choose_data(
+        sources, train, test, leave_one_out=leave_one_out,
+        split=split, folds=folds, seed=seed, test_part=test_part,
         find_scenes=lambda found: find_scenes(found, as_read, cache),
-    )
-    source = split_source(dataset.source)[0].resolve() if dataset.source else None
-    if output is not None and source is not None and source.is_dir() and output.resolve().is_relative_to(source):
-        raise click.UsageError(f"-o {output}: lies in the folder of the data, whose images its masks would join")
-    as_given = [spec for spec in specs if is_model_path(parse_spec(spec)[0])]
+    )  # fmt: skip
+    for source in parse_sources(sources).values():
+        _refuse_inside(output, split_source(source)[0])
+    as_given = [spec for spec in specs if FOLD not in spec and is_model_path(parse_spec(spec)[0])]
     plan = make_plan(
         dataset, parts, specs, FACTORY,
         split_name=split_name, seed=seed, folds=chosen or None, as_given=as_given,
@@ -186,6 +208,12 @@ def bench(
             err=True,
         )
         raise click.exceptions.Exit(1)
+
+
+def _refuse_inside(output: Path | None, source: Path) -> None:
+    """Raise unless a run folder lies outside a folder of data."""
+    if output is not None and source.is_dir() and output.resolve().is_relative_to(source.resolve()):
+        raise click.UsageError(f"-o {output}: lies in the folder of the data, whose images its masks would join")
 
 
 def _run(

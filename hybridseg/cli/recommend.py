@@ -94,7 +94,7 @@ def _is_another(file: Path, chosen: Candidate) -> bool:
     """Whether a file isn't the one that was measured; by its size where the run is too old to tell the SHA-256."""
     if not chosen.sha256:
         return round(file.stat().st_size / 1e6, 3) != round(chosen.mb, 3)
-    from ..bench.plan import saved_hash
+    from ..bench.method import saved_hash
 
     try:
         return saved_hash(registry.create(str(file))) != chosen.sha256

@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING, Any
 _LAZY = {
     "Case": "cases",
     "CaseReader": "streaming",
+    "Crossing": "crossing",
     "DataError": "cases",
     "DataWarning": "cases",
     "Dataset": "cases",
     "FileCase": "files",
     "Matches": "predictions",
+    "Training": "crossing",
+    "choose_data": "crossing",
+    "load_sources": "crossing",
+    "one_source": "crossing",
+    "parse_sources": "crossing",
     "join_datasets": "cases",
     "load_dataset": "readers",
     "load_truth": "predictions",
@@ -33,6 +39,7 @@ _LAZY = {
 __all__ = [
     "Case",
     "CaseReader",
+    "Crossing",
     "DataError",
     "DataWarning",
     "Dataset",
@@ -42,13 +49,18 @@ __all__ = [
     "LeakReport",
     "Matches",
     "Split",
+    "Training",
     "busi_split",
     "check_split",
+    "choose_data",
     "grouped_folds",
     "join_datasets",
     "load_dataset",
+    "load_sources",
     "load_truth",
     "match_predictions",
+    "one_source",
+    "parse_sources",
     "published_folds",
     "read_prediction",
     "read_split",
@@ -58,6 +70,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from .cases import Case, DataError, Dataset, DataWarning, join_datasets
+    from .crossing import Crossing, Training, choose_data, load_sources, one_source, parse_sources
     from .files import FileCase
     from .inventory import Inventory, take_inventory
     from .predictions import Matches, load_truth, match_predictions, read_prediction

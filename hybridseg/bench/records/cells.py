@@ -26,7 +26,7 @@ class Record:
     Attributes
     ----------
     method, fold, case_id, group, label
-        ``method`` is the spec as the person wrote it.
+        ``method`` is the spec as the person wrote it, and the training's name where there are several sources.
     height, width : int
         Pixels; the mask is scored at the image's own size.
     tp, fp, fn, tn : int
@@ -46,6 +46,9 @@ class Record:
         Pixels that the ground truth leaves open: they are in no count.
     facts : dict of str to str or float
         What the data's source knows of the case: device, BI-RADS and the like.
+    trained_on, tested_on : str
+        Sources of the cases that the model learned from, joined by ``+``, and of this case; empty where sources have
+        no short names.
     """
 
     method: str
@@ -66,6 +69,8 @@ class Record:
     hd95_mm: float | None = None
     ignored: int = 0
     facts: dict[str, str | float] = field(default_factory=dict, hash=False)
+    trained_on: str = ""
+    tested_on: str = ""
 
     @property
     def has_lesion(self) -> bool:
@@ -182,11 +187,14 @@ def json_bytes(value: Any, indent: int | None = None) -> bytes:
 def records_csv(records: Iterable[Record]) -> str:
     """Return rows as CSV, one per (method, fold, case), for anybody's spreadsheet; a column per fact at the end.
 
+    Who taught and who is examined have columns where sources have short names.
+
     What isn't UTF-8 in the name of a case is written as ``\\udcff``.
     """
     rows = list(records)
     facts = sorted({fact for record in rows for fact in record.facts})
-    columns = [each.name for each in fields(Record) if each.name != "facts"]
+    left_out = {"facts"} if any(record.tested_on for record in rows) else {"facts", "trained_on", "tested_on"}
+    columns = [each.name for each in fields(Record) if each.name not in left_out]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([*columns, *facts])

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ...data import Crossing
 from ...files import is_part, read_regular, remove_parts, write_atomically
 from ...text import printable
 from ..plan import Plan
@@ -220,11 +221,13 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
         "groups_from": plan.dataset.groups_from,
         "split": plan.split_name,
         "n_folds": plan.n_folds,
+        **(_describe_crossing(plan.crossing) if plan.crossing.sources else {}),
         "empty_masks": EMPTY_MASK_POLICY,
         "nsd_tolerance_px": NSD_TOLERANCE_PX,
         "methods": [
             {
-                "spec": method.spec,
+                "spec": method.name,
+                **({"trained_on": method.trained_on} if method.trained_on else {}),
                 "class": method.class_name,
                 "params": method.params,
                 "as_given": method.as_given,
@@ -234,10 +237,19 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
             for method in plan.methods
         ],
         "cells": [
-            {"method": cell.method.spec, "fold": cell.fold, "file": cell.file_stem, "cases": len(cell.test)}
+            {"method": cell.method.name, "fold": cell.fold, "file": cell.file_stem, "cases": len(cell.test)}
             for cell in plan.cells
         ],
         "sessions": [],
+    }
+
+
+def _describe_crossing(crossing: Crossing) -> dict[str, Any]:
+    """Return what ``run.json`` says where data sets have short names: these, and which fold tests which case."""
+    return {
+        "sources": dict(crossing.sources),
+        "fold_names": list(crossing.fold_names),
+        "trainings": {each.name: each.fold_of for each in (crossing.untrained, *crossing.trainings)},
     }
 
 

@@ -16,14 +16,18 @@ _PIXELS = ("height", "width", "tp", "fp", "fn", "tn")
 _ROW: dict[str, Any] = {
     "method": str, "fold": int, "case_id": str, "group": str, "label": str, **dict.fromkeys(_PIXELS, int),
     "hd95_px": "number or none", "nsd": "number or none", "predict_ms": "number or none", "error": str,
-    "hd95_mm": "number or none", "ignored": int, "facts": dict,
+    "hd95_mm": "number or none", "ignored": int, "facts": dict, "trained_on": str, "tested_on": str,
 }  # fmt: skip
 _FIT = {"seconds": "number or none", "operating_point": dict, "unsaved": str, "error": str}
 _DESCRIPTION = {
     "plan": dict, "dataset": str, "cases": int, "groups_from": str, "split": str, "n_folds": int, "empty_masks": str,
-    "nsd_tolerance_px": "number", "methods": list, "cells": list, "sessions": list,
+    "nsd_tolerance_px": "number", "methods": list, "cells": list, "sessions": list, "sources": dict,
+    "fold_names": list, "trainings": dict,
 }  # fmt: skip
-_METHOD = {"spec": str, "class": str, "params": dict, "as_given": bool, "key": str, "sha256": str}
+_CROSSING = ("sources", "fold_names", "trainings")
+_METHOD = {
+    "spec": str, "class": str, "params": dict, "as_given": bool, "key": str, "sha256": str, "trained_on": str,
+}  # fmt: skip
 _CELL = {"method": str, "fold": int, "file": str, "cases": int}
 _SESSION = {"command": list, "deaths": list, "worker_cpus": list, "cpu": str}
 _COST = {
@@ -45,7 +49,7 @@ def parse_json(text: str | bytes) -> Any:
 
 def check_row(row: Any) -> None:
     """Raise ValueError unless a row is one that a run writes."""
-    _check(row, _ROW, optional={"hd95_mm", "error", "ignored", "facts"})
+    _check(row, _ROW, optional={"hd95_mm", "error", "ignored", "facts", "trained_on", "tested_on"})
     counted = row["tp"] + row["fp"] + row["fn"] + row["tn"] + row.get("ignored", 0)
     if counted != row["height"] * row["width"]:
         raise ValueError("its counts don't add up to its pixels")
@@ -61,10 +65,10 @@ def check_fit(row: Any) -> None:
 
 def check_description(description: Any) -> None:
     """Raise ValueError unless this is a run's description; cells can't name files outside the folder."""
-    _check(description, _DESCRIPTION, optional={"groups_from"}, others=True)
+    _check(description, _DESCRIPTION, optional={"groups_from", *_CROSSING}, others=True)
     for name, kinds in (("methods", _METHOD), ("cells", _CELL), ("sessions", _SESSION)):
         for entry in description[name]:
-            _check(entry, kinds, optional={*_SESSION, "sha256"}, others=True)
+            _check(entry, kinds, optional={*_SESSION, "sha256", "trained_on"}, others=True)
     known = {method["spec"] for method in description["methods"]}
     for cell in description["cells"]:
         if cell["method"] not in known:
@@ -72,10 +76,21 @@ def check_description(description: Any) -> None:
         check_name(cell["file"])
     for method in description["methods"]:
         check_name(method["key"])
+    _check_crossing(description)
     for session in description["sessions"]:
         for name in ("command", "deaths", "worker_cpus"):
             if not all(isinstance(part, str) for part in session.get(name, ())):
                 raise ValueError(f"`{name}` can't be other than texts")
+
+
+def _check_crossing(description: dict[str, Any]) -> None:
+    texts = [*description.get("sources", {}).values(), *description.get("fold_names", ())]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("`sources` and `fold_names` can't be other than texts")
+    n_names = len(description.get("fold_names", ()))
+    for fold_of in description.get("trainings", {}).values():
+        if not isinstance(fold_of, dict) or not all(_is(fold, int) and fold < n_names for fold in fold_of.values()):
+            raise ValueError("`trainings` must say the fold of each case")
 
 
 def check_cost(cost: Any) -> None:

@@ -16,7 +16,8 @@ from ...guests import contained
 from ...metrics import boundary, count_pixels, hd95
 from ...segmenter import Segmenter
 from ...validation import check_mask
-from ..plan import Cell, Plan, create_method
+from ..method import create_method, learns
+from ..plan import Cell, Plan
 from ..records.cells import NSD_TOLERANCE_PX, CellFile, FitRecord, Record
 from ..records.folder import RunFolder, encode_mask, write_row_mask
 
@@ -33,7 +34,7 @@ def run_cell(folder: RunFolder, plan: Plan, cell: Cell, reader: CaseReader, tell
         left = [case_id for case_id in cell.test if case_id not in done]
         if not left:
             return
-        name = f"{cell.method.spec}, fold {cell.fold}"
+        name = f"{cell.method.name}, fold {plan.crossing.fold_names[cell.fold]}"
 
         def say(text: str) -> None:
             tell(len(done), f"{name}: {text}")
@@ -136,7 +137,7 @@ def _record(
     height, width = mask_true.shape
     tp, fp, fn, tn = counts
     return Record(
-        method=cell.method.spec,
+        method=cell.method.name,
         fold=cell.fold,
         case_id=case.case_id,
         group=case.group,
@@ -154,6 +155,8 @@ def _record(
         error=error,
         ignored=ignored,
         facts=case.facts,
+        trained_on=cell.trained_on,
+        tested_on=case.source,
     )
 
 
@@ -161,11 +164,6 @@ def reason(error: BaseException) -> str:
     """Return an exception as one line."""
     text = " ".join(str(error).split())[:300]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def learns(model: Segmenter) -> bool:
-    """Whether ``fit`` does anything: a method with nothing to learn keeps the contract's empty ``_fit``."""
-    return type(model)._fit is not Segmenter._fit
 
 
 def _boundary(mask_true: NDArray[np.bool_], mask_pred: NDArray[np.bool_]) -> tuple[float | None, float | None]:
@@ -190,9 +188,9 @@ def _fitted_model(
     if file.fit is not None and file.fit.error:
         return None, file.fit.error
     path = folder.model(cell.file_stem)
-    model = create_method(plan.factory, cell.method.spec, plan.seed, as_given=cell.method.as_given)
+    model = create_method(plan.factory, cell.spec, plan.seed, as_given=not cell.method.is_fitted_here)
     seconds, unsaved = None, ""
-    if not cell.method.as_given and learns(model):
+    if cell.method.is_fitted_here and learns(model):
         if file.fit is not None and path.is_file():
             try:
                 with contained():

@@ -105,7 +105,7 @@ def _measure(request: dict[str, Any]) -> dict[str, Any]:
     """Do what `measure_cost` promises, in this fresh process."""
     import numpy as np
 
-    from ..plan import create_method, resolve
+    from ..method import create_method, resolve
 
     threads = request["threads"]
     with np.load(request["images"]) as archive:

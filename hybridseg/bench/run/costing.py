@@ -12,7 +12,8 @@ import numpy as np
 
 from ...data import Case
 from ...processes.machine import cpu_model, describe_machine, now, thread_counts
-from ..plan import Method, Plan
+from ..method import Method
+from ..plan import Plan
 from ..records.costs import threads_text
 from ..records.folder import RunFolder, read_description, write_json
 from .cell import Progress
@@ -31,7 +32,7 @@ def measure_costs(
     command: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Measure what isn't measured yet; return the cost of each method by its spec (see `measure_cost`).
+    """Measure what isn't measured yet; return the cost of each method by its name (see `measure_cost`).
 
     Methods that learn are measured as fitted on the run's first fold. Images are evenly spaced test cases. Each number
     of threads has a process of its own; the first one's answer is the method's cost, and ``sweep`` holds what changed
@@ -66,15 +67,15 @@ def measure_costs(
                 answers: list[dict[str, Any]] = []
                 for count in threads:
                     if progress is not None:
-                        what = f"{method.spec}: time and memory in a fresh process, {threads_text(count)}"
+                        what = f"{method.name}: time and memory in a fresh process, {threads_text(count)}"
                         progress(number, len(plan.methods), what)
                     answers.append(_measure(plan, folder, method, images, count, "" if answers else counter))
                     if answers[0]["error"]:
                         break
                 sweep = [{name: answer.get(name) for name in SWEPT} for answer in answers]
                 write_json(path, {"cpu": cpu_model(), **answers[0], "sweep": sweep})
-                measured.append(method.spec)
-            costs[method.spec] = json.loads(path.read_text("utf-8"))
+                measured.append(method.name)
+            costs[method.name] = json.loads(path.read_text("utf-8"))
         if measured and folder.description.exists():
             description = read_description(folder)
             description["sessions"].append({**session, "measured": measured, "end": now()})
@@ -93,7 +94,7 @@ def _measure(
     cell = next(cell for cell in plan.cells if cell.method == method)
     path = folder.model(cell.file_stem)
     return measure_cost(
-        plan.factory, method.spec, images,
+        plan.factory, cell.spec, images,
         model_path=path if path.is_file() else None, threads=threads, counter=counter,
     )  # fmt: skip
 

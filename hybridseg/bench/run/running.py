@@ -16,7 +16,8 @@ from ...processes.local import LocalWorkers, Outcome, Workers
 from ...processes.machine import cpu_model, describe_machine, now, usable_cores
 from ...processes.retrying import run_units
 from ...processes.shards import shard_of
-from ..plan import Cell, Plan, create_method
+from ..method import create_method, learns
+from ..plan import Cell, Plan
 from ..records.cells import (
     CellFile,
     FitRecord,
@@ -35,7 +36,7 @@ from ..records.folder import (
     read_run,
     write_json,
 )
-from .cell import Progress, failure, learns, run_cell
+from .cell import Progress, failure, run_cell
 
 _POLL_SECONDS = 0.2
 
@@ -103,7 +104,7 @@ def run_plan(
             tell = _Teller(progress, _count(folder, mine), sum(len(cell.test) for cell in mine))
             _run_session(folder, plan, left, description, reader, tell, jobs=jobs, cluster=cluster, command=command)
         write_json(folder.description, description)
-        places = [(cell.method.spec, cell.fold, case_id) for cell in plan.cells for case_id in cell.test]
+        places = [(cell.method.name, cell.fold, case_id) for cell in plan.cells for case_id in cell.test]
         order = {place: number for number, place in enumerate(places)}
         # What was tried again stands at the end of its cell.
         records = read_run(folder.root)[1]
@@ -161,13 +162,13 @@ def _is_left(folder: RunFolder, cell: Cell) -> bool:
 def _check_fittable(folder: RunFolder, plan: Plan, cells: Sequence[Cell]) -> None:
     """Raise `RunError` if a method that is to be fitted here lacks a package."""
     unfitted = [cell for cell in cells if not folder.model(cell.file_stem).is_file()]
-    for method in {cell.method.key: cell.method for cell in unfitted}.values():
-        model = create_method(plan.factory, method.spec, plan.seed, as_given=method.as_given)
-        if not method.as_given and learns(model):
+    for method in {cell.method.key: cell.method for cell in unfitted if cell.method.is_fitted_here}.values():
+        model = create_method(plan.factory, method.spec, plan.seed, as_given=False)
+        if learns(model):
             try:
                 model._check_fittable()
             except ImportError as error:
-                raise RunError(f"method `{method.spec}`: {error}") from None
+                raise RunError(f"method `{method.name}`: {error}") from None
 
 
 def _read_all(plan: Plan, cells: Sequence[Cell], reader: CaseReader, progress: Progress | None) -> None:

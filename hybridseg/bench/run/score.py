@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ...data import Dataset, Matches, match_predictions, read_prediction
+from ...data import Crossing, Dataset, Matches, Training, match_predictions, read_prediction
 from ...files import write_atomically
 from ...images import read_bytes
 from ...text import printable
-from ..plan import Cell, Method, Plan
+from ..method import Method
+from ..plan import Cell, Plan
 from ..records.cells import FitRecord, Record, RunError, json_line, records_csv
 from ..records.folder import (
     RunFolder,
@@ -143,7 +144,9 @@ def _plan(truth: Dataset, matches: Matches, name: str, source: str, folds: dict[
         Cell(method, fold, hashlib.sha256(f"{method.key} {data_hash} {fold}".encode()).hexdigest(), (), tuple(ids))
         for fold, ids in sorted(tested.items())
     )
-    return Plan(truth, "no split, masks from elsewhere", "", 0, (method,), cells, data_hash, "", len(cells))
+    nothing_trained = Crossing((), Training("", {}), ())
+    how = "no split, masks from elsewhere"
+    return Plan(truth, how, "", 0, (method,), cells, data_hash, "", len(cells), nothing_trained)
 
 
 def _score(
@@ -168,7 +171,7 @@ def _score(
                 rows[cell.fold].append(score_case(cell, case, mask_true, mask_pred))
             done += 1
             if progress is not None:
-                progress(done, len(plan.dataset), cell.method.spec)
+                progress(done, len(plan.dataset), cell.method.name)
     return rows, masks
 
 
@@ -190,18 +193,18 @@ def _write(
         method, fresh = plan.methods[0], describe_plan(plan)
         description = read_description(run) if run.description.exists() else {**fresh, "methods": [], "cells": []}
         there = {each["spec"]: each["key"] for each in description["methods"]}
-        if there.get(method.spec, method.key) != method.key:
-            taken = f"has a line called `{printable(method.spec)}`: give the masks another --name"
+        if there.get(method.name, method.key) != method.key:
+            taken = f"has a line called `{printable(method.name)}`: give the masks another --name"
             raise RunError(f"{printable(run.root)} {taken}")
-        if list(there) == [method.spec]:  # nobody else's line: what is said of the data is said anew
+        if list(there) == [method.name]:  # nobody else's line: what is said of the data is said anew
             stale, description = description["cells"], {**fresh, "sessions": description["sessions"]}
         else:
-            if method.spec not in there:
+            if method.name not in there:
                 description["methods"] += fresh["methods"]
-            stale = [cell for cell in description["cells"] if cell["method"] == method.spec]
+            stale = [cell for cell in description["cells"] if cell["method"] == method.name]
             description["cells"] = [cell for cell in description["cells"] if cell not in stale] + fresh["cells"]
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        description["sessions"].append({"command": list(command), "scored": method.spec, "start": now, "end": now})
+        description["sessions"].append({"command": list(command), "scored": method.name, "start": now, "end": now})
         for (stem, case_id), png in masks.items():
             write_row_mask(run, stem, case_id, png)
         for cell in plan.cells:
