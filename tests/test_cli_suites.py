@@ -92,7 +92,7 @@ def test_options_keep_their_defaults_where_a_suite_says_nothing(suite: Path) -> 
 
 
 @pytest.mark.parametrize(("text", "words"), [
-    ('metod = ["otsu"]', "bad.toml: unknown key `metod`, did you mean `method`? known: data, method, folds, split"),
+    ('metod = ["otsu"]', "bad.toml: unknown key `metod`, did you mean `method`? known: data, train, test, "),
     ("no_cost = true", "unknown key `no_cost`, did you mean `no-cost`?"),
     ("dry-run = true", "unknown key `dry-run`"),
     ("m = 'otsu'", "unknown key `m`"),
@@ -101,7 +101,8 @@ def test_options_keep_their_defaults_where_a_suite_says_nothing(suite: Path) -> 
     ("seed = true", "`seed` must be an integer, got True"),
     ("no-cost = 1", "`no-cost` must be true or false, got 1"),
     ("method = [1]", "`method` must be text in quotes, got 1"),
-    ("data = ['a', 'b']", "`data` must be text in quotes, got ['a', 'b']"),
+    ("data = ['a', 'b']", "several data sets need a short name each: NAME=DIR, got `a`"),
+    ("data = [['a']]", "`data` must be text in quotes, got ['a']"),
     ("seed = -1", "-1 is not in the range"),
     ("format = 'html'", "'html' is not one of"),
     ("seed = ", "bad.toml: not TOML: "),

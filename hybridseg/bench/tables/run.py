@@ -11,8 +11,9 @@ from pathlib import Path
 
 from ...files import write_atomically
 from ...text import aligned, csv_text, escaped, markdown_table, shortened, wrapped
-from ..verdicts.methods import MethodSummary, RunSummary
+from ..verdicts.methods import MethodSummary, RunSummary, SetScores
 from ..verdicts.pairing import Comparison
+from .sets import set_tables
 
 FORMATS = ("text", "md", "csv", "json")
 FILES = {"text": "table.txt", "md": "table.md", "csv": "table.csv", "json": "table.json"}
@@ -117,6 +118,13 @@ def _ms_with(method: MethodSummary, threads: int) -> str:
     return _number(found[0] if found else None, 1)
 
 
+def _tables(methods: Sequence[MethodSummary]) -> tuple[tuple[Column, ...], ...]:
+    """Return the tables' columns: on the one data set, or on each of several."""
+    if any(method.sets for method in methods):
+        return (*set_tables(methods), _COST, _scaling(methods))
+    return (_ACCURACY, _detail(methods), _lesion_free(methods), _COST, _scaling(methods))
+
+
 def _text(summary: RunSummary) -> str:
     methods = summary.methods
     names = shortened([_marked(method) for method in methods], _NAME_WIDTH)
@@ -126,7 +134,7 @@ def _text(summary: RunSummary) -> str:
             [[name, *(cell(method) for _, cell in columns)] for name, method in zip(names, methods, strict=True)],
             numbers=True,
         )
-        for columns in (_ACCURACY, _detail(methods), _lesion_free(methods), _COST, _scaling(methods))
+        for columns in _tables(methods)
         if columns
     ]
     blocks += ["\n".join(wrapped(note) for note in summary.notes)]
@@ -157,7 +165,8 @@ def _marked(method: MethodSummary) -> str:
 def _markdown(summary: RunSummary) -> str:
     lines = [f"**{escaped(summary.title)}**"]
     main = (*_ACCURACY, *_detail(summary.methods), *_COST, *_scaling(summary.methods))
-    for columns in (main, _lesion_free(summary.methods)):
+    several = any(method.sets for method in summary.methods)
+    for columns in _tables(summary.methods) if several else (main, _lesion_free(summary.methods)):
         if columns:
             header = ["method", *(title for title, _ in columns)]
             rows = [[_marked(method), *(cell(method) for _, cell in columns)] for method in summary.methods]
@@ -170,12 +179,22 @@ def _markdown(summary: RunSummary) -> str:
 
 
 def _csv(summary: RunSummary) -> str:
+    names = list(dict.fromkeys(each.tested_on for method in summary.methods for each in method.sets))
+    of_set = [field.name for field in fields(SetScores) if field.name != "tested_on"]
+    columns = [field.name for field in fields(MethodSummary) if field.name not in ("trained_on", "sets")]
     rows = []
     for method in summary.methods:
         values = asdict(method)
         values["sweep"] = json.dumps(values["sweep"]) if values["sweep"] else ""
-        rows.append(list(values.values()))
-    return csv_text([field.name for field in fields(MethodSummary)], rows)
+        row = [values[column] for column in columns]
+        if names:
+            worst = method.worst_set
+            found = {each.tested_on: asdict(each) for each in method.sets}
+            row += [method.trained_on, worst.tested_on if worst else ""]
+            row += [found.get(name, {}).get(column) for name in names for column in of_set]
+        rows.append(row)
+    more = ["training", "worst_set", *(f"{name} {column}" for name in names for column in of_set)] if names else []
+    return csv_text([*columns, *more], rows)
 
 
 def _json(summary: RunSummary) -> str:

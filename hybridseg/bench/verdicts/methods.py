@@ -9,6 +9,29 @@ from .pairing import Comparison
 
 
 @dataclass(frozen=True)
+class SetScores:
+    """What a line of the leaderboard scores on one test set; means and shares as in `MethodSummary`.
+
+    ``trained_on`` names the sources that the line's models for this set learned from.
+    """
+
+    tested_on: str
+    trained_on: str
+    lesion_images: int
+    scenes: int
+    iou: float | None
+    iou_low: float | None
+    iou_high: float | None
+    f1: float | None
+    f1_low: float | None
+    f1_high: float | None
+    missed: float | None
+    lesion_free_images: int
+    false_positive_rate: float | None
+    false_positive_area: float | None
+
+
+@dataclass(frozen=True)
 class MethodSummary:
     """One line of the leaderboard. Shares are in [0, 1]; None where there is nothing to count.
 
@@ -58,6 +81,10 @@ class MethodSummary:
     all_iou, all_f1 : float or None
         Means over all images under the policy that `summarize` was given for lesion-free ones; None if it leaves them
         out.
+    trained_on : str
+        The name of its training, where there are several data sets; empty if it isn't trained.
+    sets : tuple of SetScores
+        One for each test set, where data sets have short names.
     """
 
     method: str
@@ -107,6 +134,19 @@ class MethodSummary:
     all_f1: float | None = None
     hd95_mm: float | None = None
     hd95_mm_images: int = 0
+    trained_on: str = ""
+    sets: tuple[SetScores, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The method's name without that of its training."""
+        return self.method.removesuffix(f" on {self.trained_on}") if self.trained_on else self.method
+
+    @property
+    def worst_set(self) -> SetScores | None:
+        """The test set with the lowest IoU; None where no set has a lesion image."""
+        scored = [each for each in self.sets if each.iou is not None]
+        return min(scored, key=lambda each: each.iou or 0.0) if scored else None
 
 
 @dataclass(frozen=True)

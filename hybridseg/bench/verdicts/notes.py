@@ -20,10 +20,12 @@ Cases = set[tuple[int, str]]
 
 def title(description: dict[str, Any], cases: Iterable[Cases]) -> str:
     """Return what was scored, on how many cases that have rows by now."""
+    scored = len(set[tuple[int, str]]().union(*cases))
     folds = sorted({cell["fold"] for cell in description["cells"]})
     part = "" if len(folds) == description["n_folds"] else f", only fold {', '.join(map(str, folds))}"
     expected = sum({cell["fold"]: cell["cases"] for cell in description["cells"]}.values())
-    scored = len(set[tuple[int, str]]().union(*cases))
+    if description.get("sources"):
+        expected = len(set[str]().union(*description["trainings"].values()))
     of = "" if scored == expected else f" of {expected}"
     return f"{description['dataset']}: {scored}{of} cases scored; {description['split']}{part}"
 
@@ -42,6 +44,13 @@ def notes(
         f"{description['nsd_tolerance_px']:g} px, 0 for an empty prediction. missed: no predicted pixel in "
         "the lesion.",
     ]
+    if description.get("sources"):
+        found.append(
+            "Several data sets: each is in a column of its own. A model that predicts a case of a set that teaches "
+            "learned from none of that case's fold; a set that doesn't teach is predicted by the model of all cases "
+            "that do. worst: the set with the lowest IoU. False alarm: a mask on a lesion-free image (how many there "
+            "are). Differences are over all sets together: larger ones weigh more."
+        )
     groups_from = description.get("groups_from", "")
     if groups_from and GROUPS_ALONE not in groups_from:
         found[0] += f" Scenes as told by: {groups_from}."

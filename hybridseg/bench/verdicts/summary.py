@@ -13,7 +13,7 @@ from ...metrics import Counts, f1, group_means, image_mean, iou, mean_iou_two_cl
 from ..records.cells import Record
 from ..records.costs import method_cost
 from ..records.folder import StoredRun, open_run
-from .methods import MethodSummary, RunSummary
+from .methods import MethodSummary, RunSummary, SetScores
 from .notes import ignored_note, notes, title
 from .pairing import compare_methods
 
@@ -58,7 +58,8 @@ def summarize_run(run: StoredRun, *, empty: float | None = None) -> RunSummary:
     methods.sort(key=lambda method: -1.0 if method.iou is None else -method.iou - 1.0)
     ranked = {method.method: by_method[method.method] for method in methods}
     comparisons, test = compare_methods(ranked)
-    cases = {spec: {(row.fold, row.case_id) for row in rows} for spec, rows in by_method.items()}
+    several = bool(description.get("sources"))  # where one case is in one fold for one training, another for the next
+    cases = {name: {(0 if several else row.fold, row.case_id) for row in rows} for name, rows in by_method.items()}
     under = notes(description, methods, [each for each in cases.values() if each], empty) + ignored_note(run.records)
     return RunSummary(title(description, cases.values()), tuple(methods), under, tuple(comparisons), test)
 
@@ -108,7 +109,32 @@ def _summarize_method(run: StoredRun, method: dict[str, Any], empty: float | Non
         fit_seconds=_median([fit.seconds for fit in run.fits[method["spec"]] if fit.seconds is not None]),
         all_iou=None if empty is None else _mean([iou(each, empty=empty) for each in every]),
         all_f1=None if empty is None else _mean([f1(each, empty=empty) for each in every]),
+        trained_on=method.get("trained_on", ""),
+        sets=_summarize_sets(description, records),
         **method_cost(run.folder, method["key"], records),
+    )
+
+
+def _summarize_sets(description: dict[str, Any], records: Sequence[Record]) -> tuple[SetScores, ...]:
+    by_set = {name: [row for row in records if row.tested_on == name] for name in description.get("sources", ())}
+    return tuple(_summarize_set(name, rows) for name, rows in by_set.items() if rows)
+
+
+def _summarize_set(name: str, records: Sequence[Record]) -> SetScores:
+    lesion = [record for record in records if record.has_lesion]
+    free = [record for record in records if not record.has_lesion]
+    groups = [record.group for record in lesion]
+    return SetScores(
+        tested_on=name,
+        trained_on=" or ".join(dict.fromkeys(record.trained_on for record in records)),
+        lesion_images=len(lesion),
+        scenes=len(set(groups)),
+        **_with_interval("iou", [iou(_counts(each)) for each in lesion], groups),
+        **_with_interval("f1", [f1(_counts(each)) for each in lesion], groups),
+        missed=_mean([float(record.tp == 0) for record in lesion]),
+        lesion_free_images=len(free),
+        false_positive_rate=_mean([float(record.fp > 0) for record in free]),
+        false_positive_area=_mean([record.fp / (record.height * record.width) for record in free]),
     )
 
 
