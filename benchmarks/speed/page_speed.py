@@ -1,6 +1,6 @@
 """The page for a browser: its size, how soon it is ready, and what a picture takes there and natively.
 
-    HYBRIDSEG_CHROMIUM=$(which chromium) python benchmarks/page_speed.py
+    HYBRIDSEG_CHROMIUM=$(which chromium) python benchmarks/speed/page_speed.py
 
 Needs Node, and `npm ci` in hybridseg/page/web. Pictures are phantoms of 470 rows by 560 columns, as in the cards: time
 depends on size alone. Browser and onnxruntime run one after the other on the same machine, on one thread each.
@@ -25,7 +25,7 @@ from hybridseg.data.phantoms import phantom
 from hybridseg.page import MODELS, write_page
 from hybridseg.processes.machine import describe_machine
 
-WEB = Path(__file__).resolve().parents[1] / "hybridseg" / "page" / "web"
+WEB = Path(__file__).resolve().parents[2] / "hybridseg" / "page" / "web"
 SHAPE = (470, 560)
 
 
