@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hybridseg_baselines import forest
+from hybridseg_baselines import growing
 from hybridseg_baselines.features import BOXES, COUNT, Box, BoxMeans, features, rank, root
 from hybridseg_baselines.forest import RandomForestSegmenter
 from hybridseg_baselines.grid import to_grid
@@ -135,8 +135,8 @@ def test_a_tree_sees_whole_scenes_and_judges_those_it_never_saw(training, groups
         asked.append(chosen)
         return predict_cells(trees, cells, chosen)
 
-    monkeypatch.setattr(forest, "draw_cells", draw)
-    monkeypatch.setattr(forest, "predict_cells", predict)
+    monkeypatch.setattr(growing, "draw_cells", draw)
+    monkeypatch.setattr(growing, "predict_cells", predict)
     images, masks = training
     RandomForestSegmenter(**SMALL).fit(images, masks, groups=groups)
     truths = [(to_grid(mask, (64, 76), scale=1) >= 1).tobytes() for mask in masks]

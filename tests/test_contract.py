@@ -13,6 +13,7 @@ from hybridseg.registry import MethodLoadError
 # Parameters that keep fitting short; what is checked doesn't depend on them.
 QUICK = {
     "random-forest": "random-forest[n_trees=4]",
+    "pixel-forest": "pixel-forest[n_trees=4,max_depth=6]",
     "unet": "unet[encoder=none,size=64,width=2,epochs=1,pretrained=False,flip_averaging=False]",
 }
 NEEDS = {"unet": ("keras", "tensorflow")}

@@ -14,6 +14,8 @@ from hybridseg_baselines.features import COUNT, features
 from hybridseg_baselines.forest import RandomForestSegmenter
 from hybridseg_baselines.onnx.features import features as features_in_graph
 from hybridseg_baselines.otsu import OtsuSegmenter
+from hybridseg_baselines.pixels import PixelForestSegmenter
+from hybridseg_baselines.textbook import TextbookOtsuSegmenter, TextbookWatershedSegmenter
 from hybridseg_baselines.watershed import WatershedSegmenter
 
 from hybridseg import Segmenter, clone
@@ -45,6 +47,9 @@ def train(segmenter: Segmenter, frame: tuple[tuple[int, int], ...] = ((0, 0), (0
         OtsuSegmenter(depth=5, surroundings=30, bowl=255),
         WatershedSegmenter(smoothing=1, rounds=2),
         WatershedSegmenter(rounds=64),
+        TextbookOtsuSegmenter(smoothing=1, opening=1),
+        TextbookWatershedSegmenter(smoothing=3, opening=3, margin=1),
+        TextbookWatershedSegmenter(opening=1, margin=16),
     ],
     ids=repr,
 )
@@ -81,6 +86,13 @@ def test_what_is_around_the_scan_changes_nothing(segmenter: Segmenter, tmp_path:
     for each in (segmenter, framed_ones, OnnxSegmenter.load(tmp_path / "x.onnx")):
         np.testing.assert_array_equal(each.predict_proba(framed), expected)
     assert expected.any()
+
+
+def test_a_pixel_forest_and_its_file_agree_within_its_tags(tmp_path: Path) -> None:
+    forest = train(PixelForestSegmenter(n_trees=4, max_depth=6, samples_per_image=60))
+    report = forest.to_onnx(tmp_path / "x.onnx")
+    assert report.differing_pixels <= forest.tags.max_differing_pixels * report.pixels
+    assert OnnxSegmenter.load(tmp_path / "x.onnx").current_operating_point == forest.operating_point_
 
 
 def test_the_forests_features_are_the_same_integers() -> None:

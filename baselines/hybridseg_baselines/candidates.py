@@ -12,7 +12,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from hybridseg import OperatingPoint, Segmenter, find_scan
 
 from .grid import FINE, Ints, from_grid, to_grid
+from .parameters import is_number
 
 Floats = NDArray[np.float64]
 
@@ -183,11 +183,6 @@ def vote(candidates: Candidates, score: Floats, sharpness: float) -> Ints:
     return np.asarray(share[candidates.labels].sum(axis=0) // weight.sum())
 
 
-def is_number(value: Any) -> bool:
-    """Whether a parameter is a real number, which True and False aren't."""
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
 class CandidateSegmenter(Segmenter):
     """A method that proposes regions on a grid; a score chooses among them.
 
@@ -224,12 +219,6 @@ class CandidateSegmenter(Segmenter):
         """Raise ValueError for a parameter out of its range."""
         if self.sharpness is not None and not (is_number(self.sharpness) and 0.0005 <= self.sharpness <= 10):
             raise ValueError(f"`sharpness` must be None or lie in [0.0005, 10], got {self.sharpness!r}")
-
-    def _check_whole(self, name: str, least: int, most: int) -> None:
-        """Raise ValueError unless a parameter is an integer in these bounds."""
-        value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value <= most:
-            raise ValueError(f"`{name}` must be an integer in {least}..{most}, got {value!r}")
 
     def _check_state(self) -> None:
         super()._check_state()

@@ -64,6 +64,14 @@ def box_mean(values: Ints, radius: int) -> Ints:
     return (2 * values + size * size) // (2 * size * size)
 
 
+def smooth(image: NDArray[np.uint8], grid: tuple[int, int], rounds: int) -> Ints:
+    """Return the grid image of a picture after so many 3x3 means."""
+    grey = to_grid(image, grid)
+    for _ in range(rounds):
+        grey = box_mean(grey, 1)
+    return grey
+
+
 def bowl(grid: tuple[int, int], height: float) -> Ints:
     """Return brightness to add away from where lesions lie (middle, 0.42 of the depth): 0 to 2 ``height``."""
     rows = (np.arange(grid[0]) + 0.5) / grid[0] - 0.42

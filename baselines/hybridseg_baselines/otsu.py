@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from hybridseg import Tags
 
-from .candidates import CandidateSegmenter, is_number
-from .grid import FINE, Ints, bowl, box_mean, close, to_grid
+from .candidates import CandidateSegmenter
+from .grid import FINE, Ints, bowl, box_mean, close, smooth
+from .parameters import check_whole, is_number
 
 
 class OtsuSegmenter(CandidateSegmenter):
-    """Dark regions below recursive Otsu thresholds; the most plausible ones win.
+    """Dark regions below recursive Otsu thresholds; a learned score chooses among them.
 
     The scan (`hybridseg.find_scan`) on a fixed grid: block means and two 3x3 means take out the speckle; the mean of
     the surroundings is subtracted (shadow, gain) and brightness added towards the borders, where lesions are rare; a
@@ -51,14 +52,14 @@ class OtsuSegmenter(CandidateSegmenter):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        self._check_whole("depth", 1, 6)
-        self._check_whole("surroundings", 1, 64)
+        check_whole(self, "depth", 1, 6)
+        check_whole(self, "surroundings", 1, 64)
         if not (is_number(self.bowl) and 0 <= self.bowl <= 255):
             raise ValueError(f"`bowl` must lie in [0, 255], got {self.bowl!r}")
 
     def _propose(self, image: NDArray[np.uint8]) -> tuple[Ints, Ints]:
         self._check_parameters()
-        grey = box_mean(box_mean(to_grid(image, self.grid), 1), 1)
+        grey = smooth(image, self.grid, 2)
         flat = grey - box_mean(grey, self.surroundings) + 128 * FINE + bowl(self.grid, self.bowl)
         levels = np.clip(flat, 0, 256 * FINE - 1) // FINE
         thresholds = recursive_otsu(np.bincount(levels.ravel(), minlength=256), self.depth)

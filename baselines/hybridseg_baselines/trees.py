@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .features import COUNT
 from .grid import Ints
 
 FULL = 4096
@@ -75,8 +74,11 @@ def grow_tree(
     )
 
 
-def check_trees(trees: FlatTrees) -> None:
-    """Raise ValueError unless every path ends: each child comes after its parent, and all indices exist."""
+def check_trees(trees: FlatTrees, features: int) -> None:
+    """Raise ValueError unless every path ends: each child comes after its parent, and all indices exist.
+
+    ``features`` is how many a cell has.
+    """
     count = len(trees.feature)
     itself = np.arange(count)
     for name, array in trees._asdict().items():
@@ -87,7 +89,7 @@ def check_trees(trees: FlatTrees) -> None:
             raise ValueError(f"`tree_{name}_` must have {count} nodes, got {len(array)}")
     for name, array, low, high in (
         ("first", trees.first, 0, count - 1),
-        ("feature", trees.feature, 0, COUNT - 1),
+        ("feature", trees.feature, 0, features - 1),
         ("left", trees.left, itself, count - 1),
         ("right", trees.right, itself, count - 1),
         ("value", trees.value, 0, FULL),
@@ -114,7 +116,7 @@ def predict_cells(trees: FlatTrees, cells: NDArray[np.int16], chosen: Ints | Non
 
     Parameters
     ----------
-    cells : ndarray of shape (COUNT, n), int16
+    cells : ndarray of shape (F, n), int16
     chosen : ndarray of int, optional
         Numbers of the trees to ask.
     """

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from hybridseg import Tags
 
 from .candidates import CandidateSegmenter
-from .grid import Ints, box_mean, to_grid
+from .grid import Ints, smooth
+from .parameters import check_whole
 
 
 class WatershedSegmenter(CandidateSegmenter):
-    """Basins of the gradient merge into ever larger regions; the most plausible ones win.
+    """Basins of the gradient merge into ever larger regions; a learned score chooses among them.
 
     Every cell of a de-speckled grid image of the scan (`hybridseg.find_scan`) drains to its lowest neighbour in the
     gradient; cells that end in one minimum are a basin. Then, in rounds, two regions merge where each is the other's
@@ -53,13 +54,11 @@ class WatershedSegmenter(CandidateSegmenter):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         for name in ("smoothing", "rounds"):
-            self._check_whole(name, 1, 64)
+            check_whole(self, name, 1, 64)
 
     def _propose(self, image: NDArray[np.uint8]) -> tuple[Ints, Ints]:
         self._check_parameters()
-        grey = to_grid(image, self.grid)
-        for _ in range(self.smoothing):
-            grey = box_mean(grey, 1)
+        grey = smooth(image, self.grid, self.smoothing)
         slope = gradient(grey)
         regions = basins(slope)
         layers = [regions + 1]

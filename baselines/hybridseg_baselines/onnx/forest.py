@@ -14,7 +14,7 @@ from ..candidates import CandidateSegmenter
 from ..trees import LEVELS, FlatTrees
 from .candidates import model
 from .features import features
-from .grid import box_mean, to_grid
+from .grid import smooth
 
 
 def forest_model(segmenter: CandidateSegmenter, forest: FlatTrees) -> Any:
@@ -26,7 +26,7 @@ def forest_model(segmenter: CandidateSegmenter, forest: FlatTrees) -> Any:
     def propose(image: Var) -> tuple[Var, Var]:
         total = op.cast(sum_of_trees(features(image, grid), trees), to=np.int64)
         probability = op.reshape(op.div(total, const(len(trees.sizes))), const(grid))
-        grey = box_mean(box_mean(to_grid(image, grid), grid, 1), grid, 1)
+        grey = smooth(image, grid, 2)
         return grey, op.greater_or_equal(probability, levels)
 
     return model(segmenter, propose)

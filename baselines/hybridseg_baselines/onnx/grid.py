@@ -59,6 +59,14 @@ def box_mean(values: Var, grid: tuple[int, int], radius: int) -> Var:
     return op.div(op.add(op.mul(const(2), values), const(size * size)), const(2 * size * size))
 
 
+def smooth(image: Var, grid: tuple[int, int], rounds: int) -> Var:
+    """Return the grid image of a uint8 [H, W] after so many 3x3 means."""
+    grey = to_grid(image, grid)
+    for _ in range(rounds):
+        grey = box_mean(grey, grid, 1)
+    return grey
+
+
 def close(levels: Var, grid: tuple[int, int], radius: int) -> Var:
     """Return the grey closing with a square of ``2 radius + 1`` cells."""
     for choose in (op.max, op.min):

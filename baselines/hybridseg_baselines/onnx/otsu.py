@@ -13,7 +13,7 @@ from hybridseg.onnx.pieces import const
 from ..candidates import CandidateSegmenter
 from ..grid import FINE, bowl
 from .candidates import model
-from .grid import box_mean, close, to_grid
+from .grid import box_mean, close, smooth
 
 
 def otsu_model(segmenter: CandidateSegmenter, *, depth: int, surroundings: int, edge: float) -> Any:
@@ -21,7 +21,7 @@ def otsu_model(segmenter: CandidateSegmenter, *, depth: int, surroundings: int, 
     grid = segmenter.grid
 
     def propose(image: Var) -> tuple[Var, Var]:
-        grey = box_mean(box_mean(to_grid(image, grid), grid, 1), grid, 1)
+        grey = smooth(image, grid, 2)
         flat = op.sub(grey, box_mean(grey, grid, surroundings))
         flat = op.add(flat, const(128 * FINE + bowl(grid, edge)))
         bounded = op.min([op.max([flat, const(0)]), const(256 * FINE - 1)])

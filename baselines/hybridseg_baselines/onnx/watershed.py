@@ -12,7 +12,7 @@ from hybridseg.onnx.pieces import const
 
 from ..candidates import CandidateSegmenter
 from .candidates import model
-from .grid import box_mean, to_grid
+from .grid import smooth
 
 FAR = np.iinfo(np.int64).max
 
@@ -22,9 +22,7 @@ def watershed_model(segmenter: CandidateSegmenter, *, smoothing: int, rounds: in
     grid = segmenter.grid
 
     def propose(image: Var) -> tuple[Var, Var]:
-        grey = to_grid(image, grid)
-        for _ in range(smoothing):
-            grey = box_mean(grey, grid, 1)
+        grey = smooth(image, grid, smoothing)
         slope = gradient(grey, grid)
         first = basins(slope, grid)
 
