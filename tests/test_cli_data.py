@@ -184,8 +184,10 @@ def test_phantoms_become_a_folder_once(tmp_path: Path) -> None:
     out = tmp_path / "phantoms"
     assert run("phantoms", "-o", out, "--n", 3, "--seed", 1).exit_code == 0
     assert load_dataset(out).labels == load_dataset("phantoms[n=3,seed=1]").labels
-    again = run("phantoms", "-o", out)
-    assert again.exit_code == 2 and "is not empty" in again.output
+    other = run("phantoms", "-o", out)
+    assert other.exit_code == 2 and "another picture" in other.output
+    fewer = run("phantoms", "-o", out, "--n", 2, "--seed", 1)
+    assert fewer.exit_code == 2 and "is not empty" in fewer.output
 
 
 @pytest.mark.parametrize(

@@ -317,8 +317,10 @@ def test_written_folder_reads_back(tmp_path: Path) -> None:
     for a, b in zip(dataset, back, strict=True):
         np.testing.assert_array_equal(a.image, b.image)
         np.testing.assert_array_equal(a.mask, b.mask)
+    with pytest.raises(DataError, match="another picture"):
+        write_folder(load_dataset("phantoms[n=4,seed=1]"), tmp_path / "out")
     with pytest.raises(DataError, match="is not empty"):
-        write_folder(dataset, tmp_path / "out")
+        write_folder(load_dataset("phantoms[n=2]"), tmp_path / "out")
 
 
 @pytest.mark.parametrize("name", ["../a", "a/b", "a\\b", ".."])

@@ -1,11 +1,12 @@
-"""kill -9 at random moments of bench, segment and fit: what is on disk is whole, and the end is an unbroken run's.
+"""kill -9 at random moments of every verb that writes: what is on disk is whole, and the end is an unbroken run's.
 
     python benchmarks/robustness/kills.py --kills 100 -o benchmarks/results/kills.md
 
 Each command is started, killed after a random time, looked at, and started again until it has been killed as often as
 asked and then ends by itself; `bench` and `segment` by turns with one process and with two. After every kill each file
 under a final name must be whole; at the end all must be the unbroken run's, byte for byte, but for measured times, and
-a run folder may hold nothing half-written. `segment` leaves such files for an hour: they may be another process's.
+a run folder may hold nothing half-written. Other folders keep such files for an hour: they may be another process's.
+`kill_points.py` kills before each write instead.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import io
 import json
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,15 +37,21 @@ from hybridseg.images import write_image
 from hybridseg.processes.machine import describe_machine
 
 TIMES = ("predict_ms", "seconds")
+RUN_FOLDERS = ("bench", "score", "merge")
+VERBS = ("bench", "segment", "fit", "merge", "score", "report", "export", "data split", "data phantoms")
 
 
 @dataclass(frozen=True)
 class Study:
-    """One command: ``arguments(folder)`` write into ``folder``; ``jobs`` if it takes ``-j``."""
+    """One command: ``arguments(folder)`` write into ``folder``.
+
+    ``jobs`` if it takes ``-j``; ``timed`` if what it writes tells times.
+    """
 
     name: str
     arguments: Callable[[Path], list[str]]
-    jobs: bool = True
+    jobs: bool = False
+    timed: bool = False
 
     def start(self, folder: Path, rng: random.Random) -> subprocess.Popen[bytes]:
         """Start hybridseg with its output thrown away but for what goes wrong."""
@@ -52,13 +60,16 @@ class Study:
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
-def contents(folder: Path) -> dict[str, str]:
-    """Return a hash for every file under its final name, measured times left out; raise for one that isn't whole."""
+def contents(folder: Path, *, timed: bool = True) -> dict[str, str]:
+    """Return a hash for every file under its final name; if ``timed``, raise for one that isn't whole, and leave out
+    what tells times.
+    """
     found = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and not path.name.startswith(".") and ".checkpoint/" not in name:
-            lines = (line.replace(str(folder).encode(), b"HERE") for line in _timeless(path))
+        if path.is_file() and not path.name.startswith("."):
+            what = _timeless(path) if timed else [path.read_bytes()]
+            lines = (line.replace(str(folder).encode(), b"HERE") for line in what)
             found[name] = hashlib.sha256(b"\n".join(lines)).hexdigest()
     return found
 
@@ -94,39 +105,43 @@ def _rows(rows: list[dict[str, Any]]) -> list[bytes]:
     return [json.dumps({k: v for k, v in row.items() if k not in TIMES}).encode() for row in rows]
 
 
-def look(folder: Path, whole: dict[str, str]) -> None:
+def look(each: Study, folder: Path, whole: dict[str, str]) -> None:
     """Raise if something is there that an unbroken run doesn't leave, or leaves otherwise; rows may be fewer."""
-    for name, digest in contents(folder).items():
-        if name.endswith((".png", ".hybridseg")):
-            assert whole.get(name) == digest, f"{name} differs from the unbroken run's"
+    for name, digest in contents(folder, timed=each.timed).items():
+        if name.endswith((".png", ".hybridseg")) or not each.timed:
+            hidden = any(part.startswith(".") for part in Path(name).parts)  # a folder that has no name yet
+            assert hidden or whole.get(name) == digest, f"{name} differs from the unbroken run's"
 
 
 def study(each: Study, kills: int, rng: random.Random, root: Path) -> dict[str, Any]:
     """Kill one command so often; return what the page says of it."""
     began = time.monotonic()
     (root / "whole").mkdir(parents=True)
-    end(each.start(root / "whole", rng))
+    _, stderr = each.start(root / "whole", rng).communicate()
+    whole = contents(root / "whole", timed=each.timed)
+    assert whole, stderr.decode()
     seconds = time.monotonic() - began
-    whole = contents(root / "whole")
     hits, rounds, left = 0, 0, 0
     while hits < kills:
         rounds += 1
         folder = root / f"killed{rounds}"
         folder.mkdir()
-        while hits < kills:
+        ended = False
+        while not ended:
             process = each.start(folder, rng)
-            time.sleep(rng.uniform(0.0, seconds))  # so long takes the unbroken run
-            process.send_signal(signal.SIGKILL)
+            if hits < kills:
+                time.sleep(rng.uniform(0.0, seconds))  # so long takes the unbroken run
+                process.send_signal(signal.SIGKILL)
             _, stderr = process.communicate()
-            look(folder, whole)
-            if process.returncode != -signal.SIGKILL:
-                assert process.returncode == 0, stderr.decode()
-                break  # it had ended: a new round
-            hits += 1
-            left += bool(parts(folder))
-        end(each.start(folder, rng))
-        assert contents(folder) == whole, f"{each.name}: the end differs from the unbroken run's"
-        assert each.name != "bench" or not parts(folder), f"half-written files stay: {parts(folder)}"
+            look(each, folder, whole)
+            ended = process.returncode != -signal.SIGKILL
+            hits += not ended
+            left += not ended and bool(parts(folder))
+        # What was killed after its file had its name finds a file that isn't its own any more.
+        assert process.returncode == 0 or b"exists; give --overwrite" in stderr, stderr.decode()
+        assert contents(folder, timed=each.timed) == whole, f"{each.name}: the end differs from the unbroken run's"
+        assert each.name not in RUN_FOLDERS or not parts(folder), f"half-written files stay: {parts(folder)}"
+        shutil.rmtree(folder)
     return {
         "command": each.name, "kills": hits, "with a file half-written": left,
         "runs they were spread over": rounds, "unbroken run, s": round(seconds, 1),
@@ -134,18 +149,12 @@ def study(each: Study, kills: int, rng: random.Random, root: Path) -> dict[str, 
     }  # fmt: skip
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
-    """Let a command end by itself."""
-    _, stderr = process.communicate()
-    assert process.returncode == 0, stderr.decode()
-
-
 @click.command()
 @click.option("--kills", default=100, show_default=True)
 @click.option("--seed", default=0, show_default=True)
-@click.option("--only", type=click.Choice(["bench", "segment", "fit"]))
+@click.option("--only", type=click.Choice(VERBS), multiple=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path))
-def main(kills: int, seed: int, only: str | None, output: Path | None) -> None:
+def main(kills: int, seed: int, only: tuple[str, ...], output: Path | None) -> None:
     """Run the studies and write the page."""
     found = []
     with tempfile.TemporaryDirectory() as temporary:
@@ -155,21 +164,36 @@ def main(kills: int, seed: int, only: str | None, output: Path | None) -> None:
         for number in range(40):
             write_image(images / f"{number}.png", phantom(number, shape=(200, 240)).image)
         network = "unet[encoder=none,width=4,size=64,epochs=15]"
-        studies = [
-            Study("bench", lambda out: [
-                "bench", "--data", "phantoms[n=18]", "-m", "otsu", "-m", "watershed", "-m",
-                "random-forest[n_trees=5]", "--folds", "2", "--no-cost", "-o", str(out),
-            ]),
-            Study("segment", lambda out: [
+        bench = ["bench", "--data", "phantoms[n=18]", "--folds", "2", "--no-cost", "-m", "otsu", "-m", "watershed"]
+        for arguments in (
+            [*bench, "-o", root / "shard1", "--shard", "1/2"],
+            [*bench, "-o", root / "shard2", "--shard", "2/2"],
+            [*bench, "-o", root / "run"],
+            ["data", "phantoms", "-o", root / "data"],
+            ["segment", root / "data", "-m", "otsu", "-o", root / "masks"],
+        ):
+            subprocess.run([sys.executable, "-m", "hybridseg", *arguments], check=True, stdout=subprocess.DEVNULL)
+        data, run = str(root / "data"), str(root / "run")
+        arguments_of: dict[str, Callable[[Path], list[str]]] = {
+            "bench": lambda out: [*bench, "-m", "random-forest[n_trees=5]", "-o", str(out)],
+            "segment": lambda out: [
                 "segment", str(images), "-m", "unet", "-o", str(out), "--overlay", "--existing", "skip",
                 "--measure", str(out / "sizes.csv"),
-            ]),
-            Study("fit", lambda out: [
-                "fit", network, "--data", "phantoms[n=12]", "-o", str(out / "model.hybridseg"), "--overwrite",
-            ], jobs=False),
-        ]  # fmt: skip
+            ],
+            "fit": lambda out: ["fit", network, "--data", "phantoms[n=12]", "-o", str(out / "model.hybridseg")],
+            "merge": lambda out: ["merge", str(root / "shard1"), str(root / "shard2"), "-o", str(out / "run")],
+            "score": lambda out: ["score", "--truth", data, "--pred", str(root / "masks"), "-o", str(out)],
+            "report": lambda out: ["report", run, "-o", str(out / "report.html"), "--overwrite"],
+            "export": lambda out: ["export", "otsu", "-o", str(out / "otsu.onnx")],
+            "data split": lambda out: ["data", "split", data, "--as-read", "-o", str(out / "split.csv")],
+            "data phantoms": lambda out: ["data", "phantoms", "-o", str(out)],
+        }  # fmt: skip
+        studies = [
+            Study(name, arguments_of[name], jobs=name in ("bench", "segment"), timed=name in ("bench", "fit", "score"))
+            for name in VERBS
+        ]
         for each in studies:
-            if only in (None, each.name):
+            if not only or each.name in only:
                 found.append(study(each, kills, random.Random(seed), root / each.name))
                 print(found[-1], flush=True)
     lines = [
@@ -177,10 +201,10 @@ def main(kills: int, seed: int, only: str | None, output: Path | None) -> None:
         f"`python benchmarks/robustness/kills.py --kills {kills} --seed {seed}`; {describe_machine()['cpu']}", "",
         "| " + " | ".join(found[0]) + " |", "|---|" + "---:|" * (len(found[0]) - 1),
         *("| " + " | ".join(map(str, row.values())) + " |" for row in found), "",
-        "After each kill every file under a final name was whole (pictures decode, models open, JSON parses; the last "
-        "row of a run's cell may be torn and is made again), and pictures and models were those of the unbroken run. "
-        "At the end rows, masks, measures, models and `run.json` (its sessions aside) were the unbroken run's, and no "
-        "run folder held anything half-written. `bench` and `segment` worked by turns with one process and with two.",
+        "After each kill every file under a final name was whole (the last row of a run's cell may be torn and is made "
+        "again), and pictures and models were those of the unbroken run. At the end all files were the unbroken run's, "
+        "byte for byte, but for measured times and the sessions in `run.json`. No run folder held anything "
+        "half-written. `bench` and `segment` worked by turns with one process and with two.",
     ]  # fmt: skip
     if output is not None:
         output.write_text("\n".join(lines) + "\n")

@@ -11,7 +11,7 @@ import click
 from ..data.scenes import cache_folder
 from ._progress import progress_line
 from ._scenes import cache_option, find_scenes, scene_options
-from ._targets import check_target, overwrite_option
+from ._targets import overwrite_option, prepare_target
 
 _FILE = click.Path(path_type=Path)
 _format = click.option(
@@ -69,7 +69,7 @@ def split(
     """Deal whole scenes into folds of like size and class shares."""
     from ..data import grouped_folds, load_dataset, write_split
 
-    check_target(output, overwrite)
+    prepare_target(output, overwrite)
     dataset = find_scenes(load_dataset(source), as_read, cache, needed=True)
     made = grouped_folds(dataset, folds, seed)
     write_split(made, output)
@@ -124,7 +124,7 @@ def pairs(sources: tuple[str, ...], sheet: Path | None, overwrite: bool, cache: 
     from ..data.duplicates import contact_sheet, find_pairs
 
     if sheet is not None:
-        check_target(sheet, overwrite)
+        prepare_target(sheet, overwrite)
     datasets = [load_dataset(source) for source in sources]
     names = [each.name for each in datasets]
     if len(set(names)) < len(names):
@@ -144,7 +144,10 @@ def pairs(sources: tuple[str, ...], sheet: Path | None, overwrite: bool, cache: 
 
 
 @data.command(short_help="Write synthetic images and masks.")
-@click.option("-o", "--output", type=_FILE, required=True, metavar="DIR", help="A new or empty folder.")
+@click.option(
+    "-o", "--output", type=_FILE, required=True, metavar="DIR",
+    help="A new or empty folder; a killed command goes on in its own.",
+)  # fmt: skip
 @click.option("--n", type=click.IntRange(1), default=24, show_default=True, metavar="N", help="How many.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Of the first image.")
 def phantoms(output: Path, n: int, seed: int) -> None:

@@ -9,7 +9,7 @@ import click
 
 from ..registry import create_trained
 from ..zoo.cards import origin
-from ._targets import check_target, overwrite_option
+from ._targets import overwrite_option, prepare_target
 
 if TYPE_CHECKING:
     from ..data import Dataset
@@ -66,7 +66,7 @@ def export(
 
     if output.suffix.lower() != ".onnx":
         raise click.UsageError(f"-o must end in .onnx, got {printable(output)}")
-    check_target(output, overwrite)
+    prepare_target(output, overwrite)
     if int8 and weights != "fp32":
         raise click.UsageError(f"--int8 and --weights {weights} exclude each other")
     kind: Any = "int8" if int8 else weights

@@ -10,7 +10,7 @@ import click
 
 from ._progress import progress_line
 from ._scenes import find_scenes, scene_options
-from ._targets import check_target, overwrite_option
+from ._targets import overwrite_option, prepare_target
 
 
 @click.command()
@@ -49,7 +49,6 @@ def fit(
     """
     from .. import registry
     from ..data import CaseReader, load_dataset
-    from ..files import remove_parts
     from ..guests import contained
     from ..onnx import OnnxSegmenter
     from ..text import printable
@@ -60,8 +59,9 @@ def fit(
         problem = "`fit` saves a model, not ONNX; give a name in .hybridseg, then `export` it"
         raise ValueError(f"{printable(output)}: {problem}")
     card = output.with_name(f"{output.name}.json")
+    saving = output.with_name(f"{output.name}.saving")  # while it is there, what has our names is a killed fit's
     for path in (output, card, *curve_files(output)):
-        check_target(path, overwrite)
+        prepare_target(path, overwrite or saving.exists())
     model = registry.create(method)
     if isinstance(model, OnnxSegmenter):
         raise ValueError(f"{printable(method)}: an ONNX file can't be trained; give a method from `hybridseg methods`")
@@ -83,7 +83,7 @@ def fit(
             model.fit(reader.images(dataset), reader.masks(dataset), groups=dataset.groups, progress=progress)
     if own_checkpoint:
         model.set_params(checkpoint_dir=None)
-    remove_parts(output.parent)
+    saving.touch()
     with contained():
         model.save(output)
     write_card(card, model, dataset, lesion_images, time.monotonic() - start)
@@ -92,4 +92,5 @@ def fit(
         write_curves(output, history)
     if own_checkpoint:  # last: whatever fails before this can be had again without training
         shutil.rmtree(checkpoint, ignore_errors=True)
+    saving.unlink()
     click.echo(f"{printable(output)}: {model} fitted on {len(dataset)} cases of {printable(dataset.name)}")

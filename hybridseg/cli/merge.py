@@ -21,16 +21,15 @@ def merge(*, runs: tuple[Path, ...], output: Path, form: str) -> None:
     """Join run folders into a new one and print its table.
 
     They are the shards of one run (`bench --shard`), or runs of other methods on the same data and split. What
-    doesn't belong together is refused. Exit code 1: rows are missing, as where a shard hasn't ended.
+    doesn't belong together is refused. A killed merge is made again by the same command. Exit code 1: rows are
+    missing, as where a shard hasn't ended.
     """
     from ..bench.run.merge import merge_runs
-    from ..bench.tables.run import render, write_tables
+    from ..bench.tables.run import render
     from ..bench.verdicts.summary import summarize
 
     rows, missing = merge_runs(runs, output, command=["hybridseg", *sys.argv[1:]])
-    summary = summarize(output)
-    write_tables(summary, output)
-    click.echo(render(summary, form))
+    click.echo(render(summarize(output), form))
     click.echo(f"run folder: {output}", err=True)
     if missing:
         click.echo(f"hybridseg merge: {missing} of {rows + missing} rows are missing", err=True)

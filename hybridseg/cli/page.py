@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..page import MODELS, TITLE, write_page
-from ._targets import check_target, overwrite_option
+from ._targets import overwrite_option, prepare_target
 
 
 @click.command()
@@ -27,6 +27,6 @@ def page(output: Path, models: tuple[str, ...], title: str, overwrite: bool) -> 
 
     The page is one file. It works offline, connects to nothing, and needs no installation.
     """
-    check_target(output, overwrite)
+    prepare_target(output, overwrite)
     size = write_page(output, models, title)
     click.echo(f"{output}: {size / 1e6:.1f} MB, with {', '.join(Path(name).stem for name in models)}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ._targets import check_target, overwrite_option
+from ._targets import overwrite_option, prepare_target
 
 _BY_SUFFIX = {".html": "html", ".htm": "html", ".md": "md", ".csv": "csv", ".tex": "latex", ".json": "json"}
 
@@ -33,10 +33,10 @@ def report(
     images of the data set: mind whom you give it to.
     """
     from ..bench.report import make_report, render_report
-    from ..files import write_atomically
+    from ..files import remove_parts, write_atomically
 
     if output is not None:
-        check_target(output, overwrite)
+        prepare_target(output, overwrite)
         if form is None and output.suffix.lower() not in _BY_SUFFIX:
             raise click.UsageError(f"`-o` must end in one of {', '.join(_BY_SUFFIX)}, or give --format; got {output}")
     chosen = form or (_BY_SUFFIX[output.suffix.lower()] if output else "html")
@@ -46,6 +46,7 @@ def report(
         click.echo(text)
         return
     path = output or run / "report.html"
+    remove_parts(path.parent)
     # A file's name may hold bytes that aren't text.
     write_atomically(path, text.encode(errors="backslashreplace"))
     click.echo(f"report: {path}", err=True)

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..images import read_bytes, read_facts, read_image, read_pixels, write_image, write_mask
+from ..files import is_part, remove_parts
+from ..images import read_bytes, read_facts, read_image, read_pixels, write_image
 from ..text import printable
 from .cases import Case, DataError, Dataset, Progress
 from .mask_values import BY_FILE, MaskReading, join_ignored, read_mask_as
@@ -85,14 +86,15 @@ def write_folder(dataset: Dataset, folder: str | os.PathLike[str], progress: Pro
     ----------
     dataset : Dataset
     folder : str or path
-        Made if missing; must be empty, since files from before would join the dataset.
+        Made if missing; may hold these very cases, as a killed process leaves them, but nothing else, which would join
+        the dataset.
     progress : callable, optional
         ``progress(done, total, text)``.
 
     Raises
     ------
     DataError
-        If the folder isn't empty, can't be made, or a case's name or label can't be a file's.
+        If the folder holds something else, can't be made, or a case's name or label can't be a file's.
     ImageError
         If a file can't be written.
     """
@@ -101,17 +103,26 @@ def write_folder(dataset: Dataset, folder: str | os.PathLike[str], progress: Pro
         for name in (case.case_id, case.label):
             if name in (".", "..") or "/" in name or "\\" in name or "\0" in name:
                 raise DataError(f"case `{printable(case.case_id)}`: `{printable(name)}` can't be a file's name")
+    places = {folder / case.label for case in dataset}
+    ours = places | {folder / case.label / f"{case.case_id}{end}" for case in dataset for end in (".png", "_mask.png")}
+    if any(path not in ours and not is_part(path.name) for path in folder.rglob("*")):
+        raise DataError(f"{printable(folder)}: is not empty")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise DataError(f"{printable(folder)}: is not empty")
-        for label in set(dataset.labels):
-            (folder / label).mkdir(exist_ok=True)
+        for place in places:
+            place.mkdir(parents=True, exist_ok=True)
+            remove_parts(place, older_than_s=0)
     except OSError as error:
         raise DataError(f"{printable(folder)}: can't be written: {error.strerror or error}") from error
     for done, case in enumerate(dataset, 1):
         image, mask = case.read()
-        write_image(folder / case.label / f"{case.case_id}.png", image)
-        write_mask(folder / case.label / f"{case.case_id}_mask.png", mask)
+        _write_once(folder / case.label / f"{case.case_id}.png", image)
+        _write_once(folder / case.label / f"{case.case_id}_mask.png", np.where(mask, np.uint8(255), np.uint8(0)))
         if progress is not None:
             progress(done, len(dataset), "writing")
+
+
+def _write_once(path: Path, pixels: NDArray[np.uint8]) -> None:
+    if not path.exists():
+        write_image(path, pixels)
+    elif not np.array_equal(read_image(path), pixels):
+        raise DataError(f"{printable(path)}: is there already, another picture than the one to be written")

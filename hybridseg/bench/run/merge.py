@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import filecmp
+import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -16,6 +17,8 @@ from ...files import write_atomically
 from ...text import printable
 from ..records.cells import Record, RunError, read_cell, records_csv
 from ..records.folder import RunFolder, differ, read_description, read_run, write_json
+from ..tables.run import write_tables
+from ..verdicts.summary import summarize
 
 _KEPT = ("cells", "models", "masks", "costs")
 
@@ -23,7 +26,9 @@ _KEPT = ("cells", "models", "masks", "costs")
 def merge_runs(
     runs: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str], *, command: Sequence[str] = ()
 ) -> tuple[int, int]:
-    """Join runs into a new folder, which appears when it is whole; return its rows, and how many it lacks.
+    """Join runs into a new folder, which appears when it is whole; return the number of its rows, and of those missing.
+
+    The same merge may be made again, as after a kill: it ends with the same folder.
 
     Runs must agree in version, data, split, seed and folds. Where two have the same cell, the one with more rows is
     taken; rows that both have must be the same but for their times.
@@ -33,7 +38,7 @@ def merge_runs(
     runs : sequence of path
         Two or more run folders.
     out : path
-        A folder that doesn't exist.
+        A folder that doesn't exist, or that the same merge of the same rows has made.
     command : sequence of str
         The command line, for the record.
 
@@ -50,30 +55,51 @@ def merge_runs(
     if len(folders) < 2:
         raise RunError("merge needs two run folders or more")
     target = Path(out)
-    if target.exists():
-        raise RunError(f"{printable(target)} is there already; give a new folder")
-    descriptions = [read_description(folder) for folder in folders]
-    merged = _merge_descriptions(folders, descriptions)
+    if target.exists() and not RunFolder(target).description.exists():
+        raise _there(target)
+    merged = _merge_descriptions(folders, [read_description(folder) for folder in folders])
     merged["sessions"].append({"command": list(command), "merged": [str(folder.root) for folder in folders]})
     with ExitStack() as held:
         for folder in folders:
             held.enter_context(folder.locked())
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent)
-        part = Path(held.enter_context(temporary), "run")
-        part.mkdir()
-        for name in _KEPT:
-            (part / name).mkdir()
-        for cell in merged["cells"]:
-            _copy_cell(folders, RunFolder(part), cell["file"])
-        for folder in folders:
-            for path in sorted((folder.root / "costs").glob("*.json")):
-                _copy(path, part / "costs" / path.name)
-        write_json(part / "run.json", merged)
-        records = read_run(part)[1]
-        write_atomically(part / "cases.csv", records_csv(records).encode())
-        os.replace(part, target)
+        # One name for these runs, which nobody else can have locked: a killed merge of them left what is there.
+        runs_hash = hashlib.sha256("\0".join(map(os.fspath, places)).encode(errors="surrogatepass")).hexdigest()
+        part = target.with_name(f".{target.name}.{runs_hash[:12]}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        held.callback(shutil.rmtree, part, ignore_errors=True)
+        records = _write(part, folders, merged)
+        if not target.exists():
+            os.replace(part, target)
+        elif not _holds(target, part):
+            raise _there(target)
     return len(records), sum(cell["cases"] for cell in merged["cells"]) - len(records)
+
+
+def _there(target: Path) -> RunError:
+    return RunError(f"{printable(target)} is there already; give a new folder")
+
+
+def _write(part: Path, folders: list[RunFolder], merged: dict[str, Any]) -> list[Record]:
+    """Write the whole run folder, and return its rows."""
+    for name in _KEPT:
+        (part / name).mkdir(parents=True)
+    for cell in merged["cells"]:
+        _copy_cell(folders, RunFolder(part), cell["file"])
+    for folder in folders:
+        for path in sorted((folder.root / "costs").glob("*.json")):
+            _copy(path, part / "costs" / path.name)
+    write_json(part / "run.json", merged)
+    records = read_run(part)[1]
+    write_atomically(part / "cases.csv", records_csv(records).encode())
+    write_tables(summarize(part), part)
+    return records
+
+
+def _holds(target: Path, part: Path) -> bool:
+    """Whether a folder has every file of another, byte for byte: the same merge made it."""
+    files = [path.relative_to(part) for path in part.rglob("*") if path.is_file()]
+    return all((target / file).is_file() and filecmp.cmp(target / file, part / file, shallow=False) for file in files)
 
 
 def _merge_descriptions(folders: list[RunFolder], descriptions: list[dict[str, Any]]) -> dict[str, Any]:

@@ -190,6 +190,7 @@ def _write(
     for path in (run.root, run.root / "cells"):
         path.mkdir(parents=True, exist_ok=True)
     with run.locked():
+        run.remove_parts()
         method, fresh = plan.methods[0], describe_plan(plan)
         description = read_description(run) if run.description.exists() else {**fresh, "methods": [], "cells": []}
         there = {each["spec"]: each["key"] for each in description["methods"]}
@@ -197,12 +198,12 @@ def _write(
             taken = f"has a line called `{printable(method.name)}`: give the masks another --name"
             raise RunError(f"{printable(run.root)} {taken}")
         if list(there) == [method.name]:  # nobody else's line: what is said of the data is said anew
-            stale, description = description["cells"], {**fresh, "sessions": description["sessions"]}
+            description = {**fresh, "sessions": description["sessions"]}
         else:
             if method.name not in there:
                 description["methods"] += fresh["methods"]
-            stale = [cell for cell in description["cells"] if cell["method"] == method.name]
-            description["cells"] = [cell for cell in description["cells"] if cell not in stale] + fresh["cells"]
+            others = [cell for cell in description["cells"] if cell["method"] != method.name]
+            description["cells"] = others + fresh["cells"]
         now = datetime.now(UTC).isoformat(timespec="seconds")
         description["sessions"].append({"command": list(command), "scored": method.name, "start": now, "end": now})
         for (stem, case_id), png in masks.items():
@@ -211,7 +212,9 @@ def _write(
             lines = [json_line(FitRecord(None, {})), *map(json_line, rows[cell.fold])]
             write_atomically(run.cell(cell.file_stem), b"".join(lines))
         write_json(run.description, description)
-        for stem in {cell["file"] for cell in stale} - {cell.file_stem for cell in plan.cells}:
-            run.cell(stem).unlink(missing_ok=True)
-            shutil.rmtree(run.root / "masks" / stem, ignore_errors=True)
+        known = {cell["file"] for cell in description["cells"]}
+        for path in (run.root / "cells").glob("*.jsonl"):  # of masks scored earlier, perhaps by a process killed here
+            if path.stem not in known:
+                shutil.rmtree(run.root / "masks" / path.stem, ignore_errors=True)
+                path.unlink()
         write_atomically(run.root / "cases.csv", records_csv(read_run(run.root)[1]).encode())
