@@ -71,6 +71,32 @@ def test_numbers_by_hand(run: Path) -> None:
     assert 0.0 <= method.iou_low <= method.iou <= method.iou_high <= 0.5
 
 
+def test_lesions_are_counted_one_by_one(tmp_path: Path) -> None:
+    counted = [(2, 0, 1), (0, 1, 0), (0, 0, 1)]  # found, missed, false
+    rows = [
+        row("otsu", name, name, (10, 5, 5, 80), lesions_found=found, lesions_missed=missed, false_regions=false)
+        for name, (found, missed, false) in zip("abc", counted, strict=True)
+    ]
+    write_run(tmp_path / "run", {"otsu": rows}, expected=3)
+    summary = summarize(tmp_path / "run")
+    (method,) = summary.methods
+    assert (method.lesions, method.lesions_found, method.false_regions) == (3, 2, 2)
+    assert method.lesion_f1 == pytest.approx(4 / (3 + 4))
+    assert method.lesion_f1_low is not None and method.lesion_f1_high is not None
+    assert method.lesion_f1_low < method.lesion_f1 < method.lesion_f1_high
+    lines = render(summary, "text").splitlines()
+    header = next(place for place, line in enumerate(lines) if line.rstrip().endswith("lesion F1 [95 % CI]"))
+    assert lines[header + 1].split()[:4] == ["otsu", "3", "2", "2"]
+    assert any("IoU above 0.5" in note for note in summary.notes)
+    assert "lesion F1" in render(summary, "md") and "false_regions" in render(summary, "csv")
+
+
+def test_rows_of_older_versions_say_nothing_of_lesions(run: Path) -> None:
+    summary = summarize(run)
+    assert {method.lesions for method in summary.methods} == {None}
+    assert "false regions" not in render(summary, "text")
+
+
 def test_notes_say_what_is_missing_and_failed(run: Path) -> None:
     notes = summarize(run).notes
     assert f"INCOMPLETE: {SECOND} has 4 of 5 rows." in notes

@@ -1,10 +1,11 @@
-"""Area and diameters of lesions, by hand."""
+"""Area, diameters and counts of lesions, by hand."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from hybridseg.metrics import LesionCounts, count_lesions
 from hybridseg.metrics.measure import measure_lesions
 
 
@@ -46,3 +47,17 @@ def test_a_hollow_region_counts_its_pixels_and_spans_its_hull() -> None:
 def test_spacing_must_be_positive(spacing: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="`spacing_mm` must be two positive numbers"):
         measure_lesions(mask("#"), spacing)  # type: ignore[arg-type]
+
+
+def test_lesions_found_missed_and_made_up_by_hand() -> None:
+    two = mask("##....", "##....", ".....#", ".....#")
+    # the first by 3 of 4 pixels, the second missed, a third that isn't there
+    assert count_lesions(two, mask("#...#.", "##....", "......", "......")) == LesionCounts(found=1, missed=1, false=1)
+    # one region over both finds neither: 6 of 24 pixels
+    assert count_lesions(two, np.ones((4, 6), bool)) == LesionCounts(found=0, missed=2, false=1)
+    # half of a lesion isn't more than a half
+    assert count_lesions(two, mask("##....", "......", "......", ".....#")) == LesionCounts(found=0, missed=2, false=2)
+    nothing = np.zeros((4, 6), bool)
+    assert count_lesions(nothing, nothing) == LesionCounts(0, 0, 0)
+    assert count_lesions(two, nothing) == LesionCounts(0, 2, 0)
+    assert count_lesions(nothing, two) == LesionCounts(0, 0, 2)

@@ -26,7 +26,7 @@ from hybridseg.metrics import Estimate
 
 def test_numbers_by_hand(run: Path) -> None:
     document = make_report(run)
-    per_image, per_scene = section(document, "leaderboard").tables
+    per_image, per_scene, _ = section(document, "leaderboard").tables
     assert [line[1].text for line in per_image.rows] == ["first", "second"]
     assert per_image.rows[0][2].value == pytest.approx((0.5 + 0.5 + 0) / 3)
     assert per_image.rows[1][2].value == pytest.approx((0.2 + 0.4 + 0) / 3)

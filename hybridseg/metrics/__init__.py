@@ -6,6 +6,7 @@ line of their own (how many get a mask, and how large). A prediction that is mis
 
 from .boundary import HD95_DEFINITION, BoundaryScores, boundary, boundary_pixels, hd95, nsd
 from .counts import Counts, count_pixels, f1, iou, mean_iou_two_class, precision, recall
+from .lesions import LESION_OVERLAP, LesionCounts, count_lesions
 from .significance import PairedDifference, holm, paired_difference, rank_stability, wilcoxon
 from .summary import (
     Estimate,
@@ -20,13 +21,16 @@ from .summary import (
 
 __all__ = [
     "HD95_DEFINITION",
+    "LESION_OVERLAP",
     "BoundaryScores",
     "Counts",
     "Estimate",
+    "LesionCounts",
     "PairedDifference",
     "bootstrap_ratio",
     "boundary",
     "boundary_pixels",
+    "count_lesions",
     "count_pixels",
     "f1",
     "group_means",

@@ -44,6 +44,9 @@ class Record:
         As ``hd95_px``, and None too where the case doesn't tell the distance between its pixels.
     ignored : int
         Pixels that the ground truth leaves open: they are in no count.
+    lesions_found, lesions_missed, false_regions : int or None
+        See `hybridseg.metrics.count_lesions`; None in rows that were written before these were counted. A failed
+        prediction finds no lesion, and is one false region where there is none.
     facts : dict of str to str or float
         What the data's source knows of the case: device, BI-RADS and the like.
     trained_on, tested_on : str
@@ -68,6 +71,9 @@ class Record:
     error: str = ""
     hd95_mm: float | None = None
     ignored: int = 0
+    lesions_found: int | None = None
+    lesions_missed: int | None = None
+    false_regions: int | None = None
     facts: dict[str, str | float] = field(default_factory=dict, hash=False)
     trained_on: str = ""
     tested_on: str = ""

@@ -17,7 +17,12 @@ _ROW: dict[str, Any] = {
     "method": str, "fold": int, "case_id": str, "group": str, "label": str, **dict.fromkeys(_PIXELS, int),
     "hd95_px": "number or none", "nsd": "number or none", "predict_ms": "number or none", "error": str,
     "hd95_mm": "number or none", "ignored": int, "facts": dict, "trained_on": str, "tested_on": str,
+    **dict.fromkeys(("lesions_found", "lesions_missed", "false_regions"), "whole number or none"),
 }  # fmt: skip
+_LATER = {
+    "hd95_mm", "error", "ignored", "facts", "trained_on", "tested_on", "lesions_found", "lesions_missed", "false_regions",
+}  # fmt: skip
+"""What older versions didn't write."""
 _FIT = {"seconds": "number or none", "operating_point": dict, "unsaved": str, "error": str}
 _DESCRIPTION = {
     "plan": dict, "dataset": str, "cases": int, "groups_from": str, "split": str, "n_folds": int, "empty_masks": str,
@@ -49,7 +54,7 @@ def parse_json(text: str | bytes) -> Any:
 
 def check_row(row: Any) -> None:
     """Raise ValueError unless a row is one that a run writes."""
-    _check(row, _ROW, optional={"hd95_mm", "error", "ignored", "facts", "trained_on", "tested_on"})
+    _check(row, _ROW, optional=_LATER)
     counted = row["tp"] + row["fp"] + row["fn"] + row["tn"] + row.get("ignored", 0)
     if counted != row["height"] * row["width"]:
         raise ValueError("its counts don't add up to its pixels")
@@ -125,6 +130,8 @@ def _check(
 def _is(value: Any, kind: Any) -> bool:
     if kind == "number or none":
         return value is None or _is(value, "number")
+    if kind == "whole number or none":
+        return value is None or _is(value, int)
     if kind == "number":
         return not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value) and value >= 0
     if kind is int:

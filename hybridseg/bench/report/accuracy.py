@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ...metrics import Estimate, group_means, rank_stability, scene_mean
+from ...metrics import LESION_OVERLAP, Estimate, group_means, rank_stability, scene_mean
 from ...metrics.summary import DRAWS
 from ..verdicts.methods import MethodSummary
 from ..verdicts.pairing import SIGNIFICANT, Difference, in_words, lesion_scores
@@ -33,7 +33,8 @@ def leaderboard(facts: Facts) -> Section:
             Figure(intervals(lines, ("per image", "per scene")), "Mean IoU with 95 % intervals, bootstrap over scenes.")
         )
     return Section(
-        "Leaderboard", "leaderboard", tuple(texts), tuple(figures), (_per_image(facts), _per_scene(facts, scenes))
+        "Leaderboard", "leaderboard", tuple(texts), tuple(figures),
+        (_per_image(facts), _per_scene(facts, scenes), _per_lesion(facts)),
     )
 
 
@@ -127,6 +128,19 @@ def _per_scene(facts: Facts, scenes: dict[str, dict[str, Estimate]]) -> Table:
         ("two-class IoU", lambda m: number(m.mean_iou_two_class)),
     ], "Per scene: copies share one vote. Pooled: all pixels together, so large lesions weigh more. Two-class IoU: "
        "lesion's and background's over all images, Keras' MeanIoU(2), to compare with tables made so.")  # fmt: skip
+
+
+def _per_lesion(facts: Facts) -> Table:
+    def whole(value: int | None) -> Cell:
+        return Cell("-") if value is None else count(value)
+
+    return _named(facts, [
+        ("lesion F1 [95 %]", lambda m: number(m.lesion_f1, low=m.lesion_f1_low, high=m.lesion_f1_high)),
+        ("lesions", lambda m: whole(m.lesions)),
+        ("found", lambda m: whole(m.lesions_found)),
+        ("false regions", lambda m: whole(m.false_regions)),
+    ], f"Per lesion: a lesion is found if one predicted region has an IoU above {LESION_OVERLAP:g} with it. A false "
+       "region finds none, in images with a lesion or without.")  # fmt: skip
 
 
 def verdicts(facts: Facts) -> Section:

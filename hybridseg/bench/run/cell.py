@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...data import Case, CaseReader, Dataset
 from ...guests import contained
-from ...metrics import boundary, count_pixels, hd95
+from ...metrics import LesionCounts, boundary, count_lesions, count_pixels, hd95
 from ...segmenter import Segmenter
 from ...validation import check_mask
 from ..method import create_method, learns
@@ -108,6 +108,7 @@ def score_case(
     return _record(
         cell, case, mask_true, (counts.tp, counts.fp, counts.fn, counts.tn - n_ignored), ignored=n_ignored,
         hd95_px=hd95_px, hd95_mm=hd95_mm, nsd=nsd, predict_ms=predict_ms,
+        lesions=count_lesions(mask_true, mask_pred),
     )  # fmt: skip
 
 
@@ -118,7 +119,11 @@ def failure(cell: Cell, case: Case, mask_true: NDArray[np.bool_], error: str) ->
     rest = mask_true.size - lesion - n_ignored
     wrong = rest if lesion == 0 else 0
     nsd = 0.0 if lesion else None
-    return _record(cell, case, mask_true, (0, wrong, lesion, rest - wrong), nsd=nsd, error=error, ignored=n_ignored)
+    nothing = count_lesions(mask_true, np.zeros_like(mask_true))
+    return _record(
+        cell, case, mask_true, (0, wrong, lesion, rest - wrong), nsd=nsd, error=error, ignored=n_ignored,
+        lesions=replace(nothing, false=int(wrong > 0)),
+    )  # fmt: skip
 
 
 def _record(
@@ -127,6 +132,7 @@ def _record(
     mask_true: NDArray[np.bool_],
     counts: tuple[int, int, int, int],
     *,
+    lesions: LesionCounts,
     hd95_px: float | None = None,
     hd95_mm: float | None = None,
     nsd: float | None = None,
@@ -154,6 +160,9 @@ def _record(
         predict_ms=predict_ms,
         error=error,
         ignored=ignored,
+        lesions_found=lesions.found,
+        lesions_missed=lesions.missed,
+        false_regions=lesions.false,
         facts=case.facts,
         trained_on=cell.trained_on,
         tested_on=case.source,

@@ -47,6 +47,10 @@ def _number(value: float | None, digits: int = 3) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+def _count(value: int | None) -> str:
+    return "-" if value is None else str(value)
+
+
 def _percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f}"
 
@@ -78,6 +82,12 @@ _ALL_IMAGES: tuple[Column, ...] = (
     ("all images F1", lambda m: _number(m.all_f1)),
 )
 _IN_MM: Column = ("HD95 mm (n)", lambda m: "-" if m.hd95_mm is None else f"{m.hd95_mm:.2f} ({m.hd95_mm_images})")
+_LESIONS: tuple[Column, ...] = (
+    ("lesions", lambda m: _count(m.lesions)),
+    ("found", lambda m: _count(m.lesions_found)),
+    ("false regions", lambda m: _count(m.false_regions)),
+    ("lesion F1 [95 % CI]", lambda m: _interval(m.lesion_f1, m.lesion_f1_low, m.lesion_f1_high)),
+)
 _COST: tuple[Column, ...] = (
     ("ms median", lambda m: _number(m.ms_median, 1)),
     ("ms p95", lambda m: _number(m.ms_p95, 1)),
@@ -87,6 +97,11 @@ _COST: tuple[Column, ...] = (
     ("threads", lambda m: "-" if m.threads is None else str(m.threads)),
     ("fit s", lambda m: _number(m.fit_seconds, 1)),
 )
+
+
+def _lesions(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
+    """Return columns for single lesions; none where no row tells."""
+    return _LESIONS if any(method.lesions is not None for method in methods) else ()
 
 
 def _lesion_free(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
@@ -121,8 +136,8 @@ def _ms_with(method: MethodSummary, threads: int) -> str:
 def _tables(methods: Sequence[MethodSummary]) -> tuple[tuple[Column, ...], ...]:
     """Return the tables' columns: on the one data set, or on each of several."""
     if any(method.sets for method in methods):
-        return (*set_tables(methods), _COST, _scaling(methods))
-    return (_ACCURACY, _detail(methods), _lesion_free(methods), _COST, _scaling(methods))
+        return (*set_tables(methods), _lesions(methods), _COST, _scaling(methods))
+    return (_ACCURACY, _detail(methods), _lesions(methods), _lesion_free(methods), _COST, _scaling(methods))
 
 
 def _text(summary: RunSummary) -> str:
@@ -166,7 +181,7 @@ def _markdown(summary: RunSummary) -> str:
     lines = [f"**{escaped(summary.title)}**"]
     main = (*_ACCURACY, *_detail(summary.methods), *_COST, *_scaling(summary.methods))
     several = any(method.sets for method in summary.methods)
-    for columns in _tables(summary.methods) if several else (main, _lesion_free(summary.methods)):
+    for columns in _tables(summary.methods) if several else (main, _lesions(summary.methods), _lesion_free(summary.methods)):
         if columns:
             header = ["method", *(title for title, _ in columns)]
             rows = [[_marked(method), *(cell(method) for _, cell in columns)] for method in summary.methods]

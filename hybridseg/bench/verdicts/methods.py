@@ -65,6 +65,11 @@ class MethodSummary:
         Share of lesion images whose prediction has no pixel in the lesion; of scenes where that is so in all.
     false_positive_rate, false_positive_area : float or None
         Of lesion-free images: share with a predicted pixel; mean share of the image's pixels predicted.
+    lesions, lesions_found, false_regions : int or None
+        Lesions in the truth, those that a predicted region finds, and predicted regions that find none, over all
+        images; see `hybridseg.metrics.count_lesions`. None where a row doesn't tell.
+    lesion_f1, lesion_f1_low, lesion_f1_high : float or None
+        ``2 found / (lesions + predicted regions)`` with its 95 % interval by bootstrap over scenes.
     fit_seconds : float or None
         Median over folds.
     ms_median, ms_p95, cold_ms, peak_mib, saved_bytes, threads, cores_used
@@ -134,6 +139,12 @@ class MethodSummary:
     all_f1: float | None = None
     hd95_mm: float | None = None
     hd95_mm_images: int = 0
+    lesions: int | None = None
+    lesions_found: int | None = None
+    false_regions: int | None = None
+    lesion_f1: float | None = None
+    lesion_f1_low: float | None = None
+    lesion_f1_high: float | None = None
     trained_on: str = ""
     sets: tuple[SetScores, ...] = ()
 

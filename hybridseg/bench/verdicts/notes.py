@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ...data.cases import GROUPS_ALONE
-from ...metrics import HD95_DEFINITION
+from ...metrics import HD95_DEFINITION, LESION_OVERLAP
 from ..records.costs import busy_note, run_cpus, time_note, timed_on
 
 if TYPE_CHECKING:
@@ -50,6 +50,12 @@ def notes(
             "learned from none of that case's fold; a set that doesn't teach is predicted by the model of all cases "
             "that do. worst: the set with the lowest IoU. False alarm: a mask on a lesion-free image (how many there "
             "are). Differences are over all sets together: larger ones weigh more."
+        )
+    if any(method.lesions is not None for method in methods):
+        found.append(
+            "Lesions: connected regions of the truth, over all images. A lesion is found if one predicted region has "
+            f"an IoU above {LESION_OVERLAP:g} with it; a predicted region that finds none is a false one. lesion F1: "
+            "2 found / (lesions + predicted regions)."
         )
     groups_from = description.get("groups_from", "")
     if groups_from and GROUPS_ALONE not in groups_from:

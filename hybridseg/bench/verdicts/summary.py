@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...metrics import Counts, f1, group_means, image_mean, iou, mean_iou_two_class, precision, recall
+from ...metrics import (
+    Counts,
+    Estimate,
+    bootstrap_ratio,
+    f1,
+    group_means,
+    image_mean,
+    iou,
+    mean_iou_two_class,
+    precision,
+    recall,
+)
 from ..records.cells import Record
 from ..records.costs import method_cost
 from ..records.folder import StoredRun, open_run
@@ -111,6 +122,7 @@ def _summarize_method(run: StoredRun, method: dict[str, Any], empty: float | Non
         all_f1=None if empty is None else _mean([f1(each, empty=empty) for each in every]),
         trained_on=method.get("trained_on", ""),
         sets=_summarize_sets(description, records),
+        **_lesions(records),
         **method_cost(run.folder, method["key"], records),
     )
 
@@ -136,6 +148,24 @@ def _summarize_set(name: str, records: Sequence[Record]) -> SetScores:
         false_positive_rate=_mean([float(record.fp > 0) for record in free]),
         false_positive_area=_mean([record.fp / (record.height * record.width) for record in free]),
     )
+
+
+def _lesions(records: Sequence[Record]) -> dict[str, Any]:
+    """Return the summary's values on single lesions; none if a row is from before these were counted."""
+    counted = [
+        (row.lesions_found, row.lesions_missed, row.false_regions, row.group)
+        for row in records
+        if row.lesions_found is not None and row.lesions_missed is not None and row.false_regions is not None
+    ]
+    if not counted or len(counted) < len(records):
+        return {}
+    found, missed, false, groups = zip(*counted, strict=True)
+    regions = [2 * each + missed[place] + false[place] for place, each in enumerate(found)]
+    score: Estimate | None = bootstrap_ratio([2 * each for each in found], regions, groups) if any(regions) else None
+    values = {"lesions": sum(found) + sum(missed), "lesions_found": sum(found), "false_regions": sum(false)}
+    if score is None:
+        return values
+    return {**values, "lesion_f1": score.value, "lesion_f1_low": score.low, "lesion_f1_high": score.high}
 
 
 def _median(values: Sequence[float]) -> float | None:
