@@ -174,7 +174,12 @@ class Segmenter(Parameters, ABC):
 
         Parameters and errors as in `predict_proba`.
         """
-        return self._mask(self.predict_proba(image))
+        return self.predict_both(image)[0]
+
+    def predict_both(self, image: Any) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+        """Return mask and probability, (H, W) each, of one prediction; see `predict_proba`."""
+        probability = self.predict_proba(image)
+        return self._mask(probability), probability
 
     def _mask(self, probability: NDArray[np.float32]) -> NDArray[np.bool_]:
         return apply_operating_point(probability, self.current_operating_point)

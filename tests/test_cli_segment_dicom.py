@@ -70,6 +70,7 @@ def test_mask_and_measurements_in_mm(here: Path) -> None:
         "image": "a.dcm", "frame": "", "mask": "a_mask.png", "height": "40", "width": "60",
         "row_mm": "0.3", "column_mm": "0.2", "lesion": "1", "row": "14.5", "column": "29.5", "area_px": "200",
         "long_px": "22.36068", "short_px": "17.888544", "area_mm2": "12.0", "long_mm": "5.0", "short_mm": "4.8",
+        "largest_probability": "1.0",
     }  # fmt: skip
     assert (rows[1]["image"], rows[1]["lesion"], rows[1]["area_px"], rows[1]["area_mm2"]) == ("b.png", "0", "0", "")
     assert segment("b.png", "-o", "out", "--measure", "sizes.json").exit_code == 0
@@ -126,11 +127,14 @@ def test_frames(here: Path) -> None:
     result = segment("a.dcm", "--dicom-seg", "--overlay", "--measure", "sizes.json")
     assert result.exit_code == 0, result.output
     written = {f"a_{kind}_{n:04}.{end}" for n in (1, 2) for kind, end in
-               (("mask", "png"), ("overlay", "png"), ("seg", "dcm"))}  # fmt: skip
-    assert names() == {"a.dcm", "sizes.json", *written}
+               (("mask", "png"), ("overlay", "png"))}  # fmt: skip
+    assert names() == {"a.dcm", "a_seg.dcm", "sizes.json", *written}
+    made = pydicom.dcmread("a_seg.dcm")
+    np.testing.assert_array_equal(made.pixel_array, np.stack([scan(10), scan(20)]) < 50)
     for number, rows in ((1, 10), (2, 20)):
         np.testing.assert_array_equal(read_mask(f"a_mask_{number:04}.png"), scan(rows) < 50)
-        group = pydicom.dcmread(f"a_seg_{number:04}.dcm").PerFrameFunctionalGroupsSequence[0]
+        group = made.PerFrameFunctionalGroupsSequence[number - 1]
+        assert group.FrameContentSequence[0].DimensionIndexValues == [1, number]
         source = group.DerivationImageSequence[0].SourceImageSequence[0]
         assert source.ReferencedSOPClassUID == UltrasoundMultiFrameImageStorage
         assert source.ReferencedFrameNumber == number
@@ -138,6 +142,17 @@ def test_frames(here: Path) -> None:
     assert [(row["frame"], row["area_px"]) for row in sizes] == [(1, 200), (2, 400)]
     assert segment(".", "-o", "out", "-q").exit_code == 0  # what was written isn't taken for images
     assert {path.name for path in Path("out").iterdir()} == {"a_mask_0001.png", "a_mask_0002.png"}
+
+
+def test_a_dicom_seg_of_frames_whose_masks_are_there(here: Path) -> None:
+    loop = dataset(np.stack([scan(10), scan(20), scan(5)]), frames=3, SOPClassUID=UltrasoundMultiFrameImageStorage)
+    Path("a.dcm").write_bytes(to_bytes(loop))
+    assert segment("a.dcm").exit_code == 0
+    result = segment("a.dcm", "--dicom-seg", "--existing", "skip")
+    assert result.exit_code == 0 and "a_mask" not in result.stdout  # nothing but what was missing is made
+    made = pydicom.dcmread("a_seg.dcm")
+    np.testing.assert_array_equal(made.pixel_array, np.stack([scan(10), scan(20), scan(5)]) < 50)
+    np.testing.assert_array_equal(read_mask("a_seg.dcm", 1), scan(20) < 50)
 
 
 def test_frames_that_are_there_already(here: Path) -> None:

@@ -6,7 +6,10 @@ it. For research: not for diagnosis.
 
 from __future__ import annotations
 
-from .outputs import DicomSeg, Mask, Output, Overlay
+from .outputs import DicomSeg, FileOutput, Frame, FrameOutput, Mask, Output, Overlay, Probability, ProbabilityArray
 from .segmenting import Batch, Done, plan_batch
 
-__all__ = ["Batch", "DicomSeg", "Done", "Mask", "Output", "Overlay", "plan_batch"]
+__all__ = [
+    "Batch", "DicomSeg", "Done", "FileOutput", "Frame", "FrameOutput", "Mask", "Output", "Overlay", "Probability",
+    "ProbabilityArray", "plan_batch",
+]  # fmt: skip

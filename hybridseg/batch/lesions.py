@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from .outputs import Frame
 
 Row = dict[str, Any]
 
@@ -35,26 +34,20 @@ def check_target(path: Path, existing: str, shard: str) -> Path:
     return path
 
 
-def rows_of(
-    image: Path,
-    frame: int | None,
-    mask_path: Path,
-    mask: NDArray[np.bool_],
-    spacing_mm: tuple[float, float] | None,
-) -> list[Row]:
-    """Return a row for each lesion of one mask, and one with lesion 0 and area 0 where there is none.
+def rows_of(image: Path, number: int | None, mask_path: Path, frame: Frame) -> list[Row]:
+    """Return a row for each lesion of one mask, largest first, and one with lesion 0 and area 0 where there is none.
 
-    ``frame`` counts from 1; None for the only one.
+    ``number`` counts frames from 1; None for the only one.
     """
     from ..metrics.measure import Lesion, measure_lesions
 
-    row_mm, column_mm = spacing_mm or (None, None)
-    values = (os.fspath(image), frame, os.fspath(mask_path), *mask.shape, row_mm, column_mm)
+    row_mm, column_mm = frame.spacing_mm or (None, None)
+    values = (os.fspath(image), number, os.fspath(mask_path), *frame.mask.shape, row_mm, column_mm)
     common = dict(zip(_IMAGE_COLUMNS, values, strict=False))
-    found = measure_lesions(mask, spacing_mm)
+    found = measure_lesions(frame.mask, frame.spacing_mm, frame.probability)
     if not found:
         return [{**common, "lesion": 0, **dict.fromkeys(entry.name for entry in fields(Lesion)), "area_px": 0}]
-    return [{**common, "lesion": number, **asdict(lesion)} for number, lesion in enumerate(found, 1)]
+    return [{**common, "lesion": place, **asdict(lesion)} for place, lesion in enumerate(found, 1)]
 
 
 def write_rows(path: Path, rows: list[Row]) -> None:

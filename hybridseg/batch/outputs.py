@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,25 +22,21 @@ class Frame:
 
     Attributes
     ----------
-    data : bytes
-        The image's file.
-    number : int
-        Which frame of the file, from 0.
     image : ndarray of shape (H, W), uint8
     mask : ndarray of shape (H, W), bool
-    method : str
-        What made the mask, as the person wrote it.
+    probability : ndarray of shape (H, W), float32, or None
+        None where a mask that is there already was read, and no output needs it.
+    spacing_mm : tuple of (row, column), or None
     """
 
-    data: bytes
-    number: int
     image: NDArray[np.uint8]
     mask: NDArray[np.bool_]
-    method: str
+    probability: NDArray[np.float32] | None = None
+    spacing_mm: tuple[float, float] | None = None
 
 
 class Output(ABC):
-    """A file beside each mask.
+    """A kind of file that is written of an image.
 
     Class attributes
     ----------------
@@ -62,15 +60,29 @@ class Output(ABC):
         if self.needs and find_spec(self.needs) is None:
             raise ImportError(f'output `{self.name}` needs {self.needs}: pip install "hybridseg[{self.extra}]"')
 
+
+class FrameOutput(Output):
+    """A file for each frame of an image. ``predicted``: it shows more than the mask, so the method must run."""
+
+    predicted: ClassVar[bool] = False
+
     @abstractmethod
     def write(self, path: Path, frame: Frame) -> None:
         """Write the file, whole or not at all."""
 
 
-class Mask(Output):
+class FileOutput(Output):
+    """One file for all frames of an image."""
+
+    @abstractmethod
+    def write(self, path: Path, data: bytes, masks: Sequence[NDArray[np.bool_]], method: str) -> None:
+        """Write the file, whole or not at all, from the image's file and the frames' masks."""
+
+
+class Mask(FrameOutput):
     """The mask: 255 where there is lesion. It is always written."""
 
-    name, suffix = "mask", "_mask.png"
+    name, suffix, predicted = "mask", "_mask.png", True
 
     def write(self, path: Path, frame: Frame) -> None:
         """Write a PNG of 0 and 255."""
@@ -79,7 +91,7 @@ class Mask(Output):
         write_mask(path, frame.mask)
 
 
-class Overlay(Output):
+class Overlay(FrameOutput):
     """The image with the lesion outlined."""
 
     name, suffix = "overlay", "_overlay.png"
@@ -91,25 +103,51 @@ class Overlay(Output):
         write_image(path, overlay(frame.image, frame.mask))
 
 
+class Probability(FrameOutput):
+    """The probability of each pixel, ``round(65535 p)`` in 16 bits."""
+
+    name, suffix, predicted = "probability", "_probability.png", True
+
+    def write(self, path: Path, frame: Frame) -> None:
+        """Write a grey PNG."""
+        from ..images import write_probability
+
+        assert frame.probability is not None  # as `predicted` says
+        write_probability(path, frame.probability)
+
+
+class ProbabilityArray(FrameOutput):
+    """The probability of each pixel, float32, as NumPy writes it."""
+
+    name, suffix, predicted = "npy", "_probability.npy", True
+
+    def write(self, path: Path, frame: Frame) -> None:
+        """Write an array of shape (H, W)."""
+        import numpy as np
+
+        from ..files import write_atomically
+
+        stream = io.BytesIO()
+        np.save(stream, frame.probability, allow_pickle=False)
+        write_atomically(path, stream.getvalue())
+
+
 @dataclass(frozen=True)
-class DicomSeg(Output):
+class DicomSeg(FileOutput):
     """A DICOM SEG of a DICOM image; with ``keep_patient`` it has the image's patient and study fields."""
 
     name, suffix, endings, needs, extra = "seg", "_seg.dcm", r"\.dcm", "highdicom", "dicom"
     keep_patient: bool = False
 
-    def write(self, path: Path, frame: Frame) -> None:
-        """Write a binary segmentation of one frame."""
+    def write(self, path: Path, data: bytes, masks: Sequence[NDArray[np.bool_]], method: str) -> None:
+        """Write a binary segmentation of as many frames as the image has."""
         from ..images.dicom_seg import write_segmentation
         from ..version import __version__
 
-        write_segmentation(
-            path, frame.data, frame.mask,
-            frame=frame.number, method=frame.method, version=__version__, keep_patient=self.keep_patient,
-        )  # fmt: skip
+        write_segmentation(path, data, masks, method=method, version=__version__, keep_patient=self.keep_patient)
 
 
-KINDS: tuple[type[Output], ...] = (Mask, Overlay, DicomSeg)
+KINDS: tuple[type[Output], ...] = (Mask, Overlay, DicomSeg, Probability, ProbabilityArray)
 
 OUR_OUTPUT = re.compile(
     "|".join(f"{re.escape(kind.suffix.partition('.')[0])}(_[0-9]+)?{kind.endings}$" for kind in KINDS)

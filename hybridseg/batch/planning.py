@@ -5,23 +5,24 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 from ..files import is_part
-from .outputs import OUR_OUTPUT, Mask, Output
+from .outputs import OUR_OUTPUT, FrameOutput, Mask, Output
 
 Unit = TypeVar("Unit")
 
 
 @dataclass(frozen=True)
 class Job:
-    """An image, and the file to write for each output, by the output's name."""
+    """An image, the file to write for each output by the output's name, and the pixel's size where that is given."""
 
     image: Path
     files: Mapping[str, Path]
+    spacing_mm: float | None = None
 
     @property
     def mask(self) -> Path:
@@ -38,14 +39,18 @@ class Job:
         """Whether everything that would be written is there."""
         return all(os.path.exists(target) for target in self.targets)
 
-    def for_frame(self, frame: int, frames: int) -> Job:
-        """Return the job for one frame, from 0, of a file of several: names end in its number, from 1."""
+    def for_frame(self, frame: int, frames: int, outputs: Sequence[Output]) -> Job:
+        """Return the job for one frame, from 0, of a file of several: its files' names end in its number, from 1."""
         if frames == 1:
             return self
-        end = f"_{frame + 1:04}"
-        return Job(self.image, {
-            name: path.with_name(f"{path.stem}{end}{path.suffix}") for name, path in self.files.items()
-        })  # fmt: skip
+        files = dict(self.files)
+        for each in outputs:
+            if isinstance(each, FrameOutput):
+                path = files[each.name]
+                kind, dot, ending = each.suffix.partition(".")
+                name = path.name.removesuffix(each.suffix)
+                files[each.name] = path.with_name(f"{name}{kind}_{frame + 1:04}{dot}{ending}")
+        return replace(self, files=files)
 
 
 @dataclass(frozen=True)
@@ -153,6 +158,25 @@ def choose_jobs(jobs: list[Job], existing: str, shard: str, *, measuring: bool =
                 if os.path.exists(target):  # False, too, for a name longer than the system takes
                     raise ValueError(f"{printable(target)} exists; give -o DIR, or --existing overwrite or skip")
     return jobs
+
+
+def with_spacing(plan: Plan, spacing_mm: float | Mapping[Path, float]) -> Plan:
+    """Return a plan whose jobs know the size of their pixels in mm: that of all, or each its own by its image.
+
+    Raises
+    ------
+    ValueError
+        If a size isn't above 0.
+    """
+    from ..validation import check_spacing
+
+    if not isinstance(spacing_mm, Mapping):
+        check_spacing((spacing_mm, spacing_mm))
+        return replace(plan, jobs=[replace(job, spacing_mm=spacing_mm) for job in plan.jobs])
+    sizes = {file_key(path): size for path, size in spacing_mm.items()}
+    for size in sizes.values():
+        check_spacing((size, size))
+    return replace(plan, jobs=[replace(job, spacing_mm=sizes.get(file_key(job.image))) for job in plan.jobs])
 
 
 def share(units: list[Unit], shard: str) -> list[Unit]:

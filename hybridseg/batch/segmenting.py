@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..files import remove_parts
 from ..guests import contained
 from ..registry import create_trained
 from ..zoo.cards import shipped
 from .lesions import check_target, rows_of, write_rows
-from .outputs import OUR_OUTPUT, Frame, Mask, Output
-from .planning import Job, Plan, choose_jobs, file_key, plan_jobs
+from .outputs import OUR_OUTPUT, FileOutput, Frame, FrameOutput, Mask, Output
+from .planning import Job, Plan, choose_jobs, file_key, plan_jobs, with_spacing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +50,8 @@ class Done:
     error: str = ""
     note: str = ""
 
+
+Kind = TypeVar("Kind", bound=Output)
 
 Unit = list[tuple[int, Job]]
 """Files with their number in the run."""
@@ -112,7 +114,7 @@ def _model(spec: str) -> Segmenter:
 
 def segment_file(model: Segmenter, work: Work, number: int, job: Job) -> Done:
     """Segment every frame of a file; whatever is bad about it is an error in what is returned."""
-    from ..images import find_facts, read_bytes, read_mask
+    from ..images import find_facts, read_bytes
     from ..text import printable
 
     name = printable(job.image)
@@ -121,19 +123,27 @@ def segment_file(model: Segmenter, work: Work, number: int, job: Job) -> Done:
         data = read_bytes(job.image)
         facts = find_facts(data, name)
         done.may_name_patient = facts.burnt_in_text
-        for frame in range(facts.frames):
-            one = job.for_frame(frame, facts.frames)
-            index = None if facts.frames == 1 else frame
+        spacing_mm = facts.spacing_mm or (None if job.spacing_mm is None else (job.spacing_mm, job.spacing_mm))
+        masks: list[NDArray[np.bool_]] = []
+        for place in range(facts.frames):
+            one = job.for_frame(place, facts.frames, work.outputs)
+            index = None if facts.frames == 1 else place
             # Whether the only frame of a file may be written was known before it was read.
-            if (index is None and work.existing != "skip") or not _stays(one, work):
-                mask = _segment_frame(model, one, data, index, work, done)
-            elif work.measuring:
-                mask = read_mask(one.mask)
-            else:
+            if (index is not None or work.existing == "skip") and _stays(one, work) and not work.measuring:
                 continue
+            frame = _segment_frame(model, one, data, index, spacing_mm, work)
+            masks.append(frame.mask)
+            one.mask.parent.mkdir(parents=True, exist_ok=True)
+            if len(masks) == facts.frames:  # before the last mask: where that is, all the rest is
+                for whole in _wanted(one, FileOutput, work):
+                    whole.write(one.files[whole.name], data, masks, work.spec)
+            wanted = _wanted(one, FrameOutput, work)
+            for output in reversed(wanted):
+                output.write(one.files[output.name], frame)
+            if wanted:
+                done.lines.append(f"{name}: lesion {100 * frame.mask.mean():.1f} % -> {printable(one.mask)}")
             if work.measuring:
-                number_of_frame = None if index is None else index + 1
-                done.rows += rows_of(one.image, number_of_frame, one.mask, mask, facts.spacing_mm)
+                done.rows += rows_of(one.image, None if index is None else place + 1, one.mask, frame)
     except Exception as error:  # one bad file, whatever is bad about it, doesn't stop the others
         message = " ".join(str(error).split()) or type(error).__name__
         done.error = message if name in message else f"{name}: {message}"
@@ -153,28 +163,26 @@ def _stays(job: Job, work: Work) -> bool:
 
 
 def _segment_frame(
-    model: Segmenter, job: Job, data: bytes, frame: int | None, work: Work, done: Done
-) -> NDArray[np.bool_]:
-    """Write what is wanted of one frame and return its mask; ``frame`` counts from 0, None for the only one."""
+    model: Segmenter, job: Job, data: bytes, index: int | None, spacing_mm: tuple[float, float] | None, work: Work
+) -> Frame:
+    """Return image and mask of one frame, from 0; None for the only one. A mask that is there and stays is read."""
     from ..images import decode_image, read_mask
     from ..text import printable
 
-    def is_wanted(path: Path) -> bool:
-        return work.existing != "skip" or not os.path.exists(path)
+    image = decode_image(data, printable(job.image), index)
+    if not work.measuring and not any(output.predicted for output in _wanted(job, FrameOutput, work)):
+        return Frame(image, read_mask(job.mask), None, spacing_mm)
+    with contained():
+        mask, probability = model.predict_both(image)
+    kept = work.existing == "skip" and os.path.exists(job.mask)
+    return Frame(image, read_mask(job.mask) if kept else mask, probability, spacing_mm)
 
-    image = decode_image(data, printable(job.image), frame)
-    if is_wanted(job.mask):
-        with contained():
-            mask = model.predict(image)
-    else:
-        mask = read_mask(job.mask)
-    job.mask.parent.mkdir(parents=True, exist_ok=True)
-    made_from = Frame(data, frame or 0, image, mask, work.spec)
-    for output in reversed(work.outputs):  # the mask last: where it is, the others are
-        if is_wanted(job.files[output.name]):
-            output.write(job.files[output.name], made_from)
-    done.lines.append(f"{printable(job.image)}: lesion {100 * mask.mean():.1f} % -> {printable(job.mask)}")
-    return mask
+
+def _wanted(job: Job, kind: type[Kind], work: Work) -> list[Kind]:
+    """Return the outputs of a kind whose file is to be written."""
+    keeps = work.existing == "skip"
+    ours = (output for output in work.outputs if isinstance(output, kind))
+    return [output for output in ours if not (keeps and os.path.exists(job.files[output.name]))]
 
 
 @dataclass(frozen=True)
@@ -263,6 +271,7 @@ def plan_batch(
     existing: str = "error",
     table: Path | None = None,
     shard: str = "",
+    spacing_mm: float | Mapping[Path, float] | None = None,
 ) -> Batch:
     """Return what ``hybridseg segment`` would do, ready to run.
 
@@ -279,9 +288,12 @@ def plan_batch(
     existing : {"error", "overwrite", "skip"}
         What to do about files that are there already.
     table : Path, optional
-        Also write area and diameters of each lesion, as .csv or .json.
+        Also write a row for each lesion, as .csv or .json.
     shard : str
         ``K/N``: only every N-th image, from the K-th.
+    spacing_mm : float or mapping of Path to float, optional
+        Size of a (square) pixel of files that don't tell it: of all, or by image as
+        `hybridseg.data.manifest.read_spacings` returns it.
 
     Raises
     ------
@@ -298,6 +310,8 @@ def plan_batch(
     if table is not None:
         table = check_target(table, existing, shard)
     plan = plan_jobs(inputs, folder, wanted)
+    if spacing_mm is not None:
+        plan = with_spacing(plan, spacing_mm)
     jobs = choose_jobs(plan.jobs, existing, shard, measuring=table is not None)
     named = (file_key(job.image) for job in plan.jobs)
     sources = frozenset(path for path in named if OUR_OUTPUT.search(path))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..batch.outputs import DicomSeg, Overlay
+from ..batch.outputs import DicomSeg, Overlay, Probability
 from ..batch.planning import Plan, choose_jobs, share
 from ..batch.segmenting import Done, default_method, plan_batch
 from ..guests import contained
@@ -45,10 +45,16 @@ if TYPE_CHECKING:
     "--measure",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Also write area and diameters of each lesion, as .csv or .json; in mm where DICOM tells the scale. "
-    "With --existing skip the table is made anew, and masks that are there are measured as they are. A shard with "
+    help="Also write a row for each lesion, as .csv or .json: number, centre, area, diameters, largest probability; in "
+    "mm where the image or --spacing tells the scale. With --existing skip the table is made anew: the method runs "
+    "for its probabilities, and masks that are there are measured as they are. A shard with "
     "images has a table of its own: FILE.csv is called FILE_K_of_N.csv.",
 )
+@click.option("--probability", is_flag=True, help="Also write <name>_probability.png, 16-bit: 65535 is 1.")
+@click.option(
+    "--spacing", default="", metavar="MM|FILE",
+    help="Size of a pixel where the image doesn't tell it: a number, or a CSV file with columns image and spacing_mm.",
+)  # fmt: skip
 @click.option("--dicom-seg", is_flag=True, help="Also write <name>_seg.dcm, a DICOM SEG without patient fields.")
 @click.option("--keep-patient", is_flag=True, help="Copy patient and study fields into the DICOM SEG.")
 @click.option(
@@ -70,6 +76,8 @@ def segment(
     overlay: bool,
     existing: str,
     measure: Path | None,
+    probability: bool,
+    spacing: str,
     dicom_seg: bool,
     keep_patient: bool,
     processes: int,
@@ -82,16 +90,16 @@ def segment(
 
     Masks go beside their images, or below -o. A folder is searched with its subfolders, which -o mirrors. A file
     in it is an image if its content says so, whatever its name. What is passed over is listed on stderr, but for
-    the *_mask.png, *_overlay.png and *_seg.dcm of images that are there. If two images would have one name for
+    the *_mask.png, *_overlay.png and the like of images that are there. If two images would have one name for
     their masks, the second one's is <name.ending>_mask.png. Pages of a TIFF and frames of a DICOM file have a mask
-    each: <name>_mask_0001.png. `-` reads one image from stdin and writes its mask to stdout. One bad file doesn't
-    stop the others; the exit code is then 1.
+    each, <name>_mask_0001.png, and share one DICOM SEG. `-` reads one image from stdin and writes its mask to
+    stdout. One bad file doesn't stop the others; the exit code is then 1.
 
     For research. Not a medical device: not for diagnosis.
     """
     if "-" in inputs:
         beside = (
-            *(output, overlay, existing != "error", measure, dicom_seg, keep_patient),
+            *(output, overlay, existing != "error", measure, probability, spacing, dicom_seg, keep_patient),
             *(processes > 1, cluster, strict, shard),
         )
         if inputs != ("-",) or any(beside):
@@ -100,10 +108,12 @@ def segment(
         return
     if keep_patient and not dicom_seg:
         raise click.UsageError("`--keep-patient` needs `--dicom-seg`: no other file has patient fields")
-    outputs = [*([Overlay()] if overlay else ()), *([DicomSeg(keep_patient)] if dicom_seg else ())]
+    chosen = ((overlay, Overlay()), (probability, Probability()), (dicom_seg, DicomSeg(keep_patient)))
+    outputs = [each for wanted, each in chosen if wanted]
     batch = plan_batch(
-        inputs, output, method=spec or "", outputs=outputs, existing=existing, table=measure, shard=shard
-    )
+        inputs, output, method=spec or "", outputs=outputs, existing=existing, table=measure, shard=shard,
+        spacing_mm=_spacing(spacing),
+    )  # fmt: skip
     unwanted = _tell_plan(batch.plan, shard, strict=strict, quiet=quiet)
     if not batch.jobs:
         why = "every mask is there already"
@@ -116,6 +126,18 @@ def segment(
         click.echo(f"hybridseg segment: {failures} of {len(batch.jobs)} images failed", err=True)
     if failures or unwanted:
         raise click.exceptions.Exit(1)
+
+
+def _spacing(text: str) -> float | dict[Path, float] | None:
+    """Return what ``--spacing`` says; None if nothing."""
+    if not text:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        from ..data.manifest import read_spacings
+
+        return read_spacings(text)
 
 
 def _tell_plan(plan: Plan, shard: str, *, strict: bool, quiet: bool) -> int:

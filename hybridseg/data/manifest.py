@@ -66,6 +66,27 @@ def read_manifest(path: str | os.PathLike[str]) -> Dataset:
     return replace(dataset, groups_from=f"the manifest's group column{rest}")
 
 
+def read_spacings(path: str | os.PathLike[str]) -> dict[Path, float]:
+    """Return the pixel sizes in mm that a CSV file with columns ``image`` and ``spacing_mm`` gives, by image.
+
+    Any manifest with these two columns will do. Images without a size are left out.
+
+    Raises
+    ------
+    DataError
+        As `read_manifest`.
+    """
+    path = Path(path)
+    rows = parse_rows(read_text(path), printable(path), ("image", "spacing_mm"), MANIFEST_COLUMNS)
+    sizes = {}
+    for number, row in rows:
+        where = f"{printable(path)} line {number}"
+        size = facts_of(row, {"spacing_mm": "spacing_mm"}, where).get("spacing_mm")
+        if isinstance(size, float):
+            sizes[_inside(path.parent, row["image"], where)] = size
+    return sizes
+
+
 def read_text(path: str | os.PathLike[str]) -> str:
     """Return the text of a UTF-8 file of at most `MAX_TEXT_BYTES`; raise `DataError` otherwise."""
     path = Path(path)

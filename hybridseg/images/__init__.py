@@ -40,7 +40,7 @@ from .reading import (
     why_no_image,
 )
 from .scan import find_scan
-from .writing import write_image, write_mask
+from .writing import write_image, write_mask, write_probability
 
 __all__ = [
     "MAX_FILE_BYTES",
@@ -66,4 +66,5 @@ __all__ = [
     "why_no_image",
     "write_image",
     "write_mask",
+    "write_probability",
 ]

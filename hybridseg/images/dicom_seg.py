@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,14 +32,13 @@ PATIENT_FIELDS = (
 def write_segmentation(
     path: str | os.PathLike[str],
     source: bytes,
-    mask: NDArray[np.bool_],
+    masks: Sequence[NDArray[np.bool_]],
     *,
-    frame: int = 0,
     method: str,
     version: str,
     keep_patient: bool = False,
 ) -> None:
-    """Write a mask as a binary DICOM segmentation of one frame of a DICOM image.
+    """Write masks as a binary DICOM segmentation of a DICOM image, a frame for each of its frames.
 
     It refers to its image by the UIDs of study, series and image, without which no viewer could lay it over the
     image; whoever has the image can so find out whose it is. Nothing else of the image is copied.
@@ -47,12 +47,11 @@ def write_segmentation(
     ----------
     path : str or path
     source : bytes
-        The DICOM file that the mask was made from.
-    mask : ndarray of shape (H, W), bool
-    frame : int
-        Which frame of the image, from 0.
+        The DICOM file that the masks were made from.
+    masks : sequence of ndarray of shape (H, W), bool
+        One for each frame of the image, in its order.
     method, version : str
-        What made the mask.
+        What made the masks.
     keep_patient : bool
         Copy `PATIENT_FIELDS` too.
 
@@ -63,7 +62,8 @@ def write_segmentation(
     """
     try:
         with quiet():
-            data = _encode(source, check_mask(mask), frame, method, version, keep_patient=keep_patient)
+            stack = np.stack([check_mask(mask) for mask in masks])
+            data = _encode(source, stack, method, version, keep_patient=keep_patient)
         write_atomically(path, data)
     except ImageError as error:
         raise ImageError(f"{printable(path)}: {error}") from error
@@ -73,9 +73,7 @@ def write_segmentation(
         raise ImageError(f"{printable(path)}: no DICOM SEG can be made: {one_line(error)}") from error
 
 
-def _encode(
-    source: bytes, mask: NDArray[np.bool_], frame: int, method: str, version: str, *, keep_patient: bool
-) -> bytes:
+def _encode(source: bytes, masks: NDArray[np.bool_], method: str, version: str, *, keep_patient: bool) -> bytes:
     if not is_dicom(source):
         raise ImageError("only a DICOM image can have a DICOM SEG")
     try:
@@ -99,13 +97,13 @@ def _encode(
     )
     segmentation = Segmentation(
         source_images=[referred],
-        pixel_array=mask[None],
+        pixel_array=masks[:1],
         segmentation_type=SegmentationTypeValues.BINARY,
         segment_descriptions=[description],
         series_instance_uid=_uid("series", referred.SeriesInstanceUID, method, version),
         series_number=100,
-        sop_instance_uid=_uid("image", referred.SOPInstanceUID, method, version, str(frame), _digest(mask)),
-        instance_number=frame + 1,
+        sop_instance_uid=_uid("image", referred.SOPInstanceUID, method, version, _digest(masks)),
+        instance_number=1,
         manufacturer="hybridseg",
         manufacturer_model_name="hybridseg",
         software_versions=version,
@@ -113,14 +111,38 @@ def _encode(
         omit_empty_frames=False,
     )
     segmentation.PatientOrientation = None  # must be there, and isn't known of a hand-held probe
-    several = int(image.get("NumberOfFrames") or 1) > 1
+    if len(masks) > 1:
+        _add_frames(segmentation, masks)
     for item in _references(segmentation):
         item.ReferencedSOPClassUID = image.SOPClassUID
-        if several and "PurposeOfReferenceCodeSequence" in item:  # the one that stands for this very frame
-            item.ReferencedFrameNumber = frame + 1
     stream = io.BytesIO()
     segmentation.save_as(stream)
     return stream.getvalue()
+
+
+def _add_frames(segmentation: Any, masks: NDArray[np.bool_]) -> None:
+    """Make a segmentation of one frame one of all: highdicom refuses several without a frame of reference.
+
+    Frames are told apart by their place in a stack, and each refers to the frame of the image with its number.
+    """
+    from pydicom.dataset import Dataset
+    from pydicom.tag import Tag
+
+    by_place = Dataset()
+    by_place.DimensionOrganizationUID = segmentation.DimensionOrganizationSequence[0].DimensionOrganizationUID
+    by_place.DimensionIndexPointer = Tag("InStackPositionNumber")
+    by_place.FunctionalGroupPointer = Tag("FrameContentSequence")
+    by_place.DimensionDescriptionLabel = "Frame"
+    segmentation.DimensionIndexSequence.append(by_place)
+    groups = [copy.deepcopy(segmentation.PerFrameFunctionalGroupsSequence[0]) for _ in masks]
+    for number, group in enumerate(groups, 1):
+        content = group.FrameContentSequence[0]
+        content.StackID, content.InStackPositionNumber, content.DimensionIndexValues = "1", number, [1, number]
+        group.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber = number
+    segmentation.PerFrameFunctionalGroupsSequence = groups
+    segmentation.NumberOfFrames = len(masks)
+    packed = np.packbits(masks.ravel(), bitorder="little").tobytes()
+    segmentation.PixelData = packed + b"\0" * (len(packed) % 2)
 
 
 def _referred(image: Any, *, keep_patient: bool) -> Any:
@@ -158,5 +180,5 @@ def _uid(*parts: str) -> str:
     return str(generate_uid(entropy_srcs=["hybridseg", *map(str, parts)]))
 
 
-def _digest(mask: NDArray[np.bool_]) -> str:
-    return hashlib.sha256(np.packbits(mask).tobytes()).hexdigest()
+def _digest(masks: NDArray[np.bool_]) -> str:
+    return hashlib.sha256(np.packbits(masks).tobytes()).hexdigest()

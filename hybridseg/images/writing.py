@@ -38,7 +38,12 @@ def write_image(path: str | os.PathLike[str], image: Any) -> None:
     _write_png(path, image)
 
 
-def _write_png(path: str | os.PathLike[str], array: NDArray[np.uint8]) -> None:
+def write_probability(path: str | os.PathLike[str], probability: NDArray[np.float32]) -> None:
+    """Write probabilities in [0, 1], (H, W), as a 16-bit PNG of ``round(65535 p)``; see `write_mask`."""
+    _write_png(path, np.rint(probability * np.float32(65535)).astype(np.uint16))
+
+
+def _write_png(path: str | os.PathLike[str], array: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
     stream = io.BytesIO()
     stream.name = "mask.png"  # given ``format``, Pillow would load its other formats too
     Image.fromarray(array).save(stream)

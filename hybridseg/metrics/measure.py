@@ -1,4 +1,4 @@
-"""Size of lesions in a mask: area and two diameters, in pixels, and in mm where the pixel spacing is given."""
+"""Lesions in a mask: area and two diameters, in pixels and where the spacing is given in mm; largest probability."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ class Lesion:
     area_mm2, long_mm, short_mm : float or None
         None where the spacing isn't known. With pixels that aren't square the axes in mm need not be those in
         pixels.
+    largest_probability : float or None
+        Of the region's pixels; None where no probability is given. It isn't calibrated: no chance of being a lesion.
     """
 
     row: float
@@ -37,9 +39,14 @@ class Lesion:
     area_mm2: float | None = None
     long_mm: float | None = None
     short_mm: float | None = None
+    largest_probability: float | None = None
 
 
-def measure_lesions(mask: NDArray[np.bool_], spacing_mm: tuple[float, float] | None = None) -> list[Lesion]:
+def measure_lesions(
+    mask: NDArray[np.bool_],
+    spacing_mm: tuple[float, float] | None = None,
+    probability: NDArray[np.float32] | None = None,
+) -> list[Lesion]:
     """Return the 8-connected regions of a mask, largest first.
 
     Parameters
@@ -47,16 +54,20 @@ def measure_lesions(mask: NDArray[np.bool_], spacing_mm: tuple[float, float] | N
     mask : ndarray of shape (H, W), bool
     spacing_mm : tuple of (row, column), optional
         Distance between neighbouring pixels.
+    probability : ndarray of shape (H, W), float32, optional
+        What the mask was made from.
 
     Raises
     ------
     ValueError
-        If ``mask`` isn't a mask or the spacing not two positive numbers.
+        If ``mask`` isn't a mask, the spacing not two positive numbers, or ``probability`` not of the mask's shape.
     """
     from scipy import ndimage
 
     mask = check_mask(mask)
     check_spacing(spacing_mm)
+    if probability is not None and probability.shape != mask.shape:
+        raise ValueError(f"`probability` must have the mask's shape {mask.shape}, got {probability.shape}")
     labels, _ = ndimage.label(mask, structure=_EIGHT_NEIGHBOURS)
     lesions = []
     for number, place in enumerate(ndimage.find_objects(labels), 1):
@@ -69,7 +80,8 @@ def measure_lesions(mask: NDArray[np.bool_], spacing_mm: tuple[float, float] | N
             area_mm2 = len(rows) * spacing_mm[0] * spacing_mm[1]
             millimetres = (area_mm2, *_diameters(corners * np.array(spacing_mm)))
         centre = (float(rows.mean()), float(columns.mean()))
-        lesions.append(Lesion(*centre, len(rows), long_px, short_px, *millimetres))
+        largest = None if probability is None else float(probability[rows, columns].max())
+        lesions.append(Lesion(*centre, len(rows), long_px, short_px, *millimetres, largest))
     return sorted(lesions, key=lambda lesion: (-lesion.area_px, lesion.row, lesion.column))
 
 

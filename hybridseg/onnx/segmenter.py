@@ -88,12 +88,8 @@ class OnnxSegmenter(Segmenter):
                 f"{self.path}: its hybridseg.operating_point can't be read: {error}"
             ) from None
 
-    def predict(self, image: Any) -> NDArray[np.bool_]:
-        """Return the graph's own mask of shape (H, W), bool. Parameters and errors as in `predict_proba`."""
-        return self.predict_both(image)[0]
-
     def predict_both(self, image: Any) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-        """Return mask (H, W), bool, and probability (H, W), float32, from one run of the graph."""
+        """Return the graph's own mask (H, W), bool, and probability (H, W), float32, from one run."""
         image = check_image(image)
         mask, probability = self._run(image)
         return mask, check_probability(probability, image.shape, f"the graph of {self.path}")
