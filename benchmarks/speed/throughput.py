@@ -22,7 +22,8 @@ from pathlib import Path
 import click
 
 from hybridseg.batch.planning import plan_jobs
-from hybridseg.batch.segmenting import MAX_UNIT, Done, Unit, Work, segment_unit
+from hybridseg.batch.segmenting import MAX_UNIT, Unit, segment_unit
+from hybridseg.batch.work import Done, Work
 from hybridseg.data import load_dataset
 from hybridseg.data.splits import busi_split
 from hybridseg.images import decode_image, read_bytes, write_mask

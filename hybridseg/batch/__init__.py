@@ -7,7 +7,8 @@ it. For research: not for diagnosis.
 from __future__ import annotations
 
 from .outputs import DicomSeg, FileOutput, Frame, FrameOutput, Mask, Output, Overlay, Probability, ProbabilityArray
-from .segmenting import Batch, Done, plan_batch
+from .segmenting import Batch, plan_batch
+from .work import Done
 
 __all__ = [
     "Batch", "DicomSeg", "Done", "FileOutput", "Frame", "FrameOutput", "Mask", "Output", "Overlay", "Probability",

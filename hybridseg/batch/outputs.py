@@ -127,6 +127,7 @@ class ProbabilityArray(FrameOutput):
 
         from ..files import write_atomically
 
+        assert frame.probability is not None  # as `predicted` says
         stream = io.BytesIO()
         np.save(stream, frame.probability, allow_pickle=False)
         write_atomically(path, stream.getvalue())

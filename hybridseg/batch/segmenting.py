@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,8 +14,9 @@ from ..guests import contained
 from ..registry import create_trained
 from ..zoo.cards import shipped
 from .lesions import check_target, rows_of, write_rows
-from .outputs import OUR_OUTPUT, FileOutput, Frame, FrameOutput, Mask, Output
+from .outputs import OUR_OUTPUT, Frame, Mask, Output
 from .planning import Job, Plan, choose_jobs, file_key, plan_jobs, with_spacing
+from .work import Done, Work
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,29 +27,6 @@ if TYPE_CHECKING:
 
 MAX_UNIT = 256
 """Files at most in one unit of a cluster: enough that the scheduler sees few, little enough to do again."""
-
-
-@dataclass(frozen=True)
-class Work:
-    """What is wanted of every image. ``sources`` are the keys of the inputs that have the name of an output."""
-
-    spec: str
-    outputs: tuple[Output, ...] = (Mask(),)
-    existing: str = "error"
-    measuring: bool = False
-    sources: frozenset[str] = frozenset()
-
-
-@dataclass
-class Done:
-    """What came of one file, beside what was written; with a ``note`` alone, it comes later."""
-
-    number: int
-    lines: list[str] = field(default_factory=list)
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    may_name_patient: bool = False
-    error: str = ""
-    note: str = ""
 
 
 Kind = TypeVar("Kind", bound=Output)
@@ -135,9 +113,9 @@ def segment_file(model: Segmenter, work: Work, number: int, job: Job) -> Done:
             masks.append(frame.mask)
             one.mask.parent.mkdir(parents=True, exist_ok=True)
             if len(masks) == facts.frames:  # before the last mask: where that is, all the rest is
-                for whole in _wanted(one, FileOutput, work):
+                for whole in _wanted(one, work.per_file, work):
                     whole.write(one.files[whole.name], data, masks, work.spec)
-            wanted = _wanted(one, FrameOutput, work)
+            wanted = _wanted(one, work.per_frame, work)
             for output in reversed(wanted):
                 output.write(one.files[output.name], frame)
             if wanted:
@@ -170,7 +148,7 @@ def _segment_frame(
     from ..text import printable
 
     image = decode_image(data, printable(job.image), index)
-    if not work.measuring and not any(output.predicted for output in _wanted(job, FrameOutput, work)):
+    if not work.measuring and not any(output.predicted for output in _wanted(job, work.per_frame, work)):
         return Frame(image, read_mask(job.mask), None, spacing_mm)
     with contained():
         mask, probability = model.predict_both(image)
@@ -178,11 +156,10 @@ def _segment_frame(
     return Frame(image, read_mask(job.mask) if kept else mask, probability, spacing_mm)
 
 
-def _wanted(job: Job, kind: type[Kind], work: Work) -> list[Kind]:
-    """Return the outputs of a kind whose file is to be written."""
+def _wanted(job: Job, outputs: Sequence[Kind], work: Work) -> list[Kind]:
+    """Return the outputs whose file is to be written."""
     keeps = work.existing == "skip"
-    ours = (output for output in work.outputs if isinstance(output, kind))
-    return [output for output in ours if not (keeps and os.path.exists(job.files[output.name]))]
+    return [output for output in outputs if not (keeps and os.path.exists(job.files[output.name]))]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ import click
 
 from ..batch.outputs import DicomSeg, Overlay, Probability
 from ..batch.planning import Plan, choose_jobs, share
-from ..batch.segmenting import Done, default_method, plan_batch
+from ..batch.segmenting import default_method, plan_batch
+from ..batch.work import Done
 from ..guests import contained
 from ..registry import create_trained
 from ._limits import limit_options

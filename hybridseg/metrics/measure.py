@@ -75,13 +75,13 @@ def measure_lesions(
         rows, columns = rows + place[0].start, columns + place[1].start
         corners = _corners(rows, columns)
         long_px, short_px = _diameters(corners)
-        millimetres: tuple[float, float, float] | tuple[None, None, None] = (None, None, None)
+        area_mm2 = long_mm = short_mm = None
         if spacing_mm is not None:
             area_mm2 = len(rows) * spacing_mm[0] * spacing_mm[1]
-            millimetres = (area_mm2, *_diameters(corners * np.array(spacing_mm)))
+            long_mm, short_mm = _diameters(corners * np.array(spacing_mm))
         centre = (float(rows.mean()), float(columns.mean()))
         largest = None if probability is None else float(probability[rows, columns].max())
-        lesions.append(Lesion(*centre, len(rows), long_px, short_px, *millimetres, largest))
+        lesions.append(Lesion(*centre, len(rows), long_px, short_px, area_mm2, long_mm, short_mm, largest))
     return sorted(lesions, key=lambda lesion: (-lesion.area_px, lesion.row, lesion.column))
 
 

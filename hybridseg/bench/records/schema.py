@@ -20,7 +20,8 @@ _ROW: dict[str, Any] = {
     **dict.fromkeys(("lesions_found", "lesions_missed", "false_regions"), "whole number or none"),
 }  # fmt: skip
 _LATER = {
-    "hd95_mm", "error", "ignored", "facts", "trained_on", "tested_on", "lesions_found", "lesions_missed", "false_regions",
+    "hd95_mm", "error", "ignored", "facts", "trained_on", "tested_on", "lesions_found", "lesions_missed",
+    "false_regions",
 }  # fmt: skip
 """What older versions didn't write."""
 _FIT = {"seconds": "number or none", "operating_point": dict, "unsaved": str, "error": str}

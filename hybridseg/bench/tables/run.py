@@ -180,8 +180,10 @@ def _marked(method: MethodSummary) -> str:
 def _markdown(summary: RunSummary) -> str:
     lines = [f"**{escaped(summary.title)}**"]
     main = (*_ACCURACY, *_detail(summary.methods), *_COST, *_scaling(summary.methods))
-    several = any(method.sets for method in summary.methods)
-    for columns in _tables(summary.methods) if several else (main, _lesions(summary.methods), _lesion_free(summary.methods)):
+    tables: tuple[tuple[Column, ...], ...] = (main, _lesions(summary.methods), _lesion_free(summary.methods))
+    if any(method.sets for method in summary.methods):
+        tables = _tables(summary.methods)
+    for columns in tables:
         if columns:
             header = ["method", *(title for title, _ in columns)]
             rows = [[_marked(method), *(cell(method) for _, cell in columns)] for method in summary.methods]

@@ -51,12 +51,6 @@ def notes(
             "that do. worst: the set with the lowest IoU. False alarm: a mask on a lesion-free image (how many there "
             "are). Differences are over all sets together: larger ones weigh more."
         )
-    if any(method.lesions is not None for method in methods):
-        found.append(
-            "Lesions: connected regions of the truth, over all images. A lesion is found if one predicted region has "
-            f"an IoU above {LESION_OVERLAP:g} with it; a predicted region that finds none is a false one. lesion F1: "
-            "2 found / (lesions + predicted regions)."
-        )
     groups_from = description.get("groups_from", "")
     if groups_from and GROUPS_ALONE not in groups_from:
         found[0] += f" Scenes as told by: {groups_from}."
@@ -90,6 +84,17 @@ def notes(
         if method.cost_error:
             found.append(f"{method.method}: cost not measured: {method.cost_error}")
     return tuple(found)
+
+
+def lesion_note(methods: Sequence[MethodSummary]) -> tuple[str, ...]:
+    """Return what the counts of lesions mean, where there are any."""
+    if all(method.lesions is None for method in methods):
+        return ()
+    return (
+        "Lesions: connected regions of the truth, over all images. A lesion is found if one predicted region has an "
+        f"IoU above {LESION_OVERLAP:g} with it. A predicted region that finds none is false. lesion F1: 2 found / "
+        "(lesions + predicted regions).",
+    )
 
 
 def ignored_note(records: Iterable[Record]) -> tuple[str, ...]:

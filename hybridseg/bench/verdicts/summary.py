@@ -25,7 +25,7 @@ from ..records.cells import Record
 from ..records.costs import method_cost
 from ..records.folder import StoredRun, open_run
 from .methods import MethodSummary, RunSummary, SetScores
-from .notes import ignored_note, notes, title
+from .notes import ignored_note, lesion_note, notes, title
 from .pairing import compare_methods
 
 
@@ -71,7 +71,8 @@ def summarize_run(run: StoredRun, *, empty: float | None = None) -> RunSummary:
     comparisons, test = compare_methods(ranked)
     several = bool(description.get("sources"))  # where one case is in one fold for one training, another for the next
     cases = {name: {(0 if several else row.fold, row.case_id) for row in rows} for name, rows in by_method.items()}
-    under = notes(description, methods, [each for each in cases.values() if each], empty) + ignored_note(run.records)
+    under = notes(description, methods, [each for each in cases.values() if each], empty)
+    under += lesion_note(methods) + ignored_note(run.records)
     return RunSummary(title(description, cases.values()), tuple(methods), under, tuple(comparisons), test)
 
 

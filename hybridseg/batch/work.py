@@ -1,0 +1,41 @@
+"""What is wanted of every image, and what came of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .outputs import FileOutput, FrameOutput, Mask, Output
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is wanted of every image. ``sources`` are the keys of the inputs that have the name of an output."""
+
+    spec: str
+    outputs: tuple[Output, ...] = (Mask(),)
+    existing: str = "error"
+    measuring: bool = False
+    sources: frozenset[str] = frozenset()
+
+    @property
+    def per_frame(self) -> list[FrameOutput]:
+        """The outputs that each frame has."""
+        return [output for output in self.outputs if isinstance(output, FrameOutput)]
+
+    @property
+    def per_file(self) -> list[FileOutput]:
+        """The outputs that a file has once."""
+        return [output for output in self.outputs if isinstance(output, FileOutput)]
+
+
+@dataclass
+class Done:
+    """What came of one file, beside what was written; with a ``note`` alone, it comes later."""
+
+    number: int
+    lines: list[str] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    may_name_patient: bool = False
+    error: str = ""
+    note: str = ""
