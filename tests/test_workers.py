@@ -63,6 +63,11 @@ def square(context: int, unit: int) -> int:
     return context * unit
 
 
+def hears_interrupts(context: None, unit: int) -> bool:
+    """Return whether Ctrl-C reaches this process, as it might before its first line runs."""
+    return signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
 def invoke(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments], prog_name="hybridseg")
 
@@ -91,6 +96,14 @@ def test_each_unit_has_one_outcome_whatever_becomes_of_its_process() -> None:
         Outcome(0, 0), Outcome(1, 10), Outcome(2, 20), Outcome(3, error="not 3"), Outcome(4, died="exit code 7"),
         Outcome(5, 50),
     ]  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no mask of signals")
+def test_ctrl_c_is_the_parents() -> None:
+    with LocalWorkers(hears_interrupts, None, 1, cores=1) as workers:
+        workers.put(0)
+        assert workers.take() == Outcome(0, False)
+    assert hears_interrupts(None, 0)
 
 
 @pytest.mark.parametrize("letters", [10, 10**6])

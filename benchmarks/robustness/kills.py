@@ -169,7 +169,7 @@ def main(kills: int, seed: int, only: tuple[str, ...], output: Path | None) -> N
             [*bench, "-o", root / "shard1", "--shard", "1/2"],
             [*bench, "-o", root / "shard2", "--shard", "2/2"],
             [*bench, "-o", root / "run"],
-            ["data", "phantoms", "-o", root / "data"],
+            ["data", "phantoms", "--n", "12", "-o", root / "data"],
             ["segment", root / "data", "-m", "otsu", "-o", root / "masks"],
         ):
             subprocess.run([sys.executable, "-m", "hybridseg", *arguments], check=True, stdout=subprocess.DEVNULL)
@@ -186,7 +186,7 @@ def main(kills: int, seed: int, only: tuple[str, ...], output: Path | None) -> N
             "report": lambda out: ["report", run, "-o", str(out / "report.html"), "--overwrite"],
             "export": lambda out: ["export", "otsu", "-o", str(out / "otsu.onnx")],
             "data split": lambda out: ["data", "split", data, "--as-read", "-o", str(out / "split.csv")],
-            "data phantoms": lambda out: ["data", "phantoms", "-o", str(out)],
+            "data phantoms": lambda out: ["data", "phantoms", "--n", "6", "-o", str(out)],
         }  # fmt: skip
         studies = [
             Study(name, arguments_of[name], jobs=name in ("bench", "segment"), timed=name in ("bench", "fit", "score"))

@@ -46,6 +46,7 @@ def fit(
     METHOD is a name from `hybridseg methods` or file.py:Class, with parameters in brackets or through -p. Beside FILE
     comes FILE.json, the card: what it was trained on and how. A method that trains in epochs leaves its curves as
     FILE.history.csv and .png; while it trains, checkpoints in FILE.checkpoint, from which the same command goes on.
+    While it saves, there is a FILE.saving: the same command then replaces what a killed one had written.
     """
     from .. import registry
     from ..data import CaseReader, load_dataset
