@@ -158,7 +158,7 @@ def main(data: Path, output: Path) -> None:
         "overlapped without a gap; starting the processes counts against the other side.", "",
         "The cluster's processes are `distributed.LocalCluster` workers of one thread each, warm; its scheduler and "
         "the client share the cores with them. That a worker killed in the middle leaves the table as it is: "
-        "`tests/test_workers.py`.", "",
+        "`tests/test_processes/test_workers.py`.", "",
         f"## {IMAGES:,} images on {MACHINES} machines: a reckoning", "",
         "| | | from |", "|---|---:|---|",
         f"| minutes of work | {60 * hours:.1f} | measured: {remote[1]:.1f} images a second for each cluster process; "

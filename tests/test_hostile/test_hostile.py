@@ -157,7 +157,7 @@ def test_messages_about_a_file_s_own_texts_are_one_bearable_line(here: Path) -> 
     with pytest.raises(DataError) as caught:
         read_split(here, load_dataset("phantoms[n=2]"))
     assert len(str(caught.value)) < 2000
-    corpus = Path(__file__).parent / "corpus" / "model" / "otsu.hybridseg"
+    corpus = Path(__file__).parents[1] / "corpus" / "model" / "otsu.hybridseg"
     with zipfile.ZipFile(corpus) as archive:
         header = json.loads(archive.read("model.json"))
     header["params"]["rou\ud800nds"] = 1
@@ -169,7 +169,7 @@ def test_messages_about_a_file_s_own_texts_are_one_bearable_line(here: Path) -> 
 
 
 def test_a_damaged_tiff_prints_nothing_of_its_own(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    data = bytearray((Path(__file__).parent / "corpus" / "tiff" / "lzw.tif").read_bytes())
+    data = bytearray((Path(__file__).parents[1] / "corpus" / "tiff" / "lzw.tif").read_bytes())
     data[8:24] = b"\xff" * 16  # the codes begin here
     (here / "a.tif").write_bytes(data)
     with pytest.raises(ImageError):

@@ -16,7 +16,7 @@ import pytest
 
 from hybridseg.unet import imagenet
 
-REFERENCE = Path(__file__).with_name("lite0_features.json")
+REFERENCE = Path(__file__).parents[1].joinpath("lite0_features.json")
 
 
 class _Storage:

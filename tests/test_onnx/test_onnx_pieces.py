@@ -13,7 +13,7 @@ pytest.importorskip("spox")
 from hybridseg import OnnxSegmenter
 from hybridseg.onnx import pieces
 
-CONTRIBUTING = Path(__file__).resolve().parents[1] / "CONTRIBUTING.md"
+CONTRIBUTING = Path(__file__).resolve().parents[2] / "CONTRIBUTING.md"
 
 
 def test_every_piece_says_what_it_is() -> None:

@@ -19,7 +19,7 @@ from packaging.version import Version
 
 from hybridseg.images import write_image
 
-ALONE = Path(__file__).with_name("_alone.py")
+ALONE = Path(__file__).parents[1].joinpath("_alone.py")
 HYBRIDSEG = str(Path(sys.executable).with_name("hybridseg"))
 ALLOWED = ("work/", "home/.cache/hybridseg/")
 UNSHARE = ["unshare", "--map-root-user", "--net", "--mount"]

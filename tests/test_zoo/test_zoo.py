@@ -43,7 +43,7 @@ def test_card_describes_the_file(name: str) -> None:
 
 def test_card_scores_come_from_the_stored_counts(name: str) -> None:
     """Anyone can make the card's means again: the counts are in the repository."""
-    folder = Path(__file__).parent.parent / "benchmarks" / "results" / "counts"
+    folder = Path(__file__).parents[2] / "benchmarks" / "results" / "counts"
     rows = [line.split(",") for path in sorted(folder.glob(f"{name}-fold*.csv"))
             for line in path.read_text().splitlines()[1:]]
     counts = [tuple(map(int, row[-4:])) for row in rows]

@@ -107,5 +107,5 @@ def test_no_process_imports_what_lies_in_the_working_folder(tmp_path: Path, monk
 
 
 def test_every_python_that_is_started_is_told_so() -> None:
-    for path in (Path(__file__).resolve().parents[1] / "hybridseg").rglob("*.py"):
+    for path in (Path(__file__).resolve().parents[2] / "hybridseg").rglob("*.py"):
         assert 'sys.executable, "-m"' not in path.read_text("utf-8"), f"{path} lacks -P"

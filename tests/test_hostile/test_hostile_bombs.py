@@ -102,7 +102,7 @@ def test_a_shape_that_no_array_can_have_is_refused(here: Path, kind: str, shape:
 
 
 def test_a_forest_in_circles_is_refused(here: Path) -> None:
-    corpus = Path(__file__).parent / "corpus" / "model" / "forest.hybridseg"
+    corpus = Path(__file__).parents[1] / "corpus" / "model" / "forest.hybridseg"
     with zipfile.ZipFile(corpus) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     left = np.load(io.BytesIO(members["tree_left_.npy"]))

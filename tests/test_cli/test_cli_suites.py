@@ -13,7 +13,7 @@ from hybridseg.cli import main
 from hybridseg.cli._suite import read_suite
 from hybridseg.cli.bench import bench
 
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks" / "accuracy"
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks" / "accuracy"
 SUITE = """
 data = "phantoms[n=6]"
 method = ["otsu", "watershed[rounds=2]"]

@@ -26,7 +26,7 @@ from hybridseg.onnx.runtime import open_session
 from hybridseg.onnx.screening import screen
 from hybridseg.zoo import cards
 
-FUZZ = Path(__file__).resolve().parents[1] / "benchmarks" / "fuzz" / "fuzz_onnx.py"
+FUZZ = Path(__file__).resolve().parents[2] / "benchmarks" / "fuzz" / "fuzz_onnx.py"
 
 
 def model(nodes: list[Any] | None = None, **changes: Any) -> Any:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPTS = Path(__file__).resolve().parents[1] / "benchmarks" / "fuzz"
+SCRIPTS = Path(__file__).resolve().parents[2] / "benchmarks" / "fuzz"
 sys.path.insert(0, str(SCRIPTS))
 
 import fuzz  # noqa: E402

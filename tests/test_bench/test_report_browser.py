@@ -45,7 +45,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "saved_bytes": 4**number * 10**6, "cores_used": 1.0, "error": "", "sweep": [],
         })  # fmt: skip
     (folder / "report.html").write_text(render_report(make_report(run.root), "html"), "utf-8")
-    shutil.copy(Path(__file__).with_name("report_probe.html"), folder)
+    shutil.copy(Path(__file__).parents[1].joinpath("report_probe.html"), folder)
     return folder
 
 

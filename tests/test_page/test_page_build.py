@@ -18,8 +18,8 @@ from hybridseg.images import ImageError, read_facts, read_image
 from hybridseg.metrics.measure import measure_lesions
 from hybridseg.postprocess import apply_operating_point
 
-ROOM = Path(__file__).resolve().parents[1] / "hybridseg" / "page"
-CORPUS = Path(__file__).resolve().parent / "corpus"
+ROOM = Path(__file__).resolve().parents[2] / "hybridseg" / "page"
+CORPUS = Path(__file__).resolve().parents[1] / "corpus"
 BY_BROWSER = "needs a browser"
 NOT_READ = {"jpeg2000.dcm"}
 
