@@ -1,9 +1,8 @@
-"""What `segment` writes of each frame: one class an output. A new one is a class here and an option of the command."""
+"""What `segment` writes of each frame: one class an output. A new one is a class in `formats.KINDS`."""
 
 from __future__ import annotations
 
 import io
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +21,10 @@ class Frame:
 
     Attributes
     ----------
+    source : str
+        The name of the image's file.
+    method : str
+        What made the mask, as the person wrote it.
     image : ndarray of shape (H, W), uint8
     mask : ndarray of shape (H, W), bool
     probability : ndarray of shape (H, W), float32, or None
@@ -29,6 +32,8 @@ class Frame:
     spacing_mm : tuple of (row, column), or None
     """
 
+    source: str
+    method: str
     image: NDArray[np.uint8]
     mask: NDArray[np.bool_]
     probability: NDArray[np.float32] | None = None
@@ -146,11 +151,3 @@ class DicomSeg(FileOutput):
         from ..version import __version__
 
         write_segmentation(path, data, masks, method=method, version=__version__, keep_patient=self.keep_patient)
-
-
-KINDS: tuple[type[Output], ...] = (Mask, Overlay, DicomSeg, Probability, ProbabilityArray)
-
-OUR_OUTPUT = re.compile(
-    "|".join(f"{re.escape(kind.suffix.partition('.')[0])}(_[0-9]+)?{kind.endings}$" for kind in KINDS)
-)
-"""Ends of the names that hybridseg gives to what it writes beside an image."""

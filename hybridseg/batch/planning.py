@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..files import is_part
-from .outputs import OUR_OUTPUT, FrameOutput, Mask, Output
+from .formats import OUR_OUTPUT
+from .outputs import FrameOutput, Mask, Output
 
 Unit = TypeVar("Unit")
 

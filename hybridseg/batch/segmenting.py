@@ -13,8 +13,9 @@ from ..files import remove_parts
 from ..guests import contained
 from ..registry import create_trained
 from ..zoo.cards import shipped
+from .formats import OUR_OUTPUT
 from .lesions import check_target, rows_of, write_rows
-from .outputs import OUR_OUTPUT, Frame, Mask, Output
+from .outputs import Frame, Mask, Output
 from .planning import Job, Plan, choose_jobs, file_key, plan_jobs, with_spacing
 from .work import Done, Work
 
@@ -149,11 +150,12 @@ def _segment_frame(
 
     image = decode_image(data, printable(job.image), index)
     if not work.measuring and not any(output.predicted for output in _wanted(job, work.per_frame, work)):
-        return Frame(image, read_mask(job.mask), None, spacing_mm)
+        return Frame(job.image.name, work.spec, image, read_mask(job.mask), None, spacing_mm)
     with contained():
         mask, probability = model.predict_both(image)
     kept = work.existing == "skip" and os.path.exists(job.mask)
-    return Frame(image, read_mask(job.mask) if kept else mask, probability, spacing_mm)
+    mask = read_mask(job.mask) if kept else mask
+    return Frame(job.image.name, work.spec, image, mask, probability, spacing_mm)
 
 
 def _wanted(job: Job, outputs: Sequence[Kind], work: Work) -> list[Kind]:

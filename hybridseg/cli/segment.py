@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..batch.formats import FORMATS
 from ..batch.outputs import DicomSeg, Overlay, Probability
 from ..batch.planning import Plan, choose_jobs, share
 from ..batch.segmenting import default_method, plan_batch
@@ -53,6 +54,10 @@ if TYPE_CHECKING:
 )
 @click.option("--probability", is_flag=True, help="Also write <name>_probability.png, 16-bit: 65535 is 1.")
 @click.option(
+    "--format", "formats", multiple=True, type=click.Choice([kind.name for kind in FORMATS]),
+    help="Also write the mask, its lesions' outlines or the probabilities as other tools read them. Repeatable.",
+)  # fmt: skip
+@click.option(
     "--spacing", default="", metavar="MM|FILE",
     help="Size of a pixel where the image doesn't tell it: a number, or a CSV file with columns image and spacing_mm.",
 )  # fmt: skip
@@ -78,6 +83,7 @@ def segment(
     existing: str,
     measure: Path | None,
     probability: bool,
+    formats: tuple[str, ...],
     spacing: str,
     dicom_seg: bool,
     keep_patient: bool,
@@ -100,7 +106,8 @@ def segment(
     """
     if "-" in inputs:
         beside = (
-            *(output, overlay, existing != "error", measure, probability, spacing, dicom_seg, keep_patient),
+            *(output, overlay, existing != "error", measure, probability, formats, spacing),
+            *(dicom_seg, keep_patient),
             *(processes > 1, cluster, strict, shard),
         )
         if inputs != ("-",) or any(beside):
@@ -110,7 +117,7 @@ def segment(
     if keep_patient and not dicom_seg:
         raise click.UsageError("`--keep-patient` needs `--dicom-seg`: no other file has patient fields")
     chosen = ((overlay, Overlay()), (probability, Probability()), (dicom_seg, DicomSeg(keep_patient)))
-    outputs = [each for wanted, each in chosen if wanted]
+    outputs = [each for wanted, each in chosen if wanted] + [kind() for kind in FORMATS if kind.name in formats]
     batch = plan_batch(
         inputs, output, method=spec or "", outputs=outputs, existing=existing, table=measure, shard=shard,
         spacing_mm=_spacing(spacing),

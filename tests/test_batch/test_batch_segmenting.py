@@ -9,7 +9,7 @@ import pytest
 
 from hybridseg import read_image
 from hybridseg.batch import DicomSeg, Overlay, plan_batch
-from hybridseg.batch.outputs import KINDS, OUR_OUTPUT
+from hybridseg.batch.formats import KINDS, OUR_OUTPUT
 from hybridseg.images import read_mask, write_image
 from hybridseg.registry import create
 
