@@ -52,7 +52,8 @@ class Nifti(FrameOutput):
 
         row_mm, column_mm = frame.spacing_mm or (1.0, 1.0)
         affine = np.diag([-column_mm, -row_mm, 1.0, 1.0])  # NIfTI counts to the right and forward
-        picture = nibabel.Nifti1Image(frame.mask.T[:, :, None].astype(np.uint8), affine)
+        volume: Any = nibabel.Nifti1Image
+        picture = volume(frame.mask.T[:, :, None].astype(np.uint8), affine)
         picture.header["descrip"] = NOTE
         if frame.spacing_mm is not None:
             picture.header.set_xyzt_units("mm")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..batch.formats import FORMATS
-from ..batch.outputs import DicomSeg, Overlay, Probability
+from ..batch.outputs import DicomSeg, Output, Overlay, Probability
 from ..batch.planning import Plan, choose_jobs, share
 from ..batch.segmenting import default_method, plan_batch
 from ..batch.work import Done
@@ -70,6 +72,15 @@ if TYPE_CHECKING:
     "--cluster", default="", metavar="ADDRESS|FILE",
     help="Work on a running Dask cluster, which sees the same files: tcp://host:port or its scheduler file.",
 )
+@click.option(
+    "--watch", "watching", is_flag=True,
+    help="Go on with what arrives in the folder, until stopped. Masks are called <name.ending>_mask.png below -o, and "
+    "watch.jsonl there has a line per file. Started again, it goes on where it was. One watch to an output folder.",
+)  # fmt: skip
+@click.option(
+    "--every", default=2.0, show_default=True, metavar="SECONDS", type=click.FloatRange(0.1, 3600),
+    help="How often --watch looks. A file that is the same at two looks is whole.",
+)  # fmt: skip
 @click.option("--strict", is_flag=True, help="Exit code 1, too, if files in a folder were passed over.")
 @click.option("--shard", default="", metavar="K/N", help="Only every N-th image, from the K-th.")
 @limit_options
@@ -89,6 +100,8 @@ def segment(
     keep_patient: bool,
     processes: int,
     cluster: str,
+    watching: bool,
+    every: float,
     strict: bool,
     shard: str,
     quiet: bool,
@@ -108,7 +121,7 @@ def segment(
         beside = (
             *(output, overlay, existing != "error", measure, probability, formats, spacing),
             *(dicom_seg, keep_patient),
-            *(processes > 1, cluster, strict, shard),
+            *(processes > 1, cluster, strict, shard, watching),
         )
         if inputs != ("-",) or any(beside):
             raise click.UsageError("`-` stands alone: one image from stdin, its mask to stdout, no option but -m")
@@ -117,7 +130,17 @@ def segment(
     if keep_patient and not dicom_seg:
         raise click.UsageError("`--keep-patient` needs `--dicom-seg`: no other file has patient fields")
     chosen = ((overlay, Overlay()), (probability, Probability()), (dicom_seg, DicomSeg(keep_patient)))
-    outputs = [each for wanted, each in chosen if wanted] + [kind() for kind in FORMATS if kind.name in formats]
+    outputs: list[Output] = [each for wanted, each in chosen if wanted]
+    outputs += [kind() for kind in FORMATS if kind.name in formats]
+    if watching:
+        if len(inputs) != 1 or existing != "error" or measure or processes > 1 or cluster or strict or shard:
+            raise click.UsageError(
+                "`--watch` takes one folder, and no --existing, --measure, -j, --cluster, --strict or --shard"
+            )
+        if output is None:
+            raise click.UsageError("`--watch` needs a folder to write to: -o DIR")
+        _watch(Path(inputs[0]), output, every, quiet=quiet, method=spec or "", outputs=outputs, spacing=spacing)
+        return
     batch = plan_batch(
         inputs, output, method=spec or "", outputs=outputs, existing=existing, table=measure, shard=shard,
         spacing_mm=_spacing(spacing),
@@ -134,6 +157,19 @@ def segment(
         click.echo(f"hybridseg segment: {failures} of {len(batch.jobs)} images failed", err=True)
     if failures or unwanted:
         raise click.exceptions.Exit(1)
+
+
+def _watch(
+    folder: Path, output: Path, every: float, *, quiet: bool, method: str, outputs: list[Output], spacing: str
+) -> None:
+    from ..batch.watching import watch
+
+    entries = watch(
+        folder, output, lambda: time.sleep(every), method=method, outputs=outputs, spacing_mm=_spacing(spacing)
+    )
+    for entry in entries:
+        if not quiet:
+            click.echo(json.dumps(entry))
 
 
 def _spacing(text: str) -> float | dict[Path, float] | None:
