@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from .learned import Learned, take_prints
 from .parameters import Parameters, clone
 from .postprocess import OperatingPoint, apply_operating_point
 from .text import one_line
@@ -62,7 +63,7 @@ class Tags:
     skipped_checks: dict[str, str] = field(default_factory=dict)
 
 
-class Segmenter(Parameters, ABC):
+class Segmenter(Parameters, Learned, ABC):
     """A lesion segmentation method for grey breast-ultrasound images.
 
     Parameters are keyword arguments of ``__init__``, stored as given under their own name; what ``fit``
@@ -137,10 +138,15 @@ class Segmenter(Parameters, ABC):
         if progress is not None and not callable(progress):
             raise ValueError(f"`progress` must be callable, got {type(progress).__name__}")
         self._check_fittable()
+        can_learn = type(self)._fit is not Segmenter._fit
+        prints = take_prints([images, *(validation or ())[:1]] if can_learn else [])
         learned = self._state()
         self._forget()
         try:
+            self.fingerprints_ = prints  # before, so that `_fit` can add what it learns from in other ways
             self._fit(images, masks, groups=groups, validation=validation, progress=progress or _silent)
+            if not self._state().keys() - {"fingerprints_"}:
+                self._forget()  # it has learned nothing
         except BaseException:
             self._forget()
             self._set_state(learned)
@@ -194,22 +200,6 @@ class Segmenter(Parameters, ABC):
             raise NotFittedError(f"{type(self).__name__} must be fitted, or loaded, before it can predict")
 
     # ---- files -----------------------------------------------------------------------------------
-    def _state(self) -> dict[str, Any]:
-        """What ``fit`` learned: the instance's attributes whose name ends in one underscore."""
-        return {
-            name: value
-            for name, value in vars(self).items()
-            if name.endswith("_") and not name.endswith("__") and not name.startswith("_")
-        }
-
-    def _set_state(self, state: dict[str, Any]) -> None:
-        for name, value in state.items():
-            setattr(self, name, value)
-
-    def _forget(self) -> None:
-        for name in self._state():
-            delattr(self, name)
-
     def _check_state(self) -> None:
         """Raise ValueError if what was loaded could make ``predict`` hang or fail: anybody may have made the file.
 
@@ -218,6 +208,7 @@ class Segmenter(Parameters, ABC):
         point = getattr(self, "operating_point_", self.operating_point)
         if not isinstance(point, OperatingPoint):
             raise ValueError(f"`operating_point_` is of type {type(point).__name__}")
+        self._check_fingerprints()
 
     def _check_fittable(self) -> None:
         """Raise ImportError, with the line that installs it, if ``fit`` needs a package that isn't installed.

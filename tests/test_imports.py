@@ -26,13 +26,14 @@ MAY = {
     "metrics": set(),
     "processes": set(),
     "modelfile": set(),
+    "learned": {"data"},  # fingerprints, when `fit` takes them, and not before
     # `to_onnx` asks the onnx room when it is called, and not before.
-    "segmenter": {"modelfile", "onnx"},
+    "segmenter": {"learned", "modelfile", "onnx"},
     "data": {"images"},
-    "onnx": {"segmenter", "images", "metrics"},  # `quantise` measures what it loses
+    "onnx": {"segmenter", "data", "images", "metrics"},  # `quantise` measures what it loses
     "conformance": {"segmenter", "data"},
     "checks": {"segmenter", "conformance"},
-    "training": {"segmenter", "images", "onnx"},  # no network by name
+    "training": {"segmenter", "data", "images", "onnx"},  # no network by name
     "unet": {"training", "onnx"},
     "zoo": {"onnx", "processes"},
     "registry": {"segmenter", "modelfile", "onnx", "zoo"},
@@ -42,7 +43,7 @@ MAY = {
     "cli": None,  # everything
     "__main__": {"cli"},
 }
-LAZILY = {("segmenter", "onnx"), ("registry", "onnx"), ("registry", "segmenter")}
+LAZILY = {("segmenter", "onnx"), ("learned", "data"), ("registry", "onnx"), ("registry", "segmenter")}
 
 
 def room(module: str) -> str:

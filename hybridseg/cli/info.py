@@ -95,7 +95,7 @@ def _onnx(path: Path) -> str:
         ("parameters", f"{found.parameters:,}"),
         ("multiply-adds", f"{found.multiply_adds:,}"),
     ]
-    lines += [(name, " ".join(text.split())) for name, text in sorted(found.metadata.items())]
+    lines += _entries(found.metadata)
     return fields(lines)
 
 
@@ -111,8 +111,21 @@ def _runnable(path: Path) -> str:
         ("output mask", "uint8 [N, H, W, 1]"),
         ("output probability", "float [N, H, W, 1]"),
         ("operators", 'told where onnx is installed: pip install "hybridseg[export]"'),
-        *((name, " ".join(text.split())) for name, text in sorted(told.items())),
+        *_entries(told),
     ])  # fmt: skip
+
+
+def _entries(metadata: dict[str, str]) -> list[tuple[str, Any]]:
+    """Return a file's own entries in one line each; of fingerprints, how many images they are of."""
+    from ..data.fingerprints import decode_fingerprints
+
+    told = {name: " ".join(text.split()) for name, text in metadata.items()}
+    if "fingerprints" in told:
+        try:
+            told["fingerprints"] = f"of {len(decode_fingerprints(told['fingerprints']))} images"
+        except ValueError as error:
+            told["fingerprints"] = f"can't be read: {error}"
+    return sorted(told.items())
 
 
 def _image(path: Path) -> str:

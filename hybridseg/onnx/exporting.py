@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.fingerprints import encode_fingerprints
 from ..files import check_writable, write_atomically
 from ..guests import contained
 from ..segmenter import Segmenter
@@ -145,5 +146,8 @@ def describe_method(model: Any, segmenter: Segmenter, metadata: Mapping[str, str
         "version": __version__,
         "use": "research only; not for diagnosis",
     }
+    prints = segmenter.fingerprints
+    if prints is not None:
+        known["fingerprints"] = encode_fingerprints(prints)
     set_metadata(model, known, keep=True)
     set_metadata(model, metadata, keep=False)

@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.fingerprints import decode_fingerprints
 from ..files import write_atomically
 from ..postprocess import OperatingPoint
 from ..segmenter import Segmenter, Tags
@@ -87,6 +88,17 @@ class OnnxSegmenter(Segmenter):
             raise ModelFormatError(
                 f"{self.path}: its hybridseg.operating_point can't be read: {error}"
             ) from None
+
+    @property
+    def fingerprints(self) -> NDArray[np.uint8] | None:
+        """Fingerprints written in the file, (N, 18) uint8; None if the file doesn't say from what it learned."""
+        text = self.metadata.get("fingerprints")
+        if text is None:
+            return None
+        try:
+            return decode_fingerprints(text)
+        except ValueError as error:
+            raise ModelFormatError(f"{self.path}: its hybridseg.fingerprints can't be read: {error}") from None
 
     def predict_both(self, image: Any) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
         """Return the graph's own mask (H, W), bool, and probability (H, W), float32, from one run."""

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.fingerprints import check_fingerprints
 from ..files import read_regular, write_atomically
 
 CHECKPOINT = "checkpoint.npz"
-
-
 MAX_CHECKPOINT_BYTES = 2**31
 
 
@@ -39,14 +38,17 @@ class Run:
     history: list[dict[str, float]]
 
 
-def write_checkpoint(path: Path, identity: str, run: Run, model: Any, optimizer: Any) -> None:
-    """Write every variable and the run's state, atomically."""
+def write_checkpoint(
+    path: Path, identity: str, run: Run, model: Any, optimizer: Any, prints: NDArray[np.uint8] | None = None
+) -> None:
+    """Write every variable, the run's state and the fingerprints of what it learns from, atomically."""
     header = {"identity": identity, "epoch": run.epoch, "best_epoch": run.best_epoch,
               "reference": run.reference, "history": run.history}
     arrays: dict[str, Any] = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
     groups: dict[str, Sequence[Any]] = {
         "weight": model.get_weights(), "averaged": run.averaged, "best": run.best,
         "optimizer": [np.asarray(v) for v in optimizer.variables],
+        "fingerprints": [] if prints is None else [prints],
     }
     for name, values in groups.items():
         arrays.update({f"{name}_{k:04d}": value for k, value in enumerate(values)})
@@ -78,15 +80,24 @@ def read_checkpoint(path: Path, identity: str, model: Any, optimizer: Any) -> Ru
     )
 
 
-def read_start(path: Path) -> list[NDArray[Any]]:
-    """Return the averaged weights of the epoch that another training's checkpoint keeps.
+def read_start(path: Path) -> tuple[list[NDArray[Any]], NDArray[np.uint8] | None]:
+    """Return the averaged weights of the epoch that another training's checkpoint keeps, and its fingerprints.
+
+    These are None if an earlier version wrote the checkpoint.
 
     Raises
     ------
     TrainingError
         If it is no checkpoint.
     """
-    return _read(path, ("best",))[1]["best"]
+    stored = _read(path, ("best", "fingerprints"))[1]
+    if not stored["fingerprints"]:
+        return stored["best"], None
+    try:
+        check_fingerprints(stored["fingerprints"][0])
+    except ValueError as error:
+        raise TrainingError(f"{path}: {error}") from None
+    return stored["best"], stored["fingerprints"][0]
 
 
 def _read(path: Path, names: Sequence[str]) -> tuple[dict[str, Any], dict[str, list[NDArray[Any]]]]:

@@ -84,6 +84,9 @@ class TrainingData:
 class Network(Protocol):
     """What trains: it builds its untrained network, and sets the weights that training starts from."""
 
+    @property
+    def fingerprints(self) -> NDArray[np.uint8] | None: ...
+
     def _build(self, size: int) -> Any: ...
 
     def _initialise(self, model: Any) -> None: ...
@@ -166,7 +169,7 @@ def _train(
     while run.epoch < recipe.epochs and run.epoch - run.best_epoch < recipe.patience:
         _one_epoch(recipe, data, validation, run, model, judge, steps, progress, teacher)
         if checkpoint_dir is not None:
-            write_checkpoint(checkpoint_dir / CHECKPOINT, identity, run, model, optimizer)
+            write_checkpoint(checkpoint_dir / CHECKPOINT, identity, run, model, optimizer, network.fingerprints)
     judge.set_weights(run.best)
     return judge, run.history
 

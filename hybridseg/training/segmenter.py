@@ -15,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.fingerprints import join_fingerprints
 from ..images import find_scan
 from ..postprocess import OperatingPoint
 from ..segmenter import Progress, Segmenter, Tags
@@ -138,8 +139,10 @@ class NetworkSegmenter(Segmenter):
         from .checkpoints import read_start
         from .loop import train
 
-        start = read_start(Path(self.start_from)) if self.start_from is not None else None
-        teacher, teacher_hash = self._teacher()
+        start, start_prints = read_start(Path(self.start_from)) if self.start_from is not None else (None, None)
+        teacher, teacher_hash, earlier = self._teacher()
+        earlier += [] if start is None else [start_prints]
+        self.fingerprints_ = join_fingerprints([self.fingerprints_, *earlier])
         folder = Path(self.checkpoint_dir) if self.checkpoint_dir is not None else None
         data = working_cases(images, masks, round(STORED_PER_SIDE * self.size), folder, groups)
         if not data.has_lesion.any():
@@ -191,6 +194,7 @@ class NetworkSegmenter(Segmenter):
             raise ValueError(f"`models` must have one size, got {sizes}")
         mean = copy.copy(models[0]).set_params(flip_averaging=False)
         mean.network_ = np.frombuffer(mean_network([model.network_.tobytes() for model in models]), np.uint8)
+        mean.fingerprints_ = join_fingerprints([model.fingerprints for model in models])
         return mean
 
     def _tune(
@@ -200,10 +204,10 @@ class NetworkSegmenter(Segmenter):
 
         return choose_operating_point(masks, [self._predict_proba(image) for image in images])
 
-    def _teacher(self) -> tuple[Any, str]:
-        """Return what gives one teacher's answer, drawn at random, and the SHA-256 (hex) of the teachers' files."""
+    def _teacher(self) -> tuple[Any, str, list[NDArray[np.uint8] | None]]:
+        """Return what gives one teacher's answer, drawn at random, their files' SHA-256 (hex), and fingerprints."""
         if self.teacher is None:
-            return None, ""
+            return None, "", []
         from ..onnx import OnnxSegmenter
 
         paths = [self.teacher] if isinstance(self.teacher, str) else list(self.teacher)
@@ -213,7 +217,7 @@ class NetworkSegmenter(Segmenter):
         def answer(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
             return teachers[rng.integers(len(teachers))].predict_proba(image)
 
-        return answer, digest.hexdigest()
+        return answer, digest.hexdigest(), [each.fingerprints for each in teachers]
 
     def _check_parameters(self) -> None:
         """Raise ValueError for a parameter of another type or out of its range; a subclass checks its own, too."""

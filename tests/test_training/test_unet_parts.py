@@ -316,6 +316,7 @@ def test_one_of_several_teachers_answers_for_each_picture(tmp_path: Path, monkey
     class Constant:
         def __init__(self, path: str) -> None:
             self.value = np.float32(Path(path).stem)
+            self.fingerprints = np.full((1, 18), int(100 * self.value), np.uint8)
 
         @classmethod
         def load(cls, path: str) -> Constant:
@@ -328,12 +329,13 @@ def test_one_of_several_teachers_answers_for_each_picture(tmp_path: Path, monkey
     paths = [tmp_path / "0.25.onnx", tmp_path / "0.75.onnx"]
     for path in paths:
         path.write_bytes(path.name.encode())
-    answer, digest = UNetSegmenter(teacher=[str(path) for path in paths])._teacher()
+    answer, digest, prints = UNetSegmenter(teacher=[str(path) for path in paths])._teacher()
     image = np.zeros((4, 4), np.uint8)
     values = [float(answer(image, np.random.default_rng(seed))[0, 0]) for seed in range(400)]
     assert set(values) == {0.25, 0.75}
     assert np.mean(values) == pytest.approx(0.5, abs=0.06)
     assert digest != UNetSegmenter(teacher=str(paths[0]))._teacher()[1]
+    assert [each[0, 0] for each in prints] == [25, 75]
 
 
 def test_only_the_largest_region_stays_where_second_ones_are_wrong() -> None:
