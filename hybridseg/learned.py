@@ -41,10 +41,11 @@ class Learned:
 
     def _check_fingerprints(self) -> None:
         """Raise ValueError if it carries something else under their name."""
-        if getattr(self, "fingerprints_", None) is not None:
+        prints = self.fingerprints
+        if prints is not None:
             from .data.fingerprints import check_fingerprints
 
-            check_fingerprints(self.fingerprints_)
+            check_fingerprints(prints)
 
 
 def take_prints(sets: Sequence[Sequence[NDArray[np.uint8]]]) -> NDArray[np.uint8]:

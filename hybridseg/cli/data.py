@@ -37,21 +37,50 @@ def data() -> None:
 @data.command()
 @click.argument("source", metavar="DATA")
 @click.option("--no-pairs", is_flag=True, help="Don't look for near-duplicates.")
+@click.option("-m", "--model", "models", multiple=True, help="Also count the images that it was trained on.")
 @cache_option
 @_format
-def check(source: str, no_pairs: bool, cache: Path | None, fmt: str) -> None:
+def check(source: str, no_pairs: bool, models: tuple[str, ...], cache: Path | None, fmt: str) -> None:
     """Count what a data set holds and what reading it decides. Exit code 1 if it can't be used."""
     from ..data import take_inventory
 
     folder = None if no_pairs else cache_folder(cache)
     with progress_line("checking") as progress:
         inventory = take_inventory(source, pairs=not no_pairs, progress=progress, cache_dir=folder)
+    taught = _count_taught(source, models) if inventory.usable else {}
     if fmt == "json":
-        click.echo(json.dumps(inventory.to_dict(), indent=1))
+        counted = {model: None if seen is None else list(seen) for model, seen in taught.items()}
+        click.echo(json.dumps({**inventory.to_dict(), **({"trained_on": counted} if models else {})}, indent=1))
     else:
-        _echo_table(inventory.lines())
+        _echo_table([*inventory.lines(), *_taught_lines(taught, inventory.n_images)])
     if not inventory.usable:
         raise click.exceptions.Exit(1)
+
+
+def _count_taught(source: str, models: Sequence[str]) -> dict[str, list[str] | None]:
+    """Return for each model the cases that it was trained on; None where that isn't known."""
+    from ..data import load_dataset
+    from ..data.fingerprints import fingerprint, is_among
+    from ..registry import create
+
+    learned = {model: create(model).fingerprints for model in models}
+    if not learned:
+        return {}
+    prints = {case.case_id: fingerprint(case.image) for case in load_dataset(source)}
+    return {
+        model: None if known is None else [case_id for case_id, own in prints.items() if is_among(own, known)]
+        for model, known in learned.items()
+    }
+
+
+def _taught_lines(taught: dict[str, list[str] | None], images: int) -> list[tuple[str, str, str]]:
+    from ..bench.verdicts.origin import in_words
+
+    return [
+        (model, "-", "not known from which images it learned") if seen is None
+        else (model, str(len(seen)), in_words(len(seen), images))
+        for model, seen in taught.items()
+    ]  # fmt: skip
 
 
 @data.command()

@@ -23,11 +23,12 @@ LISTED = 10
     help="A new run folder, or one of the same data, which the masks join as a line of its table.",
 )  # fmt: skip
 @click.option("--name", default="", help="What the line is called [default: the folder's name].")
+@click.option("--model", metavar="MODEL", help="What made the masks: a line says which of these images taught it.")
 @click.option(
     "--format", "form", type=click.Choice(["text", "md", "csv", "json"]), default="text", show_default=True,
     help="How to print the table.",
 )  # fmt: skip
-def score(*, truth: str, pred: Path, output: Path | None, name: str, form: str) -> None:
+def score(*, truth: str, pred: Path, output: Path | None, name: str, model: str | None, form: str) -> None:
     """Score masks made by anybody: another tool's output folder, a second reader's outlines.
 
     Files are matched with cases by name; `_mask`, `_pred`, `_seg` and the like don't count. A case without a
@@ -37,13 +38,17 @@ def score(*, truth: str, pred: Path, output: Path | None, name: str, form: str) 
     from ..bench.tables.run import render, write_tables
     from ..bench.verdicts.summary import summarize
     from ..data import load_truth
+    from ..registry import create
 
+    learned = None if model is None else create(model).fingerprints
     dataset = load_truth(truth)
     command = ["hybridseg", *sys.argv[1:]]
     with tempfile.TemporaryDirectory(prefix="hybridseg-score-") as temporary:
         folder = output or Path(temporary)
         with progress_line("score") as progress:
-            scored = score_masks(dataset, pred, folder, name=name, command=command, progress=progress)
+            scored = score_masks(
+                dataset, pred, folder, name=name, learned=learned, command=command, progress=progress
+            )
         summary = summarize(folder)
         if output is not None:
             write_tables(summary, folder)

@@ -92,6 +92,11 @@ def is_among(print_: NDArray[np.uint8], learned: NDArray[np.uint8]) -> bool:
     return bool((differing <= MOST_DIFFERING_BITS).any())
 
 
+def has_seen(image: NDArray[np.uint8], learned: NDArray[np.uint8]) -> bool:
+    """Return whether an image, (H, W) uint8, `is_among` those learned from, without a print where there are none."""
+    return bool(len(learned)) and is_among(fingerprint(image), learned)
+
+
 def encode_fingerprints(prints: NDArray[np.uint8]) -> str:
     """Return fingerprints as text, 24 characters an image."""
     return base64.b64encode(prints.tobytes()).decode()

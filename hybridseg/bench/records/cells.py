@@ -52,6 +52,8 @@ class Record:
     trained_on, tested_on : str
         Sources of the cases that the model learned from, joined by ``+``, and of this case; empty where sources have
         no short names.
+    seen : bool or None
+        Of a trained model: whether it learned from this very image; None where that isn't known.
     """
 
     method: str
@@ -77,6 +79,7 @@ class Record:
     facts: dict[str, str | float] = field(default_factory=dict, hash=False)
     trained_on: str = ""
     tested_on: str = ""
+    seen: bool | None = None
 
     @property
     def has_lesion(self) -> bool:

@@ -18,10 +18,11 @@ _ROW: dict[str, Any] = {
     "hd95_px": "number or none", "nsd": "number or none", "predict_ms": "number or none", "error": str,
     "hd95_mm": "number or none", "ignored": int, "facts": dict, "trained_on": str, "tested_on": str,
     **dict.fromkeys(("lesions_found", "lesions_missed", "false_regions"), "whole number or none"),
+    "seen": "yes, no or none",
 }  # fmt: skip
 _LATER = {
     "hd95_mm", "error", "ignored", "facts", "trained_on", "tested_on", "lesions_found", "lesions_missed",
-    "false_regions",
+    "false_regions", "seen",
 }  # fmt: skip
 """What older versions didn't write."""
 _FIT = {"seconds": "number or none", "operating_point": dict, "unsaved": str, "error": str}
@@ -133,6 +134,8 @@ def _is(value: Any, kind: Any) -> bool:
         return value is None or _is(value, "number")
     if kind == "whole number or none":
         return value is None or _is(value, int)
+    if kind == "yes, no or none":
+        return value is None or isinstance(value, bool)
     if kind == "number":
         return not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value) and value >= 0
     if kind is int:

@@ -9,6 +9,8 @@ import numpy as np
 from ...metrics import LESION_OVERLAP, Estimate, group_means, rank_stability, scene_mean
 from ...metrics.summary import DRAWS
 from ..verdicts.methods import MethodSummary
+from ..verdicts.origin import SEEN
+from ..verdicts.origin import in_words as trained_on
 from ..verdicts.pairing import SIGNIFICANT, Difference, in_words, lesion_scores
 from .document import Cell, Figure, Section, Table, Text, count, number, percent
 from .facts import Facts
@@ -43,6 +45,8 @@ def _in_short(facts: Facts) -> str:
     first = facts.methods[0]
     if first.iou is None:
         return "No image with a lesion has been scored yet."
+    if not first.is_ranked:
+        return "No method is ranked: each was trained on images that it is scored on here."
     text = f"{first.method} has the highest mean IoU: {number(first.iou, low=first.iou_low, high=first.iou_high).text}."
     beaten: list[str] = []
     level: list[str] = []
@@ -65,7 +69,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _is_warning(note: str) -> bool:
-    marks = ("INCOMPLETE", "NOBODY LOOKED", "TIMES ", "predictions failed", "not measured:")
+    marks = (SEEN, "INCOMPLETE", "NOBODY LOOKED", "TIMES ", "predictions failed", "not measured:")
     return any(mark in note for mark in marks)
 
 
@@ -84,7 +88,7 @@ def _scene_means(facts: Facts, method: str) -> dict[str, Estimate]:
 
 def _named(facts: Facts, columns: list[tuple[str, Callable[[MethodSummary], Cell]]], caption: str) -> Table:
     rows = [
-        (count(rank), Cell(facts.of_method(method)), *(make(method) for _, make in columns))
+        (count(rank) if method.is_ranked else Cell("-"), Cell(method.marked), *(make(method) for _, make in columns))
         for rank, method in enumerate(facts.methods, 1)
     ]
     return Table(caption, ("#", "method", *(title for title, _ in columns)), tuple(rows), names=2)
@@ -94,7 +98,11 @@ def _per_image(facts: Facts) -> Table:
     in_mm: list[tuple[str, Callable[[MethodSummary], Cell]]] = [
         ("HD95 mm", lambda m: number(m.hd95_mm, 2)), ("mm n", lambda m: count(m.hd95_mm_images)),
     ]  # fmt: skip
+    learned_from: list[tuple[str, Callable[[MethodSummary], Cell]]] = [
+        ("learned from", lambda m: Cell(trained_on(m.seen, m.cases) if m.seen else "-"))
+    ]
     return _named(facts, [
+        *(learned_from if not all(each.is_ranked for each in facts.methods) else ()),
         ("IoU [95 %]", lambda m: number(m.iou, low=m.iou_low, high=m.iou_high)),
         ("F1 [95 %]", lambda m: number(m.f1, low=m.f1_low, high=m.f1_high)),
         ("precision", lambda m: number(m.precision)),
@@ -175,9 +183,9 @@ def ranks(facts: Facts) -> Section:
     """Return in what share of bootstrap samples each method takes each rank."""
     title, slug = "How firm is the order", "ranks"
     cases = facts.shared_lesion_cases()
-    if len(facts.methods) < 2 or not cases:
+    names = [each.method for each in facts.methods if each.is_ranked]
+    if len(names) < 2 or not cases:
         return Section(title, slug, (Text("It takes two methods with lesion images in common to have an order."),))
-    names = list(facts.rows)
     values = [[facts.scores[method][case_id] for case_id in cases] for method in names]
     groups = [facts.groups[case_id] for case_id in cases]
     shares = rank_stability(values, groups)
@@ -187,7 +195,10 @@ def ranks(facts: Facts) -> Section:
         f"{names[first]} has the highest mean IoU ({len(cases)} lesion images that every method has)."
     )
     rows = tuple(
-        (Cell(name), *(Cell(f"{100 * share:.0f}", float(share) * 100, shade=float(share)) for share in row))
+        (
+            Cell(facts.marked[name]),
+            *(Cell(f"{100 * share:.0f}", float(share) * 100, shade=float(share)) for share in row),
+        )
         for name, row in zip(names, shares, strict=True)
     )
     header = ("method", *(f"rank {rank}" for rank in range(1, len(names) + 1)))
@@ -205,7 +216,7 @@ def distributions(facts: Facts) -> Section:
         low, q1, median, q3, high = np.percentile(values, [5, 25, 50, 75, 95])
         scenes = group_means(values, [facts.groups[case_id] for case_id in facts.scores[method]])
         rows.append((
-            Cell(method), *(number(float(each)) for each in (low, q1, median, q3, high)),
+            Cell(facts.marked[method]), *(number(float(each)) for each in (low, q1, median, q3, high)),
             percent(float(np.mean(values >= _FOUND))), percent(float(np.mean(scenes >= _FOUND))),
         ))  # fmt: skip
     header = ("method", "5 %", "25 %", "median", "75 %", "95 %", "IoU ≥ 0.5, images %", "IoU ≥ 0.5, scenes %")

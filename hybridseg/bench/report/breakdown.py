@@ -74,7 +74,7 @@ def _by(facts: Facts, parts_of: Mapping[str, str], names: list[str], caption: st
                 cells.append(number(mean.value, low=mean.low, high=mean.high))
             else:
                 cells.append(Cell("-"))
-        rows.append((Cell(method), *cells))
+        rows.append((Cell(facts.marked[method]), *cells))
     header = ("method", *(f"{name or 'none given'} (n = {sizes[name]})" for name in names))
     return Table(caption, header, tuple(rows))
 
@@ -94,7 +94,7 @@ def lesion_free(facts: Facts) -> Section:
         rate = wilson_interval(alarms, len(free))
         areas = [row.fp / (row.height * row.width) for row in free if row.fp]
         rows.append((
-            Cell(facts.of_method(method)), count(len(free)), count(alarms),
+            Cell(method.marked), count(len(free)), count(alarms),
             percent(rate.value, low=rate.low, high=rate.high),
             percent(float(np.median(areas)) if areas else None), percent(method.false_positive_area),
         ))  # fmt: skip

@@ -25,7 +25,7 @@ class Facts:
         ``run.json``.
     summary : RunSummary
     methods : tuple of MethodSummary
-        Those that have rows, by falling IoU.
+        Those that have rows, by falling IoU; those that have seen the images come last.
     rows : dict of str to list of Record
         By method.
     scores : dict of str to dict
@@ -40,8 +40,8 @@ class Facts:
         What the files of a cell are called.
     fits : dict of str to list of FitRecord
         By method.
-    short : dict of str to str
-        Methods' names, shortened for figures.
+    marked, short : dict of str to str
+        Methods' names as tables show them, and shortened for figures.
     """
 
     def __init__(self, run: str | os.PathLike[str]) -> None:
@@ -57,17 +57,14 @@ class Facts:
         self.shares = {record.case_id: (record.tp + record.fn) / (record.height * record.width) for record in records}
         self.stems = {(cell["method"], cell["fold"]): cell["file"] for cell in self.description["cells"]}
         self.fits: dict[str, list[FitRecord]] = {method: stored.fits[method] for method in self.rows}
-        self.short = dict(zip(self.rows, shortened(list(self.rows), _SHORT), strict=True))
+        self.marked = {each.method: each.marked for each in self.methods}
+        self.short = dict(zip(self.marked, shortened(list(self.marked.values()), _SHORT), strict=True))
         self.cpus = run_cpus(self.description)
 
     def shared_lesion_cases(self) -> list[str]:
         """Return the lesion images that every method has, in the order of the first method's."""
         first, *others = self.scores.values()
         return [case_id for case_id in first if all(case_id in scores for scores in others)]
-
-    def of_method(self, method: MethodSummary) -> str:
-        """Return a method's name as tables show it: marked where it was scored as given."""
-        return f"{method.method} †" if method.as_given else method.method
 
 
 def iou(row: Record) -> float:

@@ -59,12 +59,15 @@ def _megabytes(method: MethodSummary) -> float | None:
 
 def _points(facts: Facts, plotted: list[tuple[MethodSummary, float | None]], line: bool) -> list[Point]:
     known = [(method, cost or 0.0, method.iou or 0.0) for method, cost in plotted]
+    ranked = [(cost, iou) for method, cost, iou in known if method.is_ranked]
     return [
         Point(
             facts.short[method.method],
             cost,
             Estimate(iou, method.iou_low or 0.0, method.iou_high or 0.0),
-            line and not any(c <= cost and i >= iou and (c, i) != (cost, iou) for _, c, i in known),
+            line
+            and method.is_ranked
+            and not any(c <= cost and i >= iou and (c, i) != (cost, iou) for c, i in ranked),
         )
         for method, cost, iou in known
     ]
@@ -73,7 +76,7 @@ def _points(facts: Facts, plotted: list[tuple[MethodSummary, float | None]], lin
 def _tables(facts: Facts) -> list[Table]:
     rows: list[tuple[Cell, ...]] = [
         (
-            Cell(facts.of_method(method)),
+            Cell(method.marked),
             number(method.ms_median, 1),
             number(method.ms_p95, 1),
             Cell("-") if method.threads is None else count(method.threads),
@@ -89,7 +92,7 @@ def _tables(facts: Facts) -> list[Table]:
     swept = sorted({entry["threads"] for method in facts.methods for entry in method.sweep})
     networks = any(method.multiply_adds for method in facts.methods)
     if len(swept) > 1 or networks:
-        rows = [(Cell(facts.of_method(method)), *_scaling(method, swept)) for method in facts.methods]
+        rows = [(Cell(method.marked), *_scaling(method, swept)) for method in facts.methods]
         header = ("method", *(f"ms, threads: {threads}" for threads in swept), "parameters M", "multiply-adds G")
         tables.append(Table("By number of threads, and the network inside.", header, tuple(rows)))
     return tables

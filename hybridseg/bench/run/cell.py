@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data import Case, CaseReader, Dataset
+from ...data.fingerprints import has_seen
 from ...guests import contained
 from ...metrics import LesionCounts, boundary, count_lesions, count_pixels, hd95
 from ...segmenter import Segmenter
@@ -40,6 +41,7 @@ def run_cell(folder: RunFolder, plan: Plan, cell: Cell, reader: CaseReader, tell
             tell(len(done), f"{name}: {text}")
 
         model, error = _fitted_model(folder, plan, cell, file, reader=reader, say=say)
+        learned = None if cell.method.is_fitted_here or model is None else model.fingerprints
         warm = False
 
         def keep(case_id: str, mask: NDArray[np.bool_]) -> None:
@@ -52,7 +54,7 @@ def run_cell(folder: RunFolder, plan: Plan, cell: Cell, reader: CaseReader, tell
             else:
                 row = predict_case(model, cell, case, image, mask_true, warm_up=not warm, keep=keep)
                 warm = True
-            file.append(row)
+            file.append(row if learned is None else replace(row, seen=has_seen(image, learned)))
             done.add(case.case_id)
             tell(len(done), name)
 

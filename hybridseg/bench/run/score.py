@@ -11,7 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...data import Crossing, Dataset, Matches, Training, match_predictions, read_prediction
+from ...data.fingerprints import has_seen
+from ...data.predictions import MaskCase
 from ...files import write_atomically
 from ...images import read_bytes
 from ...text import printable
@@ -49,6 +54,7 @@ def score_masks(
     out: str | os.PathLike[str],
     *,
     name: str = "",
+    learned: NDArray[np.uint8] | None = None,
     command: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Scored:
@@ -67,6 +73,8 @@ def score_masks(
         that run's folds, scenes and classes.
     name : str
         What the line is called; the masks' folder's name if not given.
+    learned : ndarray of shape (N, 18), uint8, optional
+        Fingerprints of the images that whoever made the masks has learned from, where that is known.
     command : sequence of str
         The command line, for the record.
     progress : callable, optional
@@ -74,7 +82,8 @@ def score_masks(
     Raises
     ------
     RunError
-        If ``out`` is something else, of other data, unfinished, or has a method of this name.
+        If ``out`` is something else, of other data, unfinished, or has a method of this name; if ``learned`` is given
+        and the truth has no images.
     DataError, ImageError
         If nothing matches, sizes differ, or a file can't be read.
     """
@@ -87,9 +96,11 @@ def score_masks(
         truth = _grouped_as(run, truth, name)
     if not len(truth):
         raise RunError(f"dataset {printable(truth.name)} has no case to score")
+    if learned is not None and any(isinstance(case, MaskCase) for case in truth):
+        raise RunError(f"{printable(truth.name)} holds masks alone: what taught a model can't be told from them")
     matches = match_predictions(truth, folder)
     plan = _plan(truth, matches, name, str(folder), {row.case_id: row.fold for row in there or ()})
-    rows, masks = _score(plan, matches, {row.case_id: row for row in there or ()}, progress)
+    rows, masks = _score(plan, matches, {row.case_id: row for row in there or ()}, learned, progress)
     _write(run, plan, rows, masks, command)
     return Scored(tuple(row for cell in plan.cells for row in rows[cell.fold]), matches)
 
@@ -150,7 +161,11 @@ def _plan(truth: Dataset, matches: Matches, name: str, source: str, folds: dict[
 
 
 def _score(
-    plan: Plan, matches: Matches, there: dict[str, Record], progress: Progress | None
+    plan: Plan,
+    matches: Matches,
+    there: dict[str, Record],
+    learned: NDArray[np.uint8] | None,
+    progress: Progress | None,
 ) -> tuple[dict[int, list[Record]], dict[tuple[str, str], bytes]]:
     """Return the rows by fold, and the masks (see `encode_mask`) by cell and case."""
     rows: dict[int, list[Record]] = defaultdict(list)
@@ -164,11 +179,12 @@ def _score(
                 raise RunError(f"case `{printable(case.case_id)}` has another ground truth in the run than in the data")
             paths = matches.files.get(case.case_id)
             if paths is None:
-                rows[cell.fold].append(failure(cell, case, mask_true, NO_PREDICTION))
+                row = failure(cell, case, mask_true, NO_PREDICTION)
             else:
                 mask_pred = read_prediction(paths, case.case_id, mask_true.shape, matches.reading)
                 masks[cell.file_stem, case.case_id] = encode_mask(mask_pred)
-                rows[cell.fold].append(score_case(cell, case, mask_true, mask_pred))
+                row = score_case(cell, case, mask_true, mask_pred)
+            rows[cell.fold].append(row if learned is None else replace(row, seen=has_seen(case.image, learned)))
             done += 1
             if progress is not None:
                 progress(done, len(plan.dataset), cell.method.name)

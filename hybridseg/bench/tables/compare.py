@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 
 from ...text import aligned, csv_text, escaped, markdown_table, shortened, wrapped
 from ..verdicts.compare import Pair, RunComparison
+from ..verdicts.origin import mark
 from ..verdicts.pairing import METRICS
 
 _NAME_WIDTH = 22
@@ -56,7 +57,8 @@ def _numbers(pair: Pair, in_mm: bool) -> list[str]:
 
 def _rows(comparison: RunComparison, width: int | None) -> list[list[str]]:
     names = list(dict.fromkeys(name for pair in comparison.pairs for name in (pair.method_a, pair.method_b)))
-    short = dict(zip(names, shortened(names, width) if width else names, strict=True))
+    marked = [mark(name, None if name in comparison.not_known else 0) for name in names]
+    short = dict(zip(names, shortened(marked, width) if width else marked, strict=True))
     rows = []
     for pair in comparison.pairs:
         first = [short[pair.method_a]] if _namesakes(comparison) else [short[pair.method_a], short[pair.method_b]]

@@ -18,7 +18,7 @@ def render_recommendation(found: Recommendation, budget: Budget, lines: Sequence
         if found.nearest is not None:
             said.append(f"Nearest: {found.nearest.method}, {'; '.join(_misses(found.nearest, budget, unit))}.")
     else:
-        said.append(f"Take {found.chosen.method} ({_asked(budget, unit)}).")
+        said.append(f"Take {found.chosen.marked} ({_asked(budget, unit)}).")
         if found.best.method == found.chosen.method:
             asked = [value for value in (budget.max_ms, budget.max_mb, budget.at_least) if value is not None]
             free = ": the budget costs nothing" if asked else ""
@@ -43,7 +43,7 @@ def render_recommendation(found: Recommendation, budget: Budget, lines: Sequence
     ) if each is not None}  # fmt: skip
     shown = {each.method: each for each in (*found.front, found.chosen, found.nearest, found.best) if each is not None}
     rows = [
-        [each.method, f"{each.mean:.3f} [{each.low:.3f}, {each.high:.3f}]", f"{each.ms:.1f}", f"{each.mb:.3f}",
+        [each.marked, f"{each.mean:.3f} [{each.low:.3f}, {each.high:.3f}]", f"{each.ms:.1f}", f"{each.mb:.3f}",
          roles.get(each.method, "")]
         for each in sorted(shown.values(), key=lambda each: -each.mean)
     ]  # fmt: skip

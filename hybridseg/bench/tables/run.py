@@ -12,6 +12,7 @@ from pathlib import Path
 from ...files import write_atomically
 from ...text import aligned, csv_text, escaped, markdown_table, shortened, wrapped
 from ..verdicts.methods import MethodSummary, RunSummary, SetScores
+from ..verdicts.origin import in_words
 from ..verdicts.pairing import Comparison
 from .sets import set_tables
 
@@ -104,6 +105,12 @@ def _lesions(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
     return _LESIONS if any(method.lesions is not None for method in methods) else ()
 
 
+def _learned_from(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
+    """Return the column of those that were trained on these images; none where there is none."""
+    column: Column = ("learned from", lambda m: in_words(m.seen, m.cases) if m.seen else "-")
+    return () if all(method.is_ranked for method in methods) else (column,)
+
+
 def _lesion_free(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
     """Return columns for lesion-free images and for means that hold them; none where there is nothing to tell."""
     free = _LESION_FREE if any(method.lesion_free_images for method in methods) else ()
@@ -136,13 +143,15 @@ def _ms_with(method: MethodSummary, threads: int) -> str:
 def _tables(methods: Sequence[MethodSummary]) -> tuple[tuple[Column, ...], ...]:
     """Return the tables' columns: on the one data set, or on each of several."""
     if any(method.sets for method in methods):
-        return (*set_tables(methods), _lesions(methods), _COST, _scaling(methods))
-    return (_ACCURACY, _detail(methods), _lesions(methods), _lesion_free(methods), _COST, _scaling(methods))
+        first, *others = set_tables(methods)
+        return ((*first, *_learned_from(methods)), *others, _lesions(methods), _COST, _scaling(methods))
+    accuracy = (*_ACCURACY, *_learned_from(methods))
+    return (accuracy, _detail(methods), _lesions(methods), _lesion_free(methods), _COST, _scaling(methods))
 
 
 def _text(summary: RunSummary) -> str:
     methods = summary.methods
-    names = shortened([_marked(method) for method in methods], _NAME_WIDTH)
+    names = shortened([method.marked for method in methods], _NAME_WIDTH)
     blocks = [
         aligned(
             ["method", *(title for title, _ in columns)],
@@ -173,20 +182,16 @@ def _comparison(c: Comparison) -> list[str]:
     return [f"{c.difference:+.3f} [{c.low:+.3f}, {c.high:+.3f}]", p, verdict]
 
 
-def _marked(method: MethodSummary) -> str:
-    return f"{method.method} †" if method.as_given else method.method
-
-
 def _markdown(summary: RunSummary) -> str:
     lines = [f"**{escaped(summary.title)}**"]
-    main = (*_ACCURACY, *_detail(summary.methods), *_COST, *_scaling(summary.methods))
+    main = (*_ACCURACY, *_learned_from(summary.methods), *_detail(summary.methods), *_COST, *_scaling(summary.methods))
     tables: tuple[tuple[Column, ...], ...] = (main, _lesions(summary.methods), _lesion_free(summary.methods))
     if any(method.sets for method in summary.methods):
         tables = _tables(summary.methods)
     for columns in tables:
         if columns:
             header = ["method", *(title for title, _ in columns)]
-            rows = [[_marked(method), *(cell(method) for _, cell in columns)] for method in summary.methods]
+            rows = [[method.marked, *(cell(method) for _, cell in columns)] for method in summary.methods]
             lines += ["", *markdown_table(header, rows)]
     lines += ["", *(f"{escaped(note)}  " for note in summary.notes)]
     if summary.comparisons:

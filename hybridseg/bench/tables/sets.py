@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 
 from ..verdicts.methods import MethodSummary, SetScores
+from ..verdicts.origin import SEEN
 
 Column = tuple[str, Callable[[MethodSummary], str]]
 
@@ -48,11 +49,15 @@ def _cell(method: MethodSummary, name: str, text: Callable[[SetScores], str]) ->
 
 
 def _iou(each: SetScores) -> str:
-    return _interval(each.iou, each.iou_low, each.iou_high)
+    return _interval(each.iou, each.iou_low, each.iou_high) + _taught(each)
 
 
 def _f1(each: SetScores) -> str:
-    return _interval(each.f1, each.f1_low, each.f1_high)
+    return _interval(each.f1, each.f1_low, each.f1_high) + _taught(each)
+
+
+def _taught(each: SetScores) -> str:
+    return f" {SEEN}" if each.seen else ""
 
 
 def _interval(mean: float | None, low: float | None, high: float | None) -> str:

@@ -12,6 +12,7 @@ from ...text import printable
 from ..records.cells import Record, RunError
 from ..records.costs import busy_note, method_cost, run_cpus, time_note, timed_on
 from ..records.folder import open_run
+from .origin import NOT_KNOWN_NOTE, examined_on_training, not_known
 from .pairing import METRICS, SIGNIFICANT, TEST, differences, in_words, lesion_scores
 
 
@@ -64,7 +65,10 @@ class Pair:
 
 @dataclass(frozen=True)
 class RunComparison:
-    """What `compare_runs` found. ``notes`` go under the table, one a line."""
+    """What `compare_runs` found. ``notes`` go under the table, one a line.
+
+    ``not_known`` are methods of which nobody knows whether they learned from these images.
+    """
 
     run_a: str
     run_b: str
@@ -73,6 +77,7 @@ class RunComparison:
     only_a: tuple[str, ...]
     only_b: tuple[str, ...]
     notes: tuple[str, ...]
+    not_known: tuple[str, ...] = ()
 
 
 class _Run:
@@ -82,7 +87,8 @@ class _Run:
         self.letter, self.root = letter, Path(root)
         stored = open_run(root)
         self.description, self.records = stored.description, stored.records
-        self.rows = {spec: records for spec, records in stored.rows.items() if records}
+        self.seen, self.not_known = examined_on_training(stored), not_known(stored)
+        self.rows = {spec: records for spec, records in stored.rows.items() if records and spec not in self.seen}
         self.cases = {record.case_id: record for record in self.records}
         self.scores = {spec: lesion_scores(records, metric) for spec, records in self.rows.items()}
         self.costs: dict[str, dict[str, Any]] = {
@@ -134,6 +140,7 @@ def compare_runs(
         only_a=tuple(spec for spec in a.rows if spec not in b.rows),
         only_b=tuple(spec for spec in b.rows if spec not in a.rows),
         notes=_notes(a, b, shared_cases, chosen),
+        not_known=tuple(sorted({*a.not_known.intersection(a.rows), *b.not_known.intersection(b.rows)})),
     )
 
 
@@ -212,6 +219,7 @@ def _notes(a: _Run, b: _Run, shared: Sequence[str], chosen: list[tuple[str, str]
     policies = dict.fromkeys(run.description["empty_masks"] for run in (a, b))
     notes.append(f"Empty masks: {' | '.join(policies)}")
     for run in (a, b):
+        notes += [f"Left out of {run.letter}: {spec}, {words}." for spec, words in run.seen.items()]
         left_out = len(run.cases) - len(shared)
         if left_out:
             notes.append(f"{run.letter}: {left_out} of its {len(run.cases)} cases aren't in the other run: left out.")
@@ -228,6 +236,8 @@ def _notes(a: _Run, b: _Run, shared: Sequence[str], chosen: list[tuple[str, str]
             failed = sum(bool(row.error) for row in rows)
             if failed:
                 notes.append(f"{run.letter}: {failed} predictions of {spec} failed, scored as the worst mask.")
+    if a.not_known.intersection(a.rows) or b.not_known.intersection(b.rows):
+        notes.append(NOT_KNOWN_NOTE)
     versions = [run.description["plan"].get("hybridseg", "unknown") for run in (a, b)]
     if versions[0] != versions[1]:
         notes.append(f"Made by different versions of hybridseg: A {versions[0]}, B {versions[1]}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from .origin import mark
 from .pairing import Comparison
 
 
@@ -12,7 +13,8 @@ from .pairing import Comparison
 class SetScores:
     """What a line of the leaderboard scores on one test set; means and shares as in `MethodSummary`.
 
-    ``trained_on`` names the sources that the line's models for this set learned from.
+    ``trained_on`` names the sources that the line's models for this set learned from, ``seen`` counts the set's images
+    among what it was trained on.
     """
 
     tested_on: str
@@ -29,6 +31,7 @@ class SetScores:
     lesion_free_images: int
     false_positive_rate: float | None
     false_positive_area: float | None
+    seen: int = 0
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class MethodSummary:
     method : str
     as_given : bool
         A trained model that was not fitted in this run.
+    seen : int or None
+        On how many of its ``cases`` it was trained, so that it isn't ranked; None: not known.
     cases, expected, failed : int
         Rows there are, rows that a complete run has, rows without a prediction (scored as the worst mask).
     lesion_images, scenes, lesion_free_images : int
@@ -94,6 +99,7 @@ class MethodSummary:
 
     method: str
     as_given: bool
+    seen: int | None
     cases: int
     expected: int
     failed: int
@@ -158,6 +164,16 @@ class MethodSummary:
         """The test set with the lowest IoU; None where no set has a lesion image."""
         scored = [each for each in self.sets if each.iou is not None]
         return min(scored, key=lambda each: each.iou or 0.0) if scored else None
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether it may be compared with others: no case is known to have taught it."""
+        return not self.seen
+
+    @property
+    def marked(self) -> str:
+        """Its name as tables show it."""
+        return mark(self.method, self.seen)
 
 
 @dataclass(frozen=True)

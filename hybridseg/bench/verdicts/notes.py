@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...data.cases import GROUPS_ALONE
 from ...metrics import HD95_DEFINITION, LESION_OVERLAP
 from ..records.costs import busy_note, run_cpus, time_note, timed_on
+from .origin import NOT_KNOWN_NOTE, SEEN, in_words
 
 if TYPE_CHECKING:
     from ..records.cells import Record
@@ -68,8 +69,14 @@ def notes(
         )
         found[-1] += time_note(places)
     found += busy_note((method.method, asdict(method)) for method in methods)
-    if any(method.as_given for method in methods):
-        found.append("† a trained model or masks from elsewhere, scored as given: may have seen these very images.")
+    if any(method.seen is None for method in methods):
+        found.append(NOT_KNOWN_NOTE)
+    for method in methods:
+        if method.seen:
+            words = in_words(method.seen, method.cases)
+            found.append(f"{SEEN} {method.method}: {words}. It isn't ranked, and is in no comparison.")
+        elif method.as_given and method.seen is not None:
+            found.append(f"{method.method}: trained elsewhere, on none of these {method.cases} images.")
     if any(each != cases[0] for each in cases):
         shared = len(set.intersection(*cases))
         found.append(

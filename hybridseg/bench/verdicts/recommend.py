@@ -9,9 +9,10 @@ from typing import Any
 
 from ...metrics import image_mean
 from ...text import printable
-from ..records.cells import Record, RunError
+from ..records.cells import RunError
 from ..records.costs import busy_note, method_cost, run_cpus, time_note, timed_on
-from ..records.folder import RunFolder, open_run
+from ..records.folder import StoredRun, open_run
+from .origin import NOT_KNOWN_NOTE, examined_on_training, mark, not_known
 from .pairing import METRICS, Difference, all_pairs, differences, lesion_scores
 
 
@@ -51,7 +52,7 @@ class Candidate:
 
     ``as_given``: a trained model, whose file's ``sha256`` is given if the run tells it. ``model``: the file of a model
     fitted in this run, relative to the run folder, or empty. ``excess``: by what factor it misses the budget where it
-    misses it most; at most 1 if it fits.
+    misses it most; at most 1 if it fits. ``not_known``: nobody knows whether it learned from these images.
     """
 
     method: str
@@ -64,6 +65,12 @@ class Candidate:
     sha256: str
     model: str
     excess: float
+    not_known: bool = False
+
+    @property
+    def marked(self) -> str:
+        """Its name as tables show it."""
+        return mark(self.method, None if self.not_known else 0)
 
     @property
     def is_onnx(self) -> bool:
@@ -117,12 +124,15 @@ def recommend_method(run: str | os.PathLike[str], budget: Budget) -> Recommendat
     Raises
     ------
     RunError
-        If the folder is no run, has no rows, or no method's cost was measured.
+        If the folder is no run, has no rows, or no method's cost was measured, or each was trained on its images.
     """
     stored = open_run(run)
     folder, description, rows = stored.folder, stored.description, stored.rows
+    taught = examined_on_training(stored)
+    if len(taught) == len(rows):
+        raise RunError(f"{printable(folder.root)}: each of its methods was trained on images that it is scored on")
     costs = {each["spec"]: method_cost(folder, each["key"], rows[each["spec"]]) for each in description["methods"]}
-    candidates, notes = _candidates(folder, description, rows, costs, budget)
+    candidates, notes = _candidates(stored, costs, budget)
     if not candidates:
         problem = f"no method's time and size were measured; {_how_to(description, run)}"
         raise RunError(f"{printable(folder.root)}: {problem}")
@@ -135,7 +145,7 @@ def recommend_method(run: str | os.PathLike[str], budget: Budget) -> Recommendat
     front = _front(candidates, budget)
     cheaper, better = _neighbours(front, chosen, budget)
     groups = {record.case_id: record.group for record in stored.records}
-    scores = {spec: lesion_scores(each, budget.metric) for spec, each in rows.items()}
+    scores = {spec: lesion_scores(each, budget.metric) for spec, each in rows.items() if spec not in taught}
     pairs = _both_ways(differences(all_pairs(scores), groups))
 
     def minus(first: Candidate | None, second: Candidate | None) -> Difference | None:
@@ -166,13 +176,16 @@ def recommend_method(run: str | os.PathLike[str], budget: Budget) -> Recommendat
     )
 
 
-def _candidates(
-    folder: RunFolder, description: dict[str, Any], rows: dict[str, list[Record]], costs: dict[str, Any], budget: Budget
-) -> tuple[list[Candidate], list[str]]:
+def _candidates(run: StoredRun, costs: dict[str, Any], budget: Budget) -> tuple[list[Candidate], list[str]]:
     """Return the methods that can be recommended, and why the others can't."""
-    found, notes = [], []
+    folder, description, rows = run.folder, run.description, run.rows
+    taught, unknown = examined_on_training(run), not_known(run)
+    found: list[Candidate] = []
+    notes = [f"Left out, {words}: {spec}." for spec, words in taught.items()]
     for method in description["methods"]:
         spec, cost = method["spec"], costs[method["spec"]]
+        if spec in taught:
+            continue
         scores = lesion_scores(rows[spec], budget.metric)
         expected = sum(cell["cases"] for cell in description["cells"] if cell["method"] == spec)
         if cost["threads"] is None or cost["saved_bytes"] is None or cost["ms_median"] is None:
@@ -202,7 +215,10 @@ def _candidates(
             sha256=method.get("sha256", ""),
             model=model,
             excess=_excess(budget, mean.value, ms, mb),
+            not_known=spec in unknown,
         ))  # fmt: skip
+    if any(each.not_known for each in found):
+        notes.append(NOT_KNOWN_NOTE)
     return found, notes
 
 

@@ -26,6 +26,7 @@ from ..records.costs import method_cost
 from ..records.folder import StoredRun, open_run
 from .methods import MethodSummary, RunSummary, SetScores
 from .notes import ignored_note, lesion_note, notes, title
+from .origin import count_seen
 from .pairing import compare_methods
 
 
@@ -45,7 +46,7 @@ def _counts(row: Record) -> Counts:
 
 
 def summarize(out: str | os.PathLike[str], *, empty: float | None = None) -> RunSummary:
-    """Return the summary of a run folder; methods by falling IoU.
+    """Return the summary of a run folder; methods by falling IoU, those that have seen the images last.
 
     Parameters
     ----------
@@ -66,8 +67,8 @@ def summarize_run(run: StoredRun, *, empty: float | None = None) -> RunSummary:
     """Return the summary of a run that was read; see `summarize`."""
     description, by_method = run.description, run.rows
     methods = [_summarize_method(run, method, empty) for method in description["methods"]]
-    methods.sort(key=lambda method: -1.0 if method.iou is None else -method.iou - 1.0)
-    ranked = {method.method: by_method[method.method] for method in methods}
+    methods.sort(key=lambda method: (not method.is_ranked, -1.0 if method.iou is None else -method.iou - 1.0))
+    ranked = {method.method: by_method[method.method] for method in methods if method.is_ranked}
     comparisons, test = compare_methods(ranked)
     several = bool(description.get("sources"))  # where one case is in one fold for one training, another for the next
     cases = {name: {(0 if several else row.fold, row.case_id) for row in rows} for name, rows in by_method.items()}
@@ -92,6 +93,7 @@ def _summarize_method(run: StoredRun, method: dict[str, Any], empty: float | Non
     return MethodSummary(
         method=method["spec"],
         as_given=method["as_given"],
+        seen=count_seen(method, records),
         cases=len(records),
         expected=sum(cell["cases"] for cell in cells),
         failed=sum(bool(record.error) for record in records),
@@ -148,6 +150,7 @@ def _summarize_set(name: str, records: Sequence[Record]) -> SetScores:
         lesion_free_images=len(free),
         false_positive_rate=_mean([float(record.fp > 0) for record in free]),
         false_positive_area=_mean([record.fp / (record.height * record.width) for record in free]),
+        seen=sum(bool(record.seen) for record in records),
     )
 
 

@@ -1,0 +1,56 @@
+"""From which images a method has learned, where the run didn't train it: nobody is ranked on what taught them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..records.cells import Record
+from ..records.folder import StoredRun
+
+NOT_KNOWN = "†"
+SEEN = "‡"
+NOT_KNOWN_NOTE = (
+    f"{NOT_KNOWN} a trained model or masks from elsewhere, scored as given: it is not known whether it learned from "
+    "these very images."
+)
+
+
+def count_seen(method: Mapping[str, Any], rows: Sequence[Record]) -> int | None:
+    """Return on how many of its rows' images a method of a run's description was trained; None: not known.
+
+    One that is trained on each fold has seen none: folds keep apart what teaches and what examines. One that was
+    trained elsewhere, a model per fold, is believed unless its fingerprints say otherwise.
+    """
+    known = [row.seen for row in rows if row.seen is not None]
+    return None if method["as_given"] and not known else sum(known)
+
+
+def in_words(seen: int, cases: int) -> str:
+    """Return what stands beside such a row.
+
+    >>> in_words(60, 60)
+    'trained on 60 of these 60 images'
+    """
+    return f"trained on {seen} of these {cases} images"
+
+
+def mark(name: str, seen: int | None) -> str:
+    """Return a method's name as tables show it."""
+    return f"{name} {NOT_KNOWN}" if seen is None else f"{name} {SEEN}" if seen else name
+
+
+def examined_on_training(run: StoredRun) -> dict[str, str]:
+    """Return the methods that a run scores on images that they learned from, each with that in words."""
+    found = {}
+    for method in run.description["methods"]:
+        rows = run.rows[method["spec"]]
+        seen = count_seen(method, rows)
+        if seen:
+            found[method["spec"]] = in_words(seen, len(rows))
+    return found
+
+
+def not_known(run: StoredRun) -> set[str]:
+    """Return the methods of a run of which nobody knows whether they learned from its images."""
+    return {each["spec"] for each in run.description["methods"] if count_seen(each, run.rows[each["spec"]]) is None}
