@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -69,14 +69,7 @@ def notes(
         )
         found[-1] += time_note(places)
     found += busy_note((method.method, asdict(method)) for method in methods)
-    if any(method.seen is None for method in methods):
-        found.append(NOT_KNOWN_NOTE)
-    for method in methods:
-        if method.seen:
-            words = in_words(method.seen, method.cases)
-            found.append(f"{SEEN} {method.method}: {words}. It isn't ranked, and is in no comparison.")
-        elif method.as_given and method.seen is not None:
-            found.append(f"{method.method}: trained elsewhere, on none of these {method.cases} images.")
+    found += _origin_notes(methods)
     if any(each != cases[0] for each in cases):
         shared = len(set.intersection(*cases))
         found.append(
@@ -102,6 +95,18 @@ def lesion_note(methods: Sequence[MethodSummary]) -> tuple[str, ...]:
         f"IoU above {LESION_OVERLAP:g} with it. A predicted region that finds none is false. lesion F1: 2 found / "
         "(lesions + predicted regions).",
     )
+
+
+def _origin_notes(methods: Sequence[MethodSummary]) -> Iterator[str]:
+    """Yield what is known of models that the run didn't train: whether they learned from its images."""
+    if any(method.seen is None for method in methods):
+        yield NOT_KNOWN_NOTE
+    for method in methods:
+        if method.seen:
+            words = in_words(method.seen, method.cases)
+            yield f"{SEEN} {method.method}: {words}. It isn't ranked, and is in no comparison."
+        elif method.as_given and method.seen is not None:
+            yield f"{method.method}: trained elsewhere, on none of these {method.cases} images."
 
 
 def ignored_note(records: Iterable[Record]) -> tuple[str, ...]:
