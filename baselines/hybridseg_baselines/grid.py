@@ -91,3 +91,19 @@ def close(levels: Ints, radius: int) -> Ints:
             for shift in range(1, 2 * radius + 1):
                 levels = choose(levels, np.take(padded, range(shift, shift + cells), axis))
     return levels
+
+
+GRID = (64, 76)
+"""The grid of `OtsuSegmenter` and `WatershedSegmenter`. The textbook methods share it, so that it makes no difference."""
+
+
+def _centrality() -> NDArray[np.float32]:
+    rows, columns = ((np.minimum(2 * k + 1, 2 * (n - k) - 1) / n) for k, n in ((np.arange(n), n) for n in GRID))
+    return np.asarray(rows[:, None] * columns, np.float32)
+
+
+CENTRALITY = _centrality()
+"""What a cell counts for when a region is chosen: from 1 in the middle down to 0 at the edges."""
+
+FAR = np.int64(2**40)
+"""Higher than any gradient."""

@@ -12,22 +12,10 @@ from scipy import ndimage
 from hybridseg import OperatingPoint, Segmenter, Tags, find_scan
 from hybridseg.postprocess import fill_holes, largest_component
 
-from .grid import FINE, Ints, from_grid, smooth
+from .grid import CENTRALITY, FAR, FINE, GRID, Ints, from_grid, smooth
 from .otsu import otsu
 from .parameters import check_whole
 from .watershed import gradient
-
-GRID = (64, 76)
-"""That of `OtsuSegmenter` and `WatershedSegmenter`, so that what differs isn't the grid."""
-
-
-def _centrality() -> NDArray[np.float32]:
-    rows, columns = ((np.minimum(2 * k + 1, 2 * (n - k) - 1) / n) for k, n in ((np.arange(n), n) for n in GRID))
-    return np.asarray(rows[:, None] * columns, np.float32)
-
-
-CENTRALITY = _centrality()
-"""What a cell counts for when a region is chosen: from 1 in the middle down to 0 at the edges."""
 
 
 class TextbookSegmenter(Segmenter):
@@ -153,10 +141,6 @@ def passes(slope: Ints, marker: NDArray[np.bool_]) -> Ints:
         if (lower == reached).all():
             return reached
         reached = lower
-
-
-FAR = np.int64(2**40)
-"""Higher than any gradient."""
 
 
 def _minimum(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:

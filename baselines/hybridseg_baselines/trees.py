@@ -11,8 +11,6 @@ from .grid import Ints
 
 FULL = 4096
 """Probability 1 in a tree's leaf and in the forest's mean."""
-
-
 LEVELS = tuple(range(FULL // 10, FULL, FULL // 20))
 """Forest probabilities at which the map is cut into candidate regions."""
 

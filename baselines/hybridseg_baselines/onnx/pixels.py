@@ -20,7 +20,7 @@ from hybridseg.onnx.pieces import (
 )
 
 from ..grid import FINE
-from ..pixels import SIGMAS, scales
+from ..multiscale import SIGMAS, scales
 from ..trees import FULL, FlatTrees
 from .forest import own_numbers
 from .grid import from_grid, to_grid

@@ -22,8 +22,7 @@ from hybridseg.onnx.pieces import (
 )
 from hybridseg.postprocess import PROBABILITY_STEPS
 
-from ..grid import FINE
-from ..textbook import CENTRALITY, FAR, GRID
+from ..grid import CENTRALITY, FAR, FINE, GRID
 from .grid import from_grid, smooth
 from .otsu import otsu_of_classes
 from .watershed import gradient, window

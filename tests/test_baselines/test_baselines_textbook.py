@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hybridseg_baselines.pixels import PixelForestSegmenter, multiscale, scales
-from hybridseg_baselines.textbook import (
-    CENTRALITY,
-    FAR,
-    TextbookOtsuSegmenter,
-    TextbookWatershedSegmenter,
-    dark_middle,
-    passes,
-)
+from hybridseg_baselines.grid import CENTRALITY, FAR
+from hybridseg_baselines.multiscale import multiscale, scales
+from hybridseg_baselines.pixels import PixelForestSegmenter
+from hybridseg_baselines.textbook import TextbookOtsuSegmenter, TextbookWatershedSegmenter, dark_middle, passes
 
 from hybridseg.data.phantoms import phantom
 
