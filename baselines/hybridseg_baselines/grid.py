@@ -94,7 +94,7 @@ def close(levels: Ints, radius: int) -> Ints:
 
 
 GRID = (64, 76)
-"""The grid of `OtsuSegmenter` and `WatershedSegmenter`. The textbook methods share it, so that it makes no difference."""
+"""The grid of `OtsuSegmenter` and `WatershedSegmenter`. The textbook methods have it, too."""
 
 
 def _centrality() -> NDArray[np.float32]:
