@@ -70,8 +70,8 @@ class Segmenter(Parameters, Learned, ABC):
     learns is stored under names that end in one underscore. Those two rules are all that ``get_params``,
     ``clone``, ``save`` and ``load`` need.
 
-    Class attributes
-    ----------------
+    Attributes
+    ----------
     tags : Tags
         What the method is able to do.
     operating_point : OperatingPoint

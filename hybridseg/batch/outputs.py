@@ -43,8 +43,8 @@ class Frame:
 class Output(ABC):
     """A kind of file that is written of an image.
 
-    Class attributes
-    ----------------
+    Attributes
+    ----------
     name : str
     suffix : str
         What follows the image's name in the file's.
