@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
+from configparser import ConfigParser
 from pathlib import Path
 from typing import Any
 
@@ -64,23 +66,63 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "remove_config_comments": True,
     "show_memory": False,
+    "write_computation_times": False,
     "show_signature": False,
     "abort_on_example_error": True,
 }
 
 
 def bring_pages(app: Sphinx) -> None:
-    """Write the pages that live outside docs/ below docs/published, their links made to lead to the same files."""
+    """Write below docs/published the pages that live elsewhere, and a page for each package with public names."""
     del app
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    for page, text in {**_packages(setup), "methods": _methods(setup)}.items():
+        _write(ROOT / f"docs/published/api/{page}.md", text)
     homes = {source: ROOT / "docs" / folder / source.name for folder, sources in PAGES.items() for source in sources}
     homes[ROOT / "README.md"] = ROOT / "docs" / "index.md"
     for source, page in homes.items():
         if source.name == "README.md" and source.parent == ROOT:
             continue
         text = _LINK.sub(lambda link, of=(source, page): _led(link, *of, homes), source.read_text("utf-8"))
-        page.parent.mkdir(parents=True, exist_ok=True)
-        if not page.is_file() or page.read_text("utf-8") != text:
-            page.write_text(text, "utf-8")
+        _write(page, text)
+
+
+def _write(page: Path, text: str) -> None:
+    """Write a page if it has changed, so that Sphinx reads again only those that have."""
+    page.parent.mkdir(parents=True, exist_ok=True)
+    if not page.is_file() or page.read_text("utf-8") != text:
+        page.write_text(text, "utf-8")
+
+
+def _packages(setup: ConfigParser) -> dict[str, str]:
+    """Return a page of each package that promises names; each object stands once, on the first page that has it."""
+    pages, seen = {}, {}
+    for name in setup["options"]["packages"].split():
+        module = importlib.import_module(name)
+        here = {public: id(getattr(module, public)) for public in getattr(module, "__all__", ())}
+        if here:
+            again = {public: seen[key] for public, key in here.items() if key in seen}
+            seen |= {key: name for key in here.values() if key not in seen}
+            also = "".join(f"\n`{public}` stands in [{first}]({first}.md).\n" for public, first in again.items())
+            leave = f"   :exclude-members: {', '.join(again)}\n" if again else ""
+            pages[name] = f"# {name}\n{also}\n```{{eval-rst}}\n.. automodule:: {name}\n{leave}```\n"
+    return pages
+
+
+def _methods(setup: ConfigParser) -> str:
+    """Return the page of the methods that ship."""
+    lines = setup["options.entry_points"]["hybridseg.segmenters"].strip().splitlines()
+    methods = [line.partition("=")[2].strip().replace(":", ".") for line in lines]
+    methods.append("hybridseg.training.segmenter.NetworkSegmenter")
+    classes = "".join(f".. autoclass:: {each}\n" for each in methods)
+    return f"""# Methods that ship
+
+Create one by its name: `hybridseg.create("otsu")`. Networks of your own derive from `NetworkSegmenter`.
+
+```{{eval-rst}}
+{classes}```
+"""
 
 
 def _led(link: re.Match[str], source: Path, page: Path, homes: dict[Path, Path]) -> str:

@@ -76,6 +76,7 @@ def test_schemas_know_the_keys_that_the_readers_know() -> None:
     pytest.importorskip("spox")
     from dataclasses import fields
 
+    from hybridseg.bench import Record
     from hybridseg.cli._suite import _options
     from hybridseg.cli.bench import bench
     from hybridseg.data.manifest import MANIFEST_COLUMNS
@@ -86,6 +87,7 @@ def test_schemas_know_the_keys_that_the_readers_know() -> None:
         return json.loads((SCHEMAS / f"{name}.schema.json").read_text("utf-8"))["properties"]
 
     assert set(keys("manifest")) == set(MANIFEST_COLUMNS)
+    assert set(keys("row")) == {field.name for field in fields(Record)}
     assert set(keys("suite")) == set(_options(bench))
     assert set(keys("net")) == {field.name for field in fields(Foreign)} | {"operating_point"}
     assert set(keys("net")["operating_point"]["properties"]) == {field.name for field in fields(OperatingPoint)}
