@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import traceback
 from collections.abc import Iterator
+
+DEBUG = "HYBRIDSEG_DEBUG"
+"""Set it to see tracebacks."""
 
 end_process = os._exit
 """The real ``os._exit``, for whoever means it; see `contained`."""
@@ -40,3 +44,9 @@ def contained() -> Iterator[None]:
     finally:
         vars(os)["_exit"] = before
         os.chdir(folder)
+
+
+def show_traceback(error: BaseException) -> None:
+    """Print where an exception comes from that becomes one line elsewhere, if `DEBUG` is set."""
+    if os.environ.get(DEBUG):
+        traceback.print_exception(error)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..files import remove_parts
-from ..guests import contained
+from ..guests import contained, show_traceback
 from ..registry import create_trained
 from ..zoo.cards import shipped
 from .formats import OUR_OUTPUT
@@ -151,11 +151,22 @@ def _segment_frame(
     image = decode_image(data, printable(job.image), index)
     if not work.measuring and not any(output.predicted for output in _wanted(job, work.per_frame, work)):
         return Frame(job.image.name, work.spec, image, read_mask(job.mask), None, spacing_mm)
-    with contained():
-        mask, probability = model.predict_both(image)
+    mask, probability = _predict(model, image)
     kept = work.existing == "skip" and os.path.exists(job.mask)
     mask = read_mask(job.mask) if kept else mask
     return Frame(job.image.name, work.spec, image, mask, probability, spacing_mm)
+
+
+def _predict(model: Segmenter, image: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+    """Return mask and probability. What a method raises is told with its type, since a KeyError's text is a key."""
+    try:
+        with contained():
+            return model.predict_both(image)
+    except Exception as error:
+        show_traceback(error)
+        if type(error).__module__.startswith("hybridseg."):
+            raise
+        raise RuntimeError(f"{type(error).__name__}: {error}") from error
 
 
 def _wanted(job: Job, outputs: Sequence[Kind], work: Work) -> list[Kind]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from ..guests import DEBUG
 from ..limits import own_process
 from ..version import __version__
 from ._process import give_up_streams, say, stopping, take_over
@@ -35,9 +36,6 @@ VERBS = {
     "data": "Inspect data sets, find near-duplicates, make and check splits, write phantoms.",
 }
 """Each verb lives in the module of its name, as a command of its name."""
-
-DEBUG = "HYBRIDSEG_DEBUG"
-"""Set it to see tracebacks."""
 
 
 class LazyGroup(click.Group):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 import os
 import tomllib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from .pieces.network import Preprocessing, wrap_network
 from .runtime import parse_screened
 
 MAX_DESCRIPTION_BYTES = 2**20
+SCALES = ("0-255", "0-1")
 MAX_SIDE = 8192
 MAX_CHANNELS = 4096
 
@@ -66,7 +68,10 @@ class Foreign:
     def __post_init__(self) -> None:
         for name, known in (("layout", ("nchw", "nhwc")), ("output", ("probability", "logit", "softmax"))):
             if getattr(self, name) not in known:
-                raise ValueError(f"`{name}` must be one of {', '.join(known)}, got {getattr(self, name)!r}")
+                value = getattr(self, name)
+                near = difflib.get_close_matches(str(value), known, 1)
+                guess = f"; did you mean `{near[0]}`?" if near else ""
+                raise ValueError(f"`{name}` must be one of {', '.join(known)}, got {value!r}{guess}")
         if not _is_whole(self.channel, 0, MAX_CHANNELS):
             raise ValueError(f"`channel` must be an integer from 0, got {self.channel!r}")
         size = self.size
@@ -97,23 +102,54 @@ def _is_finite(value: Any) -> bool:
 def read_description(path: str | os.PathLike[str]) -> tuple[Foreign, OperatingPoint]:
     """Read a TOML file: the attributes of `Foreign`, and a table ``operating_point`` with those of that class.
 
+    ``scale = "0-1"`` says that ``mean`` and ``std`` are of grey levels from 0 to 1, not from 0 to 255.
+
     Raises
     ------
     ModelFormatError
-        If it isn't TOML or names something else.
+        If it isn't TOML, is empty, names something else, or ``std`` is below 1 with grey levels from 0 to 255.
     """
     try:
         entries = tomllib.loads(read_regular(path, MAX_DESCRIPTION_BYTES).decode("utf-8"))
+        if not entries:
+            raise ValueError('it is empty: say at least what the network gives, such as output = "logit"')
         point = OperatingPoint(**entries.pop("operating_point", {}))
-        unknown = sorted(set(entries) - {field.name for field in fields(Foreign)})
-        if unknown:
-            raise ValueError(f"unknown entries {', '.join(unknown)}")
+        scale = entries.pop("scale", SCALES[0])
+        if scale not in SCALES:
+            raise ValueError(f"`scale` must be one of {', '.join(SCALES)}, got {scale!r}")
+        known = [field.name for field in fields(Foreign)]
+        for name in sorted(set(entries) - set(known)):
+            raise ValueError(f"unknown entry `{name}`{_nearest(name, [*known, 'scale', 'operating_point'])}")
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in entries.items()
         }
-        return Foreign(**values), point
+        return _in_grey_levels(Foreign(**values), scale, set(values)), point
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ModelFormatError(f"{path}: not a description of a network: {error}") from None
+
+
+def _in_grey_levels(foreign: Foreign, scale: str, given: set[str]) -> Foreign:
+    """Return a description whose mean and std are of grey levels from 0 to 255."""
+    deviations = foreign.std if isinstance(foreign.std, tuple) else (foreign.std,)
+    if scale == SCALES[1]:
+        scaled: dict[str, Any] = {name: _times_255(getattr(foreign, name)) for name in ("mean", "std") if name in given}
+        return replace(foreign, **scaled)
+    if any(abs(deviation) < 1 for deviation in deviations):
+        raise ValueError(
+            f"`std` is {foreign.std}, below 1 for grey levels from 0 to 255: multiply mean and std by 255, or write "
+            f'scale = "{SCALES[1]}"'
+        )
+    return foreign
+
+
+def _times_255(value: float | tuple[float, ...]) -> float | tuple[float, ...]:
+    return tuple(255 * each for each in value) if isinstance(value, tuple) else 255 * value
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    """Return a question that names what is written much like ``name``, if anything is."""
+    near = difflib.get_close_matches(str(name), known, 1)
+    return f"; did you mean `{near[0]}`?" if near else f"; known: {', '.join(known)}"
 
 
 def adopt_file(path: str | os.PathLike[str]) -> Any:

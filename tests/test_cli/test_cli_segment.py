@@ -172,7 +172,20 @@ def test_a_method_that_exits_is_an_error_and_not_the_end(tmp_path: Path, image: 
     (tmp_path / "leaves.py").write_text(leaving)
     write_image(tmp_path / "a.png", image)
     result = segment("-m", f"{tmp_path / 'leaves.py'}:Dark", tmp_path / "a.png")
-    assert result.exit_code == 1 and "a.png: it raised SystemExit: 0" in result.stderr
+    assert result.exit_code == 1 and "a.png: RuntimeError: it raised SystemExit: 0" in result.stderr
+
+
+def test_what_a_method_raises_has_its_type_and_on_demand_its_traceback(
+    tmp_path: Path, image: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = METHODS.replace("return (image < 50).astype(np.float32)", "return {}['threshold']")
+    (tmp_path / "wrong.py").write_text(wrong)
+    write_image(tmp_path / "a.png", image)
+    command = ("-m", f"{tmp_path / 'wrong.py'}:Dark", tmp_path / "a.png")
+    assert "a.png: KeyError: 'threshold'" in segment(*command).stderr
+    monkeypatch.setenv("HYBRIDSEG_DEBUG", "1")
+    shown = segment(*command)
+    assert "Traceback" in shown.stderr and "return {}['threshold']" in shown.stderr
 
 
 def test_an_image_named_twice_is_done_once(tmp_path: Path, image: np.ndarray) -> None:

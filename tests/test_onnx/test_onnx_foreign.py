@@ -86,12 +86,27 @@ def test_a_description_is_read(tmp_path: Path) -> None:
     assert point == OperatingPoint(threshold=0.3)
 
 
+def test_mean_and_std_of_grey_levels_up_to_one(tmp_path: Path) -> None:
+    path = tmp_path / "net.toml"
+    path.write_text('scale = "0-1"\nmean = 0.5\nstd = [0.25, 0.5, 1.0]\n')
+    assert read_description(path)[0] == Foreign(mean=127.5, std=(63.75, 127.5, 255.0))
+    path.write_text('scale = "0-1"\n')
+    assert read_description(path)[0] == Foreign()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("layout = ", "not a description"),
         ('layout = "hwc"', "`layout` must be one of nchw, nhwc, got 'hwc'"),
-        ("colour = 1", "unknown entries colour"),
+        ('layout = "nhw"', r"`layout` must be one of nchw, nhwc, got 'nhw'; did you mean `nhwc`\?"),
+        ('output = "logits"', r"`output` must be .* got 'logits'; did you mean `logit`\?"),
+        ("colour = 1", "unknown entry `colour`; known: layout, output"),
+        ("means = 1", r"unknown entry `means`; did you mean `mean`\?"),
+        ("", "it is empty"),
+        ("# nothing\n", "it is empty"),
+        ("mean = 0.5\nstd = 0.25", 'below 1 for grey levels from 0 to 255: .* scale = "0-1"'),
+        ('std = 0.25\nscale = "0-2"', "`scale` must be one of 0-255, 0-1, got '0-2'"),
         ("[operating_point]\nthreshold = 3", r"`threshold` must lie in \[0, 1\]"),
         ("channel = -1", "`channel` must be an integer from 0, got -1"),
         ("channel = true", "`channel` must be an integer from 0, got True"),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...data import Case, CaseReader, Dataset
 from ...data.fingerprints import has_seen
-from ...guests import contained
+from ...guests import contained, show_traceback
 from ...metrics import LesionCounts, boundary, count_lesions, count_pixels, hd95
 from ...segmenter import Segmenter
 from ...validation import check_mask
@@ -172,7 +172,8 @@ def _record(
 
 
 def reason(error: BaseException) -> str:
-    """Return an exception as one line."""
+    """Return an exception as one line, and show its traceback if that is asked for."""
+    show_traceback(error)
     text = " ".join(str(error).split())[:300]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
