@@ -15,7 +15,7 @@ from ..registry import create_trained
 from ..zoo.cards import shipped
 from .formats import OUR_OUTPUT
 from .lesions import check_target, rows_of, write_rows
-from .outputs import Frame, Mask, Output
+from .outputs import FileOutput, Frame, FrameOutput, Mask, Output
 from .planning import Job, Plan, choose_jobs, file_key, plan_jobs, with_spacing
 from .work import Done, Work
 
@@ -296,6 +296,8 @@ def plan_batch(
     """
     wanted = (Mask(), *outputs)
     for output in wanted:
+        if not isinstance(output, FrameOutput | FileOutput):
+            raise TypeError(f"`outputs` must be of FrameOutput or FileOutput, got {type(output).__name__}")
         output.check()
     if table is not None:
         table = check_target(table, existing, shard)

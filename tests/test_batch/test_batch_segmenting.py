@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hybridseg import read_image
-from hybridseg.batch import DicomSeg, Overlay, plan_batch
+from hybridseg.batch import DicomSeg, Output, Overlay, plan_batch
 from hybridseg.batch.formats import KINDS, OUR_OUTPUT
 from hybridseg.images import read_mask, write_image
 from hybridseg.registry import create
@@ -47,3 +47,8 @@ def test_every_output_is_known_by_its_name() -> None:
         stem, _, ending = kind.suffix.partition(".")
         assert OUR_OUTPUT.search(f"scan{stem}.{ending}") and OUR_OUTPUT.search(f"scan{stem}_0002.{ending}")
     assert not OUR_OUTPUT.search("scan_seg.png")
+
+
+def test_an_output_that_says_neither_frame_nor_file_is_refused(folder: Path) -> None:
+    with pytest.raises(TypeError, match="`outputs` must be of FrameOutput or FileOutput, got Output"):
+        plan_batch([str(folder / "in")], method="otsu", outputs=[Output()])
