@@ -35,13 +35,13 @@ def choose_operating_point(
 
     ``weights``, one above 0 per case, make a few cases of one hospital count as much as many of another.
 
-    The outline comes first, from the lesion cases alone, by their mean F1. Only the largest region (by its sum of
-    probability) stays, unless all are better by more than half a standard error. Thresholds within half a standard
-    error of the best are averaged. With few cases the best choice alone is chance. The presence decision follows:
-    smallest area and presence threshold with the smallest weighted sum of the share of lesions lost, `MAX_LOST` at
-    most, and of the share of lesion-free cases with a mask, `MAX_OUTLINED` at most where that is possible. The gentlest
-    area wins among equals; neighbouring presence thresholds that are as good as the best one are averaged: the middle
-    of a plateau is furthest from where either error begins.
+    The outline comes first, from the lesion cases alone, by their mean F1. All regions stay, since a second lesion must
+    not be dropped without a word, unless the largest alone (by its sum of probability) is better by more than half a
+    standard error. Thresholds within half a standard error of the best are averaged: with few cases the best choice
+    alone is chance. The presence decision follows: smallest area and presence threshold with the smallest weighted sum
+    of the share of lesions lost, `MAX_LOST` at most, and of the share of lesion-free cases with a mask, `MAX_OUTLINED`
+    at most where that is possible. The gentlest area and presence threshold win among equals: networks are less sure
+    of the lesions of a hospital that they don't know.
     """
     lesions = np.array([truth.any() for truth in truths], bool)
     weight = np.ones(len(truths)) if weights is None else np.asarray(weights, float)
@@ -68,9 +68,8 @@ def choose_operating_point(
         if cost.min() < least:
             least = cost.min()
             first = int(cost.argmin())
-            rise = (cost[first:] > least).argmax()  # 0 where the plateau reaches the end of the grid
-            plateau = grid[first : first + rise] if rise else grid[first:]
-            gate = 0.0 if first == 0 else round(float(plateau.mean()), 3)
+            # Rounded up: what the gate hides stays hidden.
+            gate = float(np.ceil(1000 * float(grid[first])) / 1000) if first else 0.0
             best = replace(point, presence_threshold=gate)
     return best
 
@@ -92,7 +91,7 @@ def _best_outline(
     means = np.average(scores, axis=2, weights=weight)
     best = means.argmax(axis=1)
     gained = scores[0, best[0]] - scores[1, best[1]]
-    largest = int(np.average(gained, weights=weight) <= 0.5 * _standard_error(gained, weight))
+    largest = int(np.average(gained, weights=weight) < -0.5 * _standard_error(gained, weight))
     lost = scores[largest, best[largest]] - scores[largest]
     near = np.average(lost, axis=1, weights=weight) <= 0.5 * _standard_error(lost, weight)
     return round(float(np.mean(np.array(THRESHOLDS)[near])), 3), bool(largest)

@@ -18,6 +18,7 @@ from hybridseg.cli import main
 from hybridseg.data.phantoms import phantom
 
 ZOO = Path(hybridseg.__file__).parent / "zoo"
+ROOT = Path(__file__).parents[2]
 LARGEST_MB = {"unet": 12, "unet-tiny": 1}
 
 
@@ -33,22 +34,23 @@ def test_card_describes_the_file(name: str) -> None:
     assert card["bytes"] == len(content)
     assert card["sha256"] == hashlib.sha256(content).hexdigest()
     assert "not for diagnosis" in card["intended_use"]
-    for key in ("iou", "f1", "scene_iou", "scene_f1", "lesions_with_a_mask", "lesion_free_with_a_mask"):
-        low, high = card["scores"][f"{key}_interval"]
-        assert 0 <= low <= card["scores"][key] <= high <= 1
+    assert card["scores"] == card["hospitals"]["BUSI"]
     page = (ZOO / f"{name}.md").read_text()
     assert card["sha256"] in page
-    assert f"{card['scores']['iou']:.3f}" in page
+    for hospital, scores in card["hospitals"].items():
+        for key in (key for key in scores if f"{key}_interval" in scores):
+            low, high = scores[f"{key}_interval"]
+            assert 0 <= low <= scores[key] <= high <= 1
+        assert hospital in page and f"{scores['iou']:.3f}" in page
 
 
-def test_card_scores_come_from_the_stored_counts(name: str) -> None:
+@pytest.mark.parametrize("hospital", ["BUSI", "BUS-BRA", "BUS-UCLM"])
+def test_card_scores_come_from_the_stored_counts(name: str, hospital: str) -> None:
     """Anyone can make the card's means again: the counts are in the repository."""
-    folder = Path(__file__).parents[2] / "benchmarks" / "results" / "counts"
-    rows = [line.split(",") for path in sorted(folder.glob(f"{name}-fold*.csv"))
-            for line in path.read_text().splitlines()[1:]]
-    counts = [tuple(map(int, row[-4:])) for row in rows]
+    path = ROOT / "benchmarks" / "results" / "counts" / f"{name}-{hospital}.csv"
+    counts = [tuple(map(int, line.split(",")[-4:])) for line in path.read_text().splitlines()[1:]]
     lesions = [(tp, fp, fn) for tp, fp, fn, _ in counts if tp + fn]
-    scores = json.loads((ZOO / f"{name}.json").read_text())["scores"]
+    scores = json.loads((ZOO / f"{name}.json").read_text())["hospitals"][hospital]
     assert scores["lesion_images"] == len(lesions) > 50
     assert scores["iou"] == pytest.approx(np.mean([tp / (tp + fp + fn) for tp, fp, fn in lesions]), abs=1e-4)
     assert scores["f1"] == pytest.approx(np.mean([2 * tp / (2 * tp + fp + fn) for tp, fp, fn in lesions]), abs=1e-4)
@@ -125,7 +127,7 @@ def test_models_lists_what_ships_with_scores_and_cost() -> None:
     for name in LARGEST_MB:
         card = json.loads((ZOO / f"{name}.json").read_text())
         (line,) = [line for line in result.output.splitlines() if line.split()[0:1] == [name]]
-        assert f"{card['scores']['iou']:.3f}" in line
+        assert all(f"{scores['f1']:.3f}" in line for scores in card["hospitals"].values())
         assert f"{card['cost']['ms_median']:.0f}" in line
 
 
