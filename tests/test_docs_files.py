@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -107,3 +108,9 @@ def test_the_croissant_file_describes_the_split_that_ships() -> None:
     assert described["distribution"][0]["sha256"] == hashlib.sha256(split.read_bytes()).hexdigest()
     (records,) = described["recordSet"]
     assert [field["source"]["extract"]["column"] for field in records["field"]] == list(rows(split)[0])
+
+
+def test_changes_are_named_as_the_changelog_reads_them() -> None:
+    for path in (ROOT / "changes").iterdir():
+        assert path.name == "template.md" or re.fullmatch(r"[\w.-]+\.(added|changed|fixed)\.md", path.name), path.name
+        assert path.read_text("utf-8").count("\n") >= 1, path.name
