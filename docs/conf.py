@@ -17,6 +17,7 @@ from hybridseg.version import __version__
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {
     "published/results/": sorted((ROOT / "benchmarks/results").glob("*.md")),
+    "published/benchmarks/": [ROOT / "benchmarks/README.md"],
     "published/cards/": sorted((ROOT / "hybridseg/zoo").glob("*.md")),
     "published/": [ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "RELEASING.md")],
 }
@@ -131,7 +132,8 @@ def _led(link: re.Match[str], source: Path, page: Path, homes: dict[Path, Path])
     file = (source.parent / target).resolve()
     if file.is_dir() and not (file / "README.md").is_file():
         return words
-    file = homes.get(file, file / "README.md" if file.is_dir() else file)
+    file = file / "README.md" if file.is_dir() else file
+    file = homes.get(file, file)
     if file.suffix != ".md":
         anchor = None
     return f"{mark}[{words}]({os.path.relpath(file, page.parent)}{anchor or ''})"
