@@ -16,7 +16,7 @@ _LAZY = {
     "Tags": "segmenter",
     "NotFittedError": "segmenter",
     "ModelFormatError": "validation",
-    "clone": "segmenter",
+    "clone": "parameters",
     "OperatingPoint": "postprocess",
     "available": "registry",
     "create": "registry",
