@@ -158,7 +158,8 @@ def zoo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, exported: tuple[Path, s
     zoo = tmp_path / "zoo"
     zoo.mkdir()
     shutil.copy(exported[0], zoo / "unet.onnx")
-    (zoo / "unet.json").write_text(json.dumps({"description": "finds lesions", "scores": {"iou": 0.5, "f1": 0.625}}))
+    hospitals = {"BUSI": {"f1": 0.5}, "BUS-UCLM": {"f1": 0.625}}
+    (zoo / "unet.json").write_text(json.dumps({"description": "finds lesions", "hospitals": hospitals}))
     monkeypatch.setattr(cards, "ZOO", zoo)
     monkeypatch.chdir(tmp_path)
     image = np.full((40, 60), 120, np.uint8)
@@ -219,7 +220,7 @@ def test_without_a_shipped_model_segment_takes_otsu(zoo: Path, monkeypatch: pyte
 
 def test_models_and_info_tell_what_ships(zoo: Path) -> None:
     row = run("models").stdout.splitlines()[1].split()
-    assert row[:4] == ["unet", "0.500", "0.625", "-"]
+    assert row[:4] == ["unet", "0.500", "-", "0.625"]
     assert row[-2:] == ["finds", "lesions"]
     (zoo / "unet.onnx").rename(zoo / "renamed")
     assert "missing" in run("models").stdout
