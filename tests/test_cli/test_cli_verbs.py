@@ -139,10 +139,10 @@ def test_info_about_a_method_an_image_and_a_run(here: Path) -> None:
 def test_models_lists_cards(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(cards, "ZOO", tmp_path)
     assert "no trained model ships" in run("models").output
-    (tmp_path / "small.json").write_text('{"scores": {"iou": 0.7123, "lesion_images": 12}, "license": "Apache-2.0"}')
+    (tmp_path / "small.json").write_text('{"hospitals": {"BUS-BRA": {"f1": 0.7123}}, "license": "Apache-2.0"}')
     (tmp_path / "small.onnx").write_bytes(b"0" * 1_500_000)
     row = run("models").output.splitlines()[1]
-    assert row.split() == ["small", "0.712", "-", "12", "-", "1.5", "Apache-2.0"]
+    assert row.split() == ["small", "-", "0.712", "-", "-", "1.5", "Apache-2.0"]
     assert cards.shipped("small") == cards.shipped("small.onnx") == tmp_path / "small.onnx"
     assert cards.shipped("other") is None
 
@@ -162,7 +162,7 @@ BAD = [
     (["bench", "--data", "phantoms[n=3]", "--split", "nowhere.csv"], "nowhere.csv"),
     (["bench", "--data", "phantoms[n=3]", "--split", "busi"], "lacks 619 of the 619 files"),
     (["bench", "--data", "phantoms[n=3]", "--test-part"], "lacks 619 of the 619 files"),
-    (["bench", "--data", "phantoms[n=3]", "--test-part", "--folds", "5"], "no other --split or --folds"),
+    (["bench", "--data", "phantoms[n=3]", "--test-part", "--folds", "5"], "no other split or number of folds with it"),
     (["bench", "--data", "phantoms[n=3]", "--folds", "3", "-m", "otsu", "-o", "empty/../grey.png"], "is a file"),
     (["fit", "otsu", "--data", "phantoms[n=3]", "-o", "no/where.hybridseg"], "there is no folder no"),
     (["fit", "otsu", "--data", "phantoms[n=3]", "-p", "depth", "-o", "x.hybridseg"], "written `name=value`"),
