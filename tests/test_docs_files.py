@@ -90,7 +90,7 @@ def test_schemas_know_the_keys_that_the_readers_know() -> None:
     assert set(keys("manifest")) == set(MANIFEST_COLUMNS)
     assert set(keys("row")) == {field.name for field in fields(Record)}
     assert set(keys("suite")) == set(_options(bench))
-    assert set(keys("net")) == {field.name for field in fields(Foreign)} | {"operating_point"}
+    assert set(keys("net")) == {field.name for field in fields(Foreign)} | {"operating_point", "scale"}
     assert set(keys("net")["operating_point"]["properties"]) == {field.name for field in fields(OperatingPoint)}
 
 
