@@ -127,12 +127,14 @@ Create one by its name: `hybridseg.create("otsu")`. Networks of your own derive 
 
 
 def _led(link: re.Match[str], source: Path, page: Path, homes: dict[Path, Path]) -> str:
-    """Return a link of a page that moves: to a page of the site, to a file beside, or its words alone for a folder."""
+    """Return a link of a page that moves: to a page of the site, or to a file; its words alone for others."""
     mark, words, target, anchor = link.groups()
     file = (source.parent / target).resolve()
     if file.is_dir() and not (file / "README.md").is_file():
         return words
     file = file / "README.md" if file.is_dir() else file
+    if file.suffix == ".md" and file.is_file() and file not in homes and not file.is_relative_to(ROOT / "docs"):
+        return words
     file = homes.get(file, file)
     if file.suffix != ".md":
         anchor = None
