@@ -27,6 +27,7 @@ _LAZY = {
     "Case": "data",
     "Dataset": "data",
     "load_dataset": "data",
+    "check_metric": "checks",
     "check_segmenter": "checks",
     "parametrize_with_checks": "checks",
     "OnnxSegmenter": "onnx",
@@ -42,6 +43,7 @@ __all__ = [
     "Tags",
     "__version__",
     "available",
+    "check_metric",
     "check_segmenter",
     "clone",
     "create",
@@ -54,7 +56,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from .checks import check_segmenter, parametrize_with_checks
+    from .checks import check_metric, check_segmenter, parametrize_with_checks
     from .data import Case, Dataset, load_dataset
     from .images import find_scan, read_image, read_mask
     from .onnx import OnnxSegmenter

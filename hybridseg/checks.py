@@ -25,9 +25,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from .conformance import CHECKS, SLOW_CHECKS, SkipCheck, Subject
+from .conformance.metrics import check_metric
 from .segmenter import Segmenter
 
-__all__ = ["Check", "CheckError", "Report", "all_checks", "check_segmenter", "parametrize_with_checks"]
+__all__ = [
+    "Check", "CheckError", "Report", "all_checks", "check_metric", "check_segmenter", "parametrize_with_checks",
+]  # fmt: skip
 
 
 class CheckError(AssertionError):

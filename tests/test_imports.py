@@ -31,7 +31,7 @@ MAY = {
     "segmenter": {"learned", "modelfile", "onnx"},
     "data": {"images"},
     "onnx": {"segmenter", "data", "images", "metrics"},  # `quantise` measures what it loses
-    "conformance": {"segmenter", "data"},
+    "conformance": {"segmenter", "data", "metrics"},
     "checks": {"segmenter", "conformance"},
     "training": {"segmenter", "data", "images", "onnx"},  # no network by name
     "unet": {"training", "onnx"},

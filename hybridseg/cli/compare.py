@@ -13,7 +13,8 @@ _RUN = click.Path(path_type=Path)
 @click.argument("run_a", type=_RUN)
 @click.argument("run_b", type=_RUN)
 @click.option(
-    "--metric", type=click.Choice(["iou", "f1", "nsd"]), default="iou", show_default=True, help="What is compared."
+    "--metric", default="iou", show_default=True, metavar="NAME",
+    help="What is compared: iou, f1, nsd, boundary_iou, or a metric of an installed package.",
 )
 @click.option("--all-pairs", is_flag=True, help="Each method of A with each of B, not only with its namesake.")
 @click.option(

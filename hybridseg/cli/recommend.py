@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 @click.option("--max-ms", type=float, metavar="MS", help="Median time per image on one thread.")
 @click.option("--max-mb", type=float, metavar="MB", help="Size of the saved method or ONNX file, in 10^6 bytes.")
 @click.option(
-    "--metric", type=click.Choice(["iou", "f1", "nsd"]), default="iou", show_default=True,
-    help="What accuracy means: its mean over lesion images.",
+    "--metric", default="iou", show_default=True, metavar="NAME",
+    help="What accuracy means: the mean over lesion images of iou, f1, nsd, boundary_iou, or an installed metric.",
 )  # fmt: skip
 @click.option("--at-least", type=float, metavar="VALUE", help="Accuracy that it has to reach.")
 @click.option(

@@ -245,7 +245,7 @@ def test_csv_and_json_hold_the_numbers(found: RunComparison) -> None:
 
 
 def test_unknown_metric_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="`metric` must be one of iou, f1, nsd, got `auc`"):
+    with pytest.raises(ValueError, match="`metric` must be one of iou, f1, nsd, boundary_iou, got `auc`"):
         compare_runs(tmp_path, tmp_path, metric="auc")
 
 

@@ -19,6 +19,7 @@ from hybridseg.bench.run import costing as cost_run
 from hybridseg.bench.run.costing import measure_costs
 from hybridseg.bench.tables.run import render
 from hybridseg.data import grouped_folds, load_dataset
+from hybridseg.data.crossing import Crossing, Training
 from hybridseg.onnx.inspect import count_network
 from hybridseg.processes.machine import thread_counts, usable_cores
 
@@ -61,7 +62,9 @@ def test_images_are_spread_evenly_over_the_test_cases(cases: int, expected: rang
     dataset = load_dataset(f"phantoms[n={cases}]")
     methods = (Method("any", "key", "m:M", {}, as_given=True),)
     cells = (Cell(methods[0], 0, "key", (), tuple(case.case_id for case in dataset)),)
-    plan = Plan(dataset, "one fold", "", 0, methods, cells, "", "", 1)
+    training = Training("", {})
+    crossing = Crossing((training,), training, ("0",))
+    plan = Plan(dataset, "one fold", "", 0, methods, cells, "", "", 1, crossing)
     assert [dataset.cases.index(case) for case in _sample(plan)] == list(expected)
 
 

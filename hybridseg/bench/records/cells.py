@@ -19,6 +19,10 @@ class RunError(ValueError):
     """A run folder is another plan's, in use, or damaged. The message is one line."""
 
 
+OWN_COLUMNS = ("hd95_px", "nsd", "hd95_mm")
+"""Metrics that rows have had from the first version on; others are in `Record.metrics`."""
+
+
 @dataclass(frozen=True)
 class Record:
     """What one method made of one case.
@@ -54,6 +58,8 @@ class Record:
         no short names.
     seen : bool or None
         Of a trained model: whether it learned from this very image; None where that isn't known.
+    metrics : dict of str to float or None
+        The metrics that have no attribute of their own.
     """
 
     method: str
@@ -80,6 +86,12 @@ class Record:
     trained_on: str = ""
     tested_on: str = ""
     seen: bool | None = None
+    metrics: dict[str, float | None] = field(default_factory=dict, hash=False)
+
+    def metric(self, name: str) -> float | None:
+        """Return the value of one of `hybridseg.metrics.case_metrics`; None, too, where a row is older than it."""
+        value: float | None = getattr(self, name) if name in OWN_COLUMNS else self.metrics.get(name)
+        return value
 
     @property
     def has_lesion(self) -> bool:
@@ -194,7 +206,7 @@ def json_bytes(value: Any, indent: int | None = None) -> bytes:
 
 
 def records_csv(records: Iterable[Record]) -> str:
-    """Return rows as CSV, one per (method, fold, case), for anybody's spreadsheet; a column per fact at the end.
+    """Return rows as CSV, one per (method, fold, case), for anybody's spreadsheet; metrics and facts at the end.
 
     Who taught and who is examined have columns where sources have short names.
 
@@ -202,13 +214,17 @@ def records_csv(records: Iterable[Record]) -> str:
     """
     rows = list(records)
     facts = sorted({fact for record in rows for fact in record.facts})
-    left_out = {"facts"} if any(record.tested_on for record in rows) else {"facts", "trained_on", "tested_on"}
+    metrics = list(dict.fromkeys(name for record in rows for name in record.metrics))
+    left_out = {"facts", "metrics"}
+    if not any(record.tested_on for record in rows):
+        left_out |= {"trained_on", "tested_on"}
     columns = [each.name for each in fields(Record) if each.name not in left_out]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([*columns, *facts])
+    writer.writerow([*columns, *metrics, *facts])
     for record in rows:
-        values = [getattr(record, column) for column in columns] + [record.facts.get(fact) for fact in facts]
+        values = [getattr(record, column) for column in columns]
+        values += [record.metrics.get(name) for name in metrics] + [record.facts.get(fact) for fact in facts]
         writer.writerow(["" if value is None else value for value in values])
     return stream.getvalue().encode(errors="backslashreplace").decode()
 
@@ -232,10 +248,6 @@ def lock_file(stream: IO[bytes], *, wait: bool) -> None:
             stream.seek(position)
         return
     fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-
-
-NSD_TOLERANCE_PX = 3.0
-"""Boundary pixels within this distance of the other boundary count as right (normalised surface distance)."""
 
 
 def has_failed(path: Path) -> bool:

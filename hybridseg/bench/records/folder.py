@@ -17,9 +17,10 @@ from PIL import Image
 
 from ...data import Crossing
 from ...files import is_part, read_regular, remove_parts, write_atomically
+from ...metrics import NSD_TOLERANCE_PX
 from ...text import printable
 from ..plan import Plan
-from .cells import NSD_TOLERANCE_PX, FitRecord, Record, RunError, json_bytes, lock_file, read_cell
+from .cells import FitRecord, Record, RunError, json_bytes, lock_file, read_cell
 from .schema import MAX_FILE_BYTES, check_description, parse_json
 
 FORMAT_VERSION = 1

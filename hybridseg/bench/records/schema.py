@@ -18,11 +18,11 @@ _ROW: dict[str, Any] = {
     "hd95_px": "number or none", "nsd": "number or none", "predict_ms": "number or none", "error": str,
     "hd95_mm": "number or none", "ignored": int, "facts": dict, "trained_on": str, "tested_on": str,
     **dict.fromkeys(("lesions_found", "lesions_missed", "false_regions"), "whole number or none"),
-    "seen": "yes, no or none",
+    "seen": "yes, no or none", "metrics": dict,
 }  # fmt: skip
 _LATER = {
     "hd95_mm", "error", "ignored", "facts", "trained_on", "tested_on", "lesions_found", "lesions_missed",
-    "false_regions", "seen",
+    "false_regions", "seen", "metrics",
 }  # fmt: skip
 """What older versions didn't write."""
 _FIT = {"seconds": "number or none", "operating_point": dict, "unsaved": str, "error": str}
@@ -60,6 +60,9 @@ def check_row(row: Any) -> None:
     counted = row["tp"] + row["fp"] + row["fn"] + row["tn"] + row.get("ignored", 0)
     if counted != row["height"] * row["width"]:
         raise ValueError("its counts don't add up to its pixels")
+    for name, value in row.get("metrics", {}).items():
+        if not _is(value, "number or none"):
+            raise ValueError(f"metric `{printable(name)[:80]}` can't be {printable(repr(value))[:80]}")
     for name, value in row.get("facts", {}).items():
         if not (_is(value, str) or _is(value, "number")):
             raise ValueError(f"fact `{printable(name)[:80]}` can't be {printable(repr(value))[:80]}")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
-from ...metrics import LESION_OVERLAP, Estimate, group_means, rank_stability, scene_mean
+from ...metrics import LESION_OVERLAP, CaseMetric, Estimate, case_metrics, group_means, rank_stability, scene_mean
 from ...metrics.summary import DRAWS
 from ..verdicts.methods import MethodSummary
 from ..verdicts.origin import SEEN
@@ -94,10 +95,27 @@ def _named(facts: Facts, columns: list[tuple[str, Callable[[MethodSummary], Cell
     return Table(caption, ("#", "method", *(title for title, _ in columns)), tuple(rows), names=2)
 
 
+def _metric_columns(facts: Facts) -> list[tuple[str, Callable[[MethodSummary], Cell]]]:
+    """Return the mean of each metric that a method has, and the images behind it where not all have a value."""
+    columns: list[tuple[str, Callable[[MethodSummary], Cell]]] = []
+    for metric in case_metrics().values():
+        if not any(each.metrics[metric.name].images for each in facts.methods):
+            continue
+        columns.append((metric.heading, partial(_metric_mean, metric=metric)))
+        if metric.missing is None:
+            columns.append((f"{metric.heading} n", partial(_metric_images, name=metric.name)))
+    return columns
+
+
+def _metric_mean(method: MethodSummary, metric: CaseMetric) -> Cell:
+    return number(method.metrics[metric.name].value, metric.shown_places)
+
+
+def _metric_images(method: MethodSummary, name: str) -> Cell:
+    return count(method.metrics[name].images)
+
+
 def _per_image(facts: Facts) -> Table:
-    in_mm: list[tuple[str, Callable[[MethodSummary], Cell]]] = [
-        ("HD95 mm", lambda m: number(m.hd95_mm, 2)), ("mm n", lambda m: count(m.hd95_mm_images)),
-    ]  # fmt: skip
     learned_from: list[tuple[str, Callable[[MethodSummary], Cell]]] = [
         ("learned from", lambda m: Cell(trained_on(m.seen, m.cases) if m.seen else "-"))
     ]
@@ -108,10 +126,7 @@ def _per_image(facts: Facts) -> Table:
         ("precision", lambda m: number(m.precision)),
         ("recall", lambda m: number(m.recall)),
         ("images", lambda m: count(m.lesion_images)),
-        ("NSD", lambda m: number(m.nsd)),
-        ("HD95 px", lambda m: number(m.hd95_px, 1)),
-        ("HD95 n", lambda m: count(m.hd95_images)),
-        *(in_mm if any(each.hd95_mm is not None for each in facts.methods) else ()),
+        *_metric_columns(facts),
         ("missed %", lambda m: percent(m.missed)),
         ("false alarm %", lambda m: percent(m.false_positive_rate)),
         ("false alarm area %", lambda m: percent(m.false_positive_area)),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 
+from ... import metrics
 from ...text import shortened
 from ..records.cells import FitRecord, Record
 from ..records.costs import run_cpus
 from ..records.folder import open_run
 from ..verdicts.methods import MethodSummary, RunSummary
-from ..verdicts.pairing import METRICS, lesion_scores
+from ..verdicts.pairing import lesion_scores
 from ..verdicts.summary import summarize_run
 
 _SHORT = 26
@@ -69,4 +70,4 @@ class Facts:
 
 def iou(row: Record) -> float:
     """Return the IoU of a row's counts."""
-    return METRICS["iou"][1](row)
+    return metrics.iou(metrics.Counts(row.tp, row.fp, row.fn, row.tn))

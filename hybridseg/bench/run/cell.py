@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from ...data import Case, CaseReader, Dataset
 from ...data.fingerprints import has_seen
 from ...guests import contained, show_traceback
-from ...metrics import LesionCounts, boundary, count_lesions, count_pixels, hd95
+from ...metrics import LesionCounts, count_lesions, count_pixels, score_metrics
 from ...segmenter import Segmenter
 from ...validation import check_mask
 from ..method import create_method, learns
 from ..plan import Cell, Plan
-from ..records.cells import NSD_TOLERANCE_PX, CellFile, FitRecord, Record
+from ..records.cells import OWN_COLUMNS, CellFile, FitRecord, Record
 from ..records.folder import RunFolder, encode_mask, write_row_mask
 
 Progress = Callable[[int, int, str], None]
@@ -103,14 +103,10 @@ def score_case(
         mask_pred = mask_pred & ~ignored
     counts = count_pixels(mask_true, mask_pred)
     n_ignored = 0 if ignored is None else int(ignored.sum())
-    hd95_px, nsd = _boundary(mask_true, mask_pred)
-    hd95_mm = None
-    if hd95_px is not None and case.spacing_mm is not None:
-        hd95_mm = round(hd95(mask_true, mask_pred, case.spacing_mm), 4)
     return _record(
         cell, case, mask_true, (counts.tp, counts.fp, counts.fn, counts.tn - n_ignored), ignored=n_ignored,
-        hd95_px=hd95_px, hd95_mm=hd95_mm, nsd=nsd, predict_ms=predict_ms,
-        lesions=count_lesions(mask_true, mask_pred),
+        predict_ms=predict_ms, lesions=count_lesions(mask_true, mask_pred),
+        metrics=score_metrics(mask_true, mask_pred, case.spacing_mm),
     )  # fmt: skip
 
 
@@ -120,11 +116,10 @@ def failure(cell: Cell, case: Case, mask_true: NDArray[np.bool_], error: str) ->
     n_ignored = 0 if ignored is None else int(ignored.sum())
     rest = mask_true.size - lesion - n_ignored
     wrong = rest if lesion == 0 else 0
-    nsd = 0.0 if lesion else None
     nothing = count_lesions(mask_true, np.zeros_like(mask_true))
     return _record(
-        cell, case, mask_true, (0, wrong, lesion, rest - wrong), nsd=nsd, error=error, ignored=n_ignored,
-        lesions=replace(nothing, false=int(wrong > 0)),
+        cell, case, mask_true, (0, wrong, lesion, rest - wrong), error=error, ignored=n_ignored,
+        lesions=replace(nothing, false=int(wrong > 0)), metrics=score_metrics(mask_true, None),
     )  # fmt: skip
 
 
@@ -135,9 +130,7 @@ def _record(
     counts: tuple[int, int, int, int],
     *,
     lesions: LesionCounts,
-    hd95_px: float | None = None,
-    hd95_mm: float | None = None,
-    nsd: float | None = None,
+    metrics: dict[str, float | None],
     predict_ms: float | None = None,
     error: str = "",
     ignored: int = 0,
@@ -156,9 +149,10 @@ def _record(
         fp=fp,
         fn=fn,
         tn=tn,
-        hd95_px=hd95_px,
-        hd95_mm=hd95_mm,
-        nsd=nsd,
+        hd95_px=metrics["hd95_px"],
+        hd95_mm=metrics["hd95_mm"],
+        nsd=metrics["nsd"],
+        metrics={name: value for name, value in metrics.items() if name not in OWN_COLUMNS},
         predict_ms=predict_ms,
         error=error,
         ignored=ignored,
@@ -176,15 +170,6 @@ def reason(error: BaseException) -> str:
     show_traceback(error)
     text = " ".join(str(error).split())[:300]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _boundary(mask_true: NDArray[np.bool_], mask_pred: NDArray[np.bool_]) -> tuple[float | None, float | None]:
-    if not mask_true.any():
-        return None, None
-    if not mask_pred.any():
-        return None, 0.0
-    distances = boundary(mask_true, mask_pred, tolerance=NSD_TOLERANCE_PX)
-    return round(float(distances.hd95), 4), round(float(distances.nsd), 6)
 
 
 def _fitted_model(

@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 from ...text import aligned, csv_text, escaped, markdown_table, shortened, wrapped
 from ..verdicts.compare import Pair, RunComparison
 from ..verdicts.origin import mark
-from ..verdicts.pairing import METRICS
+from ..verdicts.pairing import rankings
 
 _NAME_WIDTH = 22
 
@@ -32,7 +32,7 @@ def _namesakes(comparison: RunComparison) -> bool:
 
 
 def _header(comparison: RunComparison) -> list[str]:
-    unit = METRICS[comparison.metric][0]
+    unit = rankings()[comparison.metric][0]
     names = ["method"] if _namesakes(comparison) else ["A", "B"]
     mm = ["mm A", "mm B"] if _in_mm(comparison) else []
     return [*names, f"{unit} A", f"{unit} B", "B - A [95 % CI]", "p (Holm)", "n", "ms A", "ms B", "FP A", "FP B", *mm]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...text import aligned, p_text, wrapped
-from ..verdicts.pairing import METRICS, in_words
+from ..verdicts.pairing import in_words, rankings
 from ..verdicts.recommend import Budget, Candidate, Recommendation
 
 
 def render_recommendation(found: Recommendation, budget: Budget, lines: Sequence[str] = ()) -> str:
     """Return a recommendation as text; ``lines`` are the commands that get the file."""
-    unit = METRICS[found.metric][0]
+    unit = rankings()[found.metric][0]
     said = []
     if found.chosen is None:
         said.append(f"Nothing fits ({_asked(budget, unit)}).")

@@ -10,6 +10,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from ...files import write_atomically
+from ...metrics import CaseMetric, case_metrics
 from ...text import aligned, csv_text, escaped, markdown_table, shortened, wrapped
 from ..verdicts.methods import MethodSummary, RunSummary, SetScores
 from ..verdicts.origin import in_words
@@ -66,10 +67,8 @@ _ACCURACY: tuple[Column, ...] = (
     ("scene IoU", lambda m: _number(m.scene_iou)),
     ("scene F1", lambda m: _number(m.scene_f1)),
 )
-_DETAIL: tuple[Column, ...] = (
-    ("pooled IoU", lambda m: _number(m.pooled_iou)),
-    ("HD95 px (n)", lambda m: "-" if m.hd95_px is None else f"{m.hd95_px:.1f} ({m.hd95_images})"),
-    ("NSD", lambda m: _number(m.nsd)),
+_POOLED: Column = ("pooled IoU", lambda m: _number(m.pooled_iou))
+_MISSES: tuple[Column, ...] = (
     ("missed %", lambda m: _percent(m.missed)),
     ("failed", lambda m: str(m.failed)),
 )
@@ -82,7 +81,6 @@ _ALL_IMAGES: tuple[Column, ...] = (
     ("all images IoU", lambda m: _number(m.all_iou)),
     ("all images F1", lambda m: _number(m.all_f1)),
 )
-_IN_MM: Column = ("HD95 mm (n)", lambda m: "-" if m.hd95_mm is None else f"{m.hd95_mm:.2f} ({m.hd95_mm_images})")
 _LESIONS: tuple[Column, ...] = (
     ("lesions", lambda m: _count(m.lesions)),
     ("found", lambda m: _count(m.lesions_found)),
@@ -118,9 +116,20 @@ def _lesion_free(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
 
 
 def _detail(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
-    """Return columns on boundaries and misses; in mm where any image tells the distance between its pixels."""
-    in_mm = any(method.hd95_mm is not None for method in methods)
-    return (*_DETAIL[:2], _IN_MM, *_DETAIL[2:]) if in_mm else _DETAIL
+    """Return columns of the metrics that any method has, and of misses."""
+    shown = [each for each in case_metrics().values() if any(m.metrics[each.name].images for m in methods)]
+    return (_POOLED, *map(_metric_column, shown), *_MISSES)
+
+
+def _metric_column(metric: CaseMetric) -> Column:
+    """Return a metric's mean, with the number of images behind it where not all have a value."""
+
+    def cell(method: MethodSummary) -> str:
+        mean = method.metrics[metric.name]
+        counted = "" if metric.missing is not None or mean.value is None else f" ({mean.images})"
+        return f"{_number(mean.value, metric.shown_places)}{counted}"
+
+    return metric.heading if metric.missing is not None else f"{metric.heading} (n)", cell
 
 
 def _scaling(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
@@ -203,12 +212,13 @@ def _markdown(summary: RunSummary) -> str:
 def _csv(summary: RunSummary) -> str:
     names = list(dict.fromkeys(each.tested_on for method in summary.methods for each in method.sets))
     of_set = [field.name for field in fields(SetScores) if field.name != "tested_on"]
-    columns = [field.name for field in fields(MethodSummary) if field.name not in ("trained_on", "sets")]
+    columns = [field.name for field in fields(MethodSummary) if field.name not in ("trained_on", "sets", "metrics")]
+    further = [name for name in case_metrics() if name not in columns]
     rows = []
     for method in summary.methods:
         values = asdict(method)
         values["sweep"] = json.dumps(values["sweep"]) if values["sweep"] else ""
-        row = [values[column] for column in columns]
+        row = [values[column] for column in columns] + [method.metrics[name].value for name in further]
         if names:
             worst = method.worst_set
             found = {each.tested_on: asdict(each) for each in method.sets}
@@ -216,7 +226,7 @@ def _csv(summary: RunSummary) -> str:
             row += [found.get(name, {}).get(column) for name in names for column in of_set]
         rows.append(row)
     more = ["training", "worst_set", *(f"{name} {column}" for name in names for column in of_set)] if names else []
-    return csv_text([*columns, *more], rows)
+    return csv_text([*columns, *further, *more], rows)
 
 
 def _json(summary: RunSummary) -> str:

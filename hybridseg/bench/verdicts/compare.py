@@ -13,7 +13,7 @@ from ..records.cells import Record, RunError
 from ..records.costs import busy_note, method_cost, run_cpus, time_note, timed_on
 from ..records.folder import open_run
 from .origin import NOT_KNOWN_NOTE, examined_on_training, not_known
-from .pairing import METRICS, SIGNIFICANT, TEST, differences, in_words, lesion_scores
+from .pairing import SIGNIFICANT, TEST, differences, in_words, lesion_scores, rankings
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def compare_runs(
     run_a, run_b : path
         Run folders, whole or half done, over the same data; cases that only one has are left out and counted.
     metric : str
-        One of `hybridseg.bench.verdicts.pairing.METRICS`.
+        A name of `hybridseg.bench.verdicts.pairing.rankings`.
     every : bool
         Compare each method of A with each of B; otherwise each with its namesake, or, where no name is in both
         runs, each with each.
@@ -124,14 +124,14 @@ def compare_runs(
     RunError
         If a folder is no run, has no rows, or the runs are over different data.
     """
-    if metric not in METRICS:
-        raise ValueError(f"`metric` must be one of {', '.join(METRICS)}, got `{metric}`")
+    if metric not in rankings():
+        raise ValueError(f"`metric` must be one of {', '.join(rankings())}, got `{metric}`")
     a, b = _Run(run_a, "A", metric), _Run(run_b, "B", metric)
     shared_cases = _refuse_other_data(a, b)
     groups = _groups(a, b, shared_cases)
     namesakes = [(spec, spec) for spec in a.rows if spec in b.rows]
     chosen = [(first, second) for first in a.rows for second in b.rows] if every or not namesakes else namesakes
-    pairs = _pairs(a, b, chosen, groups, METRICS[metric][0])
+    pairs = _pairs(a, b, chosen, groups, rankings()[metric][0])
     return RunComparison(
         run_a=str(run_a),
         run_b=str(run_b),

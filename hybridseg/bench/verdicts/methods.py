@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .origin import mark
@@ -32,6 +32,14 @@ class SetScores:
     false_positive_rate: float | None
     false_positive_area: float | None
     seen: int = 0
+
+
+@dataclass(frozen=True)
+class MetricMean:
+    """The mean of a metric over the lesion images that have it, and how many they are."""
+
+    value: float | None
+    images: int
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,8 @@ class MethodSummary:
         The name of its training, where there are several data sets; empty if it isn't trained.
     sets : tuple of SetScores
         One for each test set, where data sets have short names.
+    metrics : dict of str to MetricMean
+        Every metric of `hybridseg.metrics.case_metrics` by name.
     """
 
     method: str
@@ -153,6 +163,7 @@ class MethodSummary:
     lesion_f1_high: float | None = None
     trained_on: str = ""
     sets: tuple[SetScores, ...] = ()
+    metrics: dict[str, MetricMean] = field(default_factory=dict, hash=False)
 
     @property
     def title(self) -> str:

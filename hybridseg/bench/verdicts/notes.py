@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ...data.cases import GROUPS_ALONE
-from ...metrics import HD95_DEFINITION, LESION_OVERLAP
+from ...metrics import HD95_DEFINITION, LESION_OVERLAP, case_metrics
 from ..records.costs import busy_note, run_cpus, time_note, timed_on
 from .origin import NOT_KNOWN_NOTE, SEEN, in_words
 
@@ -41,9 +41,7 @@ def notes(
         "lesion-free images. IoU, F1: mean over lesion images with a 95 % interval by bootstrap over scenes; "
         "scene: copies of a scene share one vote; pooled: over all pixels.",
         f"Empty masks: {description['empty_masks']}{_in_all_images(empty)}",
-        f"HD95: {HD95_DEFINITION}; mean over the n images where neither mask is empty. NSD at "
-        f"{description['nsd_tolerance_px']:g} px, 0 for an empty prediction. missed: no predicted pixel in "
-        "the lesion.",
+        _on_metrics(description, first),
     ]
     if description.get("sources"):
         found.append(
@@ -115,6 +113,17 @@ def ignored_note(records: Iterable[Record]) -> tuple[str, ...]:
     if not ignored:
         return ()
     return (f"{sum(ignored.values())} pixels of {len(ignored)} images are ignored, as their masks say: in no count.",)
+
+
+def _on_metrics(description: dict[str, Any], method: MethodSummary) -> str:
+    """Return what the columns of metrics mean."""
+    shown = [each.note for each in case_metrics().values() if each.note and method.metrics[each.name].images]
+    return " ".join([
+        f"HD95: {HD95_DEFINITION}; mean over the n images where neither mask is empty. NSD at "
+        f"{description['nsd_tolerance_px']:g} px, 0 for an empty prediction. missed: no predicted pixel in "
+        "the lesion.",
+        *shown,
+    ])  # fmt: skip
 
 
 def _in_all_images(empty: float | None) -> str:

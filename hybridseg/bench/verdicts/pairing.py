@@ -6,11 +6,12 @@ import itertools
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
-from ...metrics import Counts, f1, holm, iou, paired_difference, wilcoxon
+from ...metrics import CaseMetric, Counts, case_metrics, f1, holm, iou, paired_difference, wilcoxon
 from ...text import p_text
-from ..records.cells import Record
+from ..records.cells import OWN_COLUMNS, Record
 
 SIGNIFICANT = 0.05
 
@@ -19,12 +20,30 @@ Scores = Mapping[str, float]
 
 Key = TypeVar("Key", bound=Hashable)
 
-METRICS: dict[str, tuple[str, Callable[[Record], float]]] = {
-    "iou": ("IoU", lambda row: iou(Counts(row.tp, row.fp, row.fn, row.tn))),
-    "f1": ("F1", lambda row: f1(Counts(row.tp, row.fp, row.fn, row.tn))),
-    "nsd": ("NSD", lambda row: row.nsd or 0.0),
-}
-"""By name: how it is written, and a lesion image's score. More is better; a failed prediction scores 0."""
+
+
+def metric_value(metric: CaseMetric, row: Record) -> float | None:
+    """Return a lesion image's value as means take it; None where it has none, as in rows older than the metric."""
+    if metric.name not in OWN_COLUMNS and metric.name not in row.metrics:
+        return None
+    value = row.metric(metric.name)
+    return metric.missing if value is None else value
+
+
+Score = Callable[[Record], float | None]
+
+
+def rankings() -> dict[str, tuple[str, Score]]:
+    """Return by name what methods can be compared by: how it is written, and a lesion image's score.
+
+    More is better, and a failed prediction scores worst.
+    """
+    ratios: dict[str, tuple[str, Score]] = {
+        "iou": ("IoU", lambda row: iou(Counts(row.tp, row.fp, row.fn, row.tn))),
+        "f1": ("F1", lambda row: f1(Counts(row.tp, row.fp, row.fn, row.tn))),
+    }
+    ranking = {name: metric for name, metric in case_metrics().items() if metric.ranks}
+    return {**ratios, **{name: (each.title, partial(metric_value, each)) for name, each in ranking.items()}}
 
 TEST = (
     "Mean of the per-image difference over lesion images in both, with its 95 % bootstrap interval over scenes; "
@@ -73,12 +92,16 @@ class Comparison:
 
 
 def lesion_scores(records: Iterable[Record], metric: str) -> dict[str, float]:
-    """Return the score of each lesion image by its ``case_id``; one tested in several folds has their mean."""
-    score = METRICS[metric][1]
+    """Return the score of each lesion image by its ``case_id``; one tested in several folds has their mean.
+
+    Rows that are older than the metric have none.
+    """
+    score = rankings()[metric][1]
     found: dict[str, list[float]] = defaultdict(list)
     for row in records:
-        if row.has_lesion:
-            found[row.case_id].append(score(row))
+        value = score(row) if row.has_lesion else None
+        if value is not None:
+            found[row.case_id].append(value)
     return {case_id: sum(values) / len(values) for case_id, values in found.items()}
 
 

@@ -13,7 +13,7 @@ from ..records.cells import RunError
 from ..records.costs import busy_note, method_cost, run_cpus, time_note, timed_on
 from ..records.folder import StoredRun, open_run
 from .origin import NOT_KNOWN_NOTE, examined_on_training, mark, not_known
-from .pairing import METRICS, Difference, all_pairs, differences, lesion_scores
+from .pairing import Difference, all_pairs, differences, lesion_scores, rankings
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Budget:
     max_mb : float or None
         Size of the saved method, in 10^6 bytes.
     metric : str
-        One of `hybridseg.bench.verdicts.pairing.METRICS`: what is meant by accuracy.
+        One of `hybridseg.bench.verdicts.pairing.rankings`: what is meant by accuracy.
     at_least : float or None
         Its mean over lesion images.
     """
@@ -38,8 +38,8 @@ class Budget:
     at_least: float | None = None
 
     def __post_init__(self) -> None:
-        if self.metric not in METRICS:
-            raise ValueError(f"`metric` must be one of {', '.join(METRICS)}, got `{self.metric}`")
+        if self.metric not in rankings():
+            raise ValueError(f"`metric` must be one of {', '.join(rankings())}, got `{self.metric}`")
         for name in ("max_ms", "max_mb", "at_least"):
             value = getattr(self, name)
             if value is not None and not value > 0:

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...metrics import (
+    CaseMetric,
     Counts,
     Estimate,
     bootstrap_ratio,
+    case_metrics,
     f1,
     group_means,
     image_mean,
@@ -24,10 +26,10 @@ from ...metrics import (
 from ..records.cells import Record
 from ..records.costs import method_cost
 from ..records.folder import StoredRun, open_run
-from .methods import MethodSummary, RunSummary, SetScores
+from .methods import MethodSummary, MetricMean, RunSummary, SetScores
 from .notes import ignored_note, lesion_note, notes, title
 from .origin import count_seen
-from .pairing import compare_methods
+from .pairing import compare_methods, metric_value
 
 
 def _mean(values: Sequence[float] | NDArray[np.float64]) -> float | None:
@@ -87,8 +89,7 @@ def _summarize_method(run: StoredRun, method: dict[str, Any], empty: float | Non
     ious, f1s = [iou(each) for each in counts], [f1(each) for each in counts]
     missed = [float(record.tp == 0) for record in lesion]
     pooled = sum(counts, Counts(0, 0, 0, 0))
-    distances = [record.hd95_px for record in lesion if record.hd95_px is not None]
-    distances_mm = [record.hd95_mm for record in lesion if record.hd95_mm is not None]
+    means = {name: _metric_mean(metric, lesion) for name, metric in case_metrics().items()}
     cells = [cell for cell in description["cells"] if cell["method"] == method["spec"]]
     return MethodSummary(
         method=method["spec"],
@@ -111,11 +112,12 @@ def _summarize_method(run: StoredRun, method: dict[str, Any], empty: float | Non
         pooled_precision=precision(pooled, empty=0.0) if lesion else None,
         pooled_recall=recall(pooled) if lesion else None,
         mean_iou_two_class=mean_iou_two_class(sum(every, Counts(0, 0, 0, 0))) if records else None,
-        hd95_px=_mean(distances),
-        hd95_images=len(distances),
-        hd95_mm=_mean(distances_mm),
-        hd95_mm_images=len(distances_mm),
-        nsd=_mean([record.nsd or 0.0 for record in lesion]),
+        hd95_px=means["hd95_px"].value,
+        hd95_images=means["hd95_px"].images,
+        hd95_mm=means["hd95_mm"].value,
+        hd95_mm_images=means["hd95_mm"].images,
+        nsd=means["nsd"].value,
+        metrics=means,
         missed=_mean(missed),
         missed_scenes=_mean([float(share == 1.0) for share in group_means(missed, groups)]),
         false_positive_rate=_mean([float(record.fp > 0) for record in free]),
@@ -128,6 +130,11 @@ def _summarize_method(run: StoredRun, method: dict[str, Any], empty: float | Non
         **_lesions(records),
         **method_cost(run.folder, method["key"], records),
     )
+
+
+def _metric_mean(metric: CaseMetric, lesion: Sequence[Record]) -> MetricMean:
+    values = [value for record in lesion if (value := metric_value(metric, record)) is not None]
+    return MetricMean(_mean(values), len(values))
 
 
 def _summarize_sets(description: dict[str, Any], records: Sequence[Record]) -> tuple[SetScores, ...]:
