@@ -14,6 +14,10 @@ end_process = os._exit
 """The real ``os._exit``, for whoever means it; see `contained`."""
 
 
+class EndedError(RuntimeError):
+    """A method raised what would have ended the process."""
+
+
 @contextlib.contextmanager
 def contained() -> Iterator[None]:
     """Run a method's own code in a ``with`` block, in one thread at a time.
@@ -23,7 +27,7 @@ def contained() -> Iterator[None]:
 
     Raises
     ------
-    RuntimeError
+    EndedError
         In place of SystemExit and whatever else ``except Exception`` would let through. An interrupt stays one.
     """
     folder, process, before = os.getcwd(), os.getpid(), os._exit
@@ -40,7 +44,7 @@ def contained() -> Iterator[None]:
         raise
     except BaseException as error:
         said = " ".join(str(error).split())
-        raise RuntimeError(f"it raised {type(error).__name__}{f': {said}' if said else ''}") from error
+        raise EndedError(f"it raised {type(error).__name__}{f': {said}' if said else ''}") from error
     finally:
         vars(os)["_exit"] = before
         os.chdir(folder)

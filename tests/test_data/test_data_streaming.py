@@ -52,7 +52,7 @@ def test_methods_learn_the_same_without_all_images_in_memory(method, streamed) -
     assert learned.current_operating_point == expected.current_operating_point
 
 
-def test_learning_reads_each_image_once() -> None:
+def test_learning_reads_each_image_once_and_once_more_for_its_fingerprint() -> None:
     class Read(UserList):
         def __getitem__(self, index):
             reads.append(index)
@@ -62,7 +62,7 @@ def test_learning_reads_each_image_once() -> None:
     for method in (OtsuSegmenter(), RandomForestSegmenter(n_trees=4)):
         reads: list[int] = []
         method.fit(Read(each.image for each in made), Read(each.mask for each in made))
-        assert reads == [0, 0, 1, 1, 2, 2, 3, 3]  # an image, its mask
+        assert reads == [0, 1, 2, 3, *(0, 0, 1, 1, 2, 2, 3, 3)]  # fingerprints, then an image and its mask
 
 
 def test_what_is_wrong_in_a_stream_is_named_when_it_is_read(streamed) -> None:
