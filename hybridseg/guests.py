@@ -14,10 +14,6 @@ end_process = os._exit
 """The real ``os._exit``, for whoever means it; see `contained`."""
 
 
-class EndedError(RuntimeError):
-    """A method raised what would have ended the process."""
-
-
 @contextlib.contextmanager
 def contained() -> Iterator[None]:
     """Run a method's own code in a ``with`` block, in one thread at a time.
@@ -27,7 +23,7 @@ def contained() -> Iterator[None]:
 
     Raises
     ------
-    EndedError
+    RuntimeError
         In place of SystemExit and whatever else ``except Exception`` would let through. An interrupt stays one.
     """
     folder, process, before = os.getcwd(), os.getpid(), os._exit
@@ -44,7 +40,7 @@ def contained() -> Iterator[None]:
         raise
     except BaseException as error:
         said = " ".join(str(error).split())
-        raise EndedError(f"it raised {type(error).__name__}{f': {said}' if said else ''}") from error
+        raise RuntimeError(f"it raised {type(error).__name__}{f': {said}' if said else ''}") from error
     finally:
         vars(os)["_exit"] = before
         os.chdir(folder)

@@ -68,7 +68,7 @@ def test_a_method_that_ends_the_process_has_failed(here: Path) -> None:
     write_scan(here / "a.png")
     done = run("segment", "-m", "bad.py:Bad", "a.png")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "a.png: it raised SystemExit: os._exit(0)\n"
+    assert done.stderr == "a.png: RuntimeError: it raised SystemExit: os._exit(0)\n"
     done = run("bench", "--data", "phantoms[n=2]", "--folds", "2", "-m", "bad.py:Bad", "--no-cost", "-o", "run")
     assert done.returncode == 1 and "2 predictions failed" in done.stderr
     assert [row.error for row in read_run("run")[1]] == ["RuntimeError: it raised SystemExit: os._exit(0)"] * 2
