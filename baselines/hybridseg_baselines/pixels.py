@@ -39,7 +39,7 @@ class PixelForestSegmenter(GrownTrees):
     """
 
     # A feature on the edge between two whole numbers may fall to either side, and with it a pixel in a few trees.
-    tags = Tags(requires_fit=True, max_differing_pixels=0.002, max_probability_difference=0.1)
+    tags = Tags(requires_fit=True, max_differing_pixels=0.002, max_probability_difference=0.25)
     operating_point = OperatingPoint(threshold=0.5, largest_only=True)
     grid = (128, 152)
     feature_count = PER_SIGMA * len(SIGMAS)
