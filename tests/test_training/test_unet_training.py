@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from hybridseg import NotFittedError, OperatingPoint
+from hybridseg.data.fingerprints import join_fingerprints, take_fingerprints
 from hybridseg.data.phantoms import phantom
 from hybridseg.images.scan import DARK_GREY
 from hybridseg.registry import create
@@ -171,6 +172,21 @@ def test_training_starts_from_another_ones_averaged_weights_whatever_its_size(fi
     for wanted, got, average in zip(best, weights, averaged, strict=True):
         np.testing.assert_array_equal(got, wanted)
         np.testing.assert_array_equal(average, wanted)
+
+
+def test_what_learned_from_others_has_learned_from_their_images(fitted, cases) -> None:
+    start = str(Path(fitted.checkpoint_dir, training.CHECKPOINT))
+    mirrored = [[np.ascontiguousarray(each[:, ::-1]) for each in part] for part in cases]
+    first, second = (take_fingerprints(images) for images in (cases[0], mirrored[0]))
+    np.testing.assert_array_equal(fitted.fingerprints, first)
+    later = UNetSegmenter(**{**TINY, "epochs": 1}, start_from=start).fit(*mirrored)
+    both = join_fingerprints([first, second])
+    assert len(both) == 2 * len(cases[0])
+    np.testing.assert_array_equal(later.fingerprints, both)
+    np.testing.assert_array_equal(UNetSegmenter.mean_of([fitted, later]).fingerprints, both)
+    old = copy.copy(later)
+    del old.fingerprints_
+    assert UNetSegmenter.mean_of([fitted, old]).fingerprints is None
 
 
 def test_starting_from_another_architecture_or_no_checkpoint_is_refused(fitted, cases, tmp_path: Path) -> None:
