@@ -24,7 +24,7 @@ SIZE = EXACT_BYTES + PERCEPTUAL_BYTES
 """Bytes of a fingerprint."""
 
 SIDE_PX = 64
-MOST_DIFFERING_BITS = 14  # of 96; benchmarks/results/fingerprints.md: copies 10 at most, strangers 22 and more
+MOST_DIFFERING_BITS = 14  # of 96; benchmarks/results/fingerprints.md: copies 9 at most, strangers 21 and more
 FEWEST_SET_BITS = 16  # a picture of one grey, or of a plain gradient, has fewer: it is like any other such picture
 LEAST_AMPLITUDE = 0.5  # of a frequency; what a picture of one grey gets by rounding is less
 
