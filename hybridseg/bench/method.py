@@ -21,7 +21,7 @@ class PlanError(ValueError):
 
 
 FOLD, TRAIN = "{fold}", "{train}"
-"""In a method's spec: names of the fold and of the training, for models that were trained elsewhere, one per fold."""
+"""In a method's spec, or the folder of its masks: names of fold and training, for trainings made elsewhere."""
 
 _PER_FOLD = re.compile(r"(?:([^=\[\]{}]+)=)?(.*\{fold\}.*)")
 
@@ -46,6 +46,8 @@ class Method:
         Of a trained model's file, as `Segmenter.save` writes it; else empty.
     trained_on : str
         Name of its `Training`; empty where it isn't trained, or there is one source.
+    is_reader : bool
+        True for a second reader's outlines: the ceiling of the table, and no competitor.
     """
 
     spec: str
@@ -55,6 +57,7 @@ class Method:
     as_given: bool
     sha256: str = ""
     trained_on: str = ""
+    is_reader: bool = False
 
     @property
     def name(self) -> str:

@@ -84,25 +84,48 @@ def _taught_lines(taught: dict[str, list[str] | None], images: int) -> list[tupl
 
 
 @data.command()
-@click.argument("source", metavar="DATA")
+@click.argument("sources", metavar="[NAME=]DATA...", nargs=-1, required=True)
 @click.option("--folds", type=click.IntRange(2), default=5, show_default=True, metavar="N", help="How many.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Of the dealing.")
+@click.option(
+    "--split", "kind", type=click.Choice(["grouped", "busi", "published"]),
+    help="As for `bench` [default: grouped; with short names what `bench` takes].",
+)  # fmt: skip
+@click.option("--files", is_flag=True, help="Also columns image and masks: all that a training script needs.")
 @click.option(
     "-o", "--output", type=_FILE, required=True, metavar="CSV", help="Written: case_id,group,label,fold."
 )
 @overwrite_option
 @scene_options
 def split(
-    *, source: str, folds: int, seed: int, output: Path, overwrite: bool, as_read: bool, cache: Path | None
+    *,
+    sources: tuple[str, ...],
+    folds: int,
+    seed: int,
+    kind: str | None,
+    files: bool,
+    output: Path,
+    overwrite: bool,
+    as_read: bool,
+    cache: Path | None,
 ) -> None:
-    """Deal whole scenes into folds of like size and class shares."""
-    from ..data import grouped_folds, load_dataset, write_split
+    """Deal whole scenes into folds of like size and class shares, or write the folds that `bench` would take.
+
+    The model for fold k learns from every case whose fold isn't k, and predicts those of fold k. `bench` and `score`
+    take such models or their masks: `-m "mine=runs/fold{fold}.onnx"`, `--pred "runs/fold{fold}/"`.
+    """
+    from ..data import choose_data, write_split
+    from ..data.crossing import parse_sources, whole_split
 
     prepare_target(output, overwrite)
-    dataset = find_scenes(load_dataset(source), as_read, cache, needed=True)
-    made = grouped_folds(dataset, folds, seed)
-    write_split(made, output)
-    for number, fold in enumerate(made.folds):
+    alone = "" in parse_sources(sources)
+    dataset, made, _ = choose_data(
+        sources, split=kind or ("grouped" if alone else None), folds=folds, seed=seed,
+        find_scenes=lambda found: find_scenes(found, as_read, cache, needed=True),
+    )  # fmt: skip
+    parts = whole_split(dataset, made)
+    write_split(parts, output, dataset if files else None)
+    for number, fold in enumerate(parts.folds):
         click.echo(f"fold {number}: {len(fold.train)} to learn from, {len(fold.test)} for test")
     click.echo(f"groups: {dataset.groups_from}")
 

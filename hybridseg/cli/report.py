@@ -21,11 +21,14 @@ _BY_SUFFIX = {".html": "html", ".htm": "html", ".md": "md", ".csv": "csv", ".tex
     "--format", "form", type=click.Choice(["html", "md", "csv", "latex", "json"]),
     help="[default: by the ending of FILE; html without one]",
 )  # fmt: skip
-@click.option("--data", metavar="DIR", help="The run's data set, if it moved: without it there are no pictures.")
+@click.option(
+    "--data", multiple=True, metavar="[NAME=]DIR",
+    help="The run's data, if they moved: without them there are no pictures. May be repeated.",
+)  # fmt: skip
 @overwrite_option
 @click.option("--no-pictures", is_flag=True, help="Leave the cases out: nothing of the images goes into the file.")
 def report(
-    *, run: Path, output: Path | None, form: str | None, data: str | None, overwrite: bool, no_pictures: bool
+    *, run: Path, output: Path | None, form: str | None, data: tuple[str, ...], overwrite: bool, no_pictures: bool
 ) -> None:
     """Write a run folder as one page: who leads and how surely, cost, cases to look at, how it was made.
 

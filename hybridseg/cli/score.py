@@ -15,9 +15,13 @@ LISTED = 10
 
 @click.command()
 @click.option(
-    "--truth", required=True, metavar="DIR", help="Ground truth: a data set as for bench, or a folder of masks."
-)
-@click.option("--pred", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Masks to score.")
+    "--truth", "truths", required=True, multiple=True, metavar="[NAME=]DIR",
+    help="Ground truth: a data set as for bench, or a folder of masks. May be repeated, each with a short name.",
+)  # fmt: skip
+@click.option(
+    "--pred", required=True, type=click.Path(path_type=Path), metavar="DIR",
+    help="Masks to score. `runs/fold{fold}/`: a folder for each fold of RUN, by a model that held that fold out.",
+)  # fmt: skip
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="RUN",
     help="A new run folder, or one of the same data, which the masks join as a line of its table.",
@@ -25,35 +29,59 @@ LISTED = 10
 @click.option("--name", default="", help="What the line is called [default: the folder's name].")
 @click.option("--model", metavar="MODEL", help="What made the masks: a line says which of these images taught it.")
 @click.option(
+    "--trained-on", default="", metavar="NAME[+NAME]", help="Which of RUN's trainings made masks per fold."
+)
+@click.option(
+    "--reader", "is_reader", is_flag=True,
+    help="A second reader's outlines: the ceiling of RUN's table, no competitor. Cases without a mask weren't read.",
+)  # fmt: skip
+@click.option(
     "--format", "form", type=click.Choice(["text", "md", "csv", "json"]), default="text", show_default=True,
     help="How to print the table.",
 )  # fmt: skip
-def score(*, truth: str, pred: Path, output: Path | None, name: str, model: str | None, form: str) -> None:
+def score(
+    *,
+    truths: tuple[str, ...],
+    pred: Path,
+    output: Path | None,
+    name: str,
+    model: str | None,
+    trained_on: str,
+    is_reader: bool,
+    form: str,
+) -> None:
     """Score masks made by anybody: another tool's output folder, a second reader's outlines.
 
     Files are matched with cases by name; `_mask`, `_pred`, `_seg` and the like don't count. A case without a
-    file counts as a miss and is listed. Exit code 1: some predictions are missing.
+    file counts as a miss and is listed. Exit code 1: some predictions are missing. Masks per fold are checked:
+    each case is predicted by the fold that held it out, and by no other.
     """
+    from ..bench.method import FOLD
     from ..bench.run.score import NO_PREDICTION, score_masks
     from ..bench.tables.run import render, write_tables
     from ..bench.verdicts.summary import summarize
-    from ..data import load_truth
+    from ..data import load_sources, load_truth
     from ..registry import create
 
     learned = None if model is None else create(model).fingerprints
-    dataset = load_truth(truth)
+    dataset = load_sources(truths, load_truth)
     command = ["hybridseg", *sys.argv[1:]]
     with tempfile.TemporaryDirectory(prefix="hybridseg-score-") as temporary:
         folder = output or Path(temporary)
         with progress_line("score") as progress:
             scored = score_masks(
-                dataset, pred, folder, name=name, learned=learned, command=command, progress=progress
-            )
+                dataset, pred, folder,
+                name=name, trained_on=trained_on, is_reader=is_reader, learned=learned, command=command,
+                progress=progress,
+            )  # fmt: skip
         summary = summarize(folder)
         if output is not None:
             write_tables(summary, folder)
     click.echo(render(summary, form))
-    _tell("files that belong to no case, passed over", [str(path.relative_to(pred)) for path in scored.matches.extra])
+    shown = [str(path if FOLD in str(pred) else path.relative_to(pred)) for path in scored.matches.extra]
+    _tell("files that belong to no case, passed over", shown)
+    if is_reader:
+        _tell("cases that weren't read, left out", list(scored.matches.missing))
     missing = [row.case_id for row in scored.records if row.error == NO_PREDICTION]
     _tell("cases without a prediction, scored as misses", missing)
     if output is not None:

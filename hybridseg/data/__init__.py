@@ -22,6 +22,7 @@ _LAZY = {
     "join_datasets": "cases",
     "load_dataset": "readers",
     "load_truth": "predictions",
+    "match_folds": "predictions",
     "match_predictions": "predictions",
     "read_prediction": "predictions",
     "Inventory": "inventory",
@@ -58,6 +59,7 @@ __all__ = [
     "load_dataset",
     "load_sources",
     "load_truth",
+    "match_folds",
     "match_predictions",
     "one_source",
     "parse_sources",
@@ -73,7 +75,7 @@ if TYPE_CHECKING:
     from .crossing import Crossing, Training, choose_data, load_sources, one_source, parse_sources
     from .files import FileCase
     from .inventory import Inventory, take_inventory
-    from .predictions import Matches, load_truth, match_predictions, read_prediction
+    from .predictions import Matches, load_truth, match_folds, match_predictions, read_prediction
     from .readers import load_dataset
     from .splits import (
         Fold,

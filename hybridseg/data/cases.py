@@ -121,6 +121,8 @@ class Dataset(Sequence[Case]):
         Name of the layout that its folder has; empty for any other.
     folds : mapping of int to mapping of str to int
         Folds that its authors publish: number of folds to case_id to the fold that tests it.
+    parts : mapping of str to str
+        Of several data sets as one: short name to what `load_dataset` takes; else empty.
     """
 
     name: str
@@ -129,6 +131,7 @@ class Dataset(Sequence[Case]):
     source: str = ""
     layout: str = ""
     folds: Mapping[int, Mapping[str, int]] = field(default_factory=dict, hash=False)
+    parts: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -207,4 +210,5 @@ def join_datasets(named: Mapping[str, Dataset]) -> Dataset:
         for case in dataset
     )
     groups_from = "; ".join(f"{name}: {dataset.groups_from}" for name, dataset in named.items())
-    return Dataset(" + ".join(named), cases, groups_from)
+    parts = {name: dataset.source for name, dataset in named.items()}
+    return Dataset(" + ".join(named), cases, groups_from, parts=parts)

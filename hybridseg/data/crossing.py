@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..text import printable
@@ -57,20 +57,26 @@ class Crossing:
         For methods that don't learn here: each case once, in its own fold.
     fold_names : tuple of str
         By number.
-    sources : mapping of str to str
-        Short name to what `load_dataset` takes; empty where one source has no short name.
     """
 
     trainings: tuple[Training, ...]
     untrained: Training
     fold_names: tuple[str, ...]
-    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 def one_source(split: Split) -> Crossing:
     """Return the folds of one source as a crossing."""
     training = Training("", dict(enumerate(split.folds)))
     return Crossing((training,), training, tuple(map(str, training.folds)))
+
+
+def whole_split(dataset: Dataset, made: Split | Crossing) -> Split:
+    """Return the folds of sources that all teach together; fold k of each is held out with fold k of the others."""
+    if isinstance(made, Split):
+        return made
+    groups = {case.case_id: case.group for case in dataset}
+    labels = {case.case_id: case.label for case in dataset}
+    return Split(tuple(made.trainings[0].folds.values()), groups, labels)
 
 
 def parse_sources(texts: Sequence[str]) -> dict[str, str]:
@@ -199,7 +205,7 @@ def cross_sources(
         dataset = join_datasets(used)
         made = _in_folds(dataset, splits, trainings, tested)
         how = "; ".join(f"{name}: {text}" for name, text in told.items())
-    return dataset, replace(made, sources={name: sources[name] for name in used}), how
+    return dataset, made, how
 
 
 def _teachers(text: str, sources: Mapping[str, str]) -> list[str]:

@@ -15,7 +15,7 @@ import hashlib
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,7 +135,44 @@ def match_predictions(dataset: Dataset, folder: str | os.PathLike[str]) -> Match
     DataError
         If there is no such folder, no file fits a case, or two files that can't be told apart fit one.
     """
-    root = Path(folder)
+    return _decided(dataset, *_find(dataset, Path(folder)))
+
+
+def match_folds(dataset: Dataset, folders: Mapping[int, str], fold_of: Mapping[str, int]) -> Matches:
+    """Return which files hold masks of a dataset's cases, where each fold's model has written a folder of its own.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    folders : mapping of int to str
+        By fold.
+    fold_of : mapping of str to int
+        Fold that tests a case, by ``case_id``.
+
+    Raises
+    ------
+    DataError
+        As `match_predictions`, and if a folder has a mask of a case that its fold doesn't test: its model learned from
+        that case.
+    """
+    files: dict[str, tuple[Path, ...]] = {}
+    extra: list[Path] = []
+    for fold, folder in folders.items():
+        found, others = _find(dataset, Path(folder))
+        strangers = [case_id for case_id in found if fold_of[case_id] != fold]
+        if strangers:
+            first = strangers[0]
+            raise DataError(
+                f"{printable(folder)}: has a mask of `{printable(first)}` ({len(strangers)} such cases), which is for "
+                f"{printable(folders[fold_of[first]])}: a case is predicted by the fold that held it out, and no other"
+            )
+        files.update(found)
+        extra += others
+    return _decided(dataset, files, extra)
+
+
+def _find(dataset: Dataset, root: Path) -> tuple[dict[str, tuple[Path, ...]], list[Path]]:
+    """Return the files of cases, by ``case_id``, and images that belong to none."""
     if not root.is_dir():
         raise DataError(f"{printable(root)}: no such folder")
     names = _names(dataset)
@@ -162,6 +199,12 @@ def match_predictions(dataset: Dataset, folder: str | os.PathLike[str]) -> Match
         theirs = f"`{printable(extra[0].name)}`" if extra else f"none ({', '.join(SUFFIXES)})"
         ours = f"`{printable(dataset[0].case_id)}`" if len(dataset) else "none"
         raise DataError(f"{printable(root)}: no file is called like a case; cases: {ours}..., files: {theirs}...")
+    return files, extra
+
+
+def _decided(dataset: Dataset, found: dict[str, tuple[Path, ...]], extra: list[Path]) -> Matches:
+    """Return what was found, in the dataset's order, with what the masks' values mean."""
+    files = {case.case_id: found[case.case_id] for case in dataset if case.case_id in found}
     missing = tuple(case.case_id for case in dataset if case.case_id not in files)
     reading = decide_reading(survey_masks(path for paths in files.values() for path in paths))
     return Matches(files, missing, tuple(sorted(extra, key=lambda path: natural_key(str(path)))), reading)

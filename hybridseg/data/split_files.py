@@ -26,10 +26,11 @@ _VAL_NAMES = ("val.txt", "valid.txt", "validation.txt")
 _TEST_NAMES = ("test.txt", "testing.txt")
 
 
-def write_split(split: Split, path: str | os.PathLike[str]) -> None:
+def write_split(split: Split, path: str | os.PathLike[str], dataset: Dataset | None = None) -> None:
     """Write a split as CSV: ``case_id,group,label,fold``, the fold being the one that tests the case.
 
-    Cases that every fold trains on have an empty fold.
+    Cases that every fold trains on have an empty fold. With a dataset, columns ``image`` and ``masks`` say which files
+    its cases are read from, masks divided by ``;``.
 
     Raises
     ------
@@ -48,10 +49,14 @@ def write_split(split: Split, path: str | os.PathLike[str]) -> None:
             raise DataError(f"fold {number} doesn't train on every case that it doesn't test")
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    files = {case.case_id: case for case in dataset or () if isinstance(case, FileCase)}
+    writer.writerow((*COLUMNS, *(("image", "masks") if dataset is not None else ())))
     for case_id in split.case_ids:
-        fold_text = str(tested.get(case_id, ""))
-        writer.writerow((case_id, split.groups.get(case_id, ""), split.labels.get(case_id, ""), fold_text))
+        row = [case_id, split.groups.get(case_id, ""), split.labels.get(case_id, ""), str(tested.get(case_id, ""))]
+        if dataset is not None:
+            case = files.get(case_id)
+            row += [str(case.image_path), ";".join(map(str, case.mask_paths))] if case else ["", ""]
+        writer.writerow(row)
     try:
         write_atomically(path, stream.getvalue().encode())
     except UnicodeEncodeError:

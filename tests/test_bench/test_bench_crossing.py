@@ -8,13 +8,17 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from hybridseg.bench import summarize
+from hybridseg.bench import read_run, summarize
+from hybridseg.bench.records.folder import RunFolder
+from hybridseg.bench.report import make_report
 from hybridseg.cli import main
 from hybridseg.data import Dataset, Split, grouped_folds, load_dataset
 from hybridseg.data.crossing import Crossing, choose_data, parse_sources
+from hybridseg.images import write_image, write_mask
 
 METHODS = """
 import numpy as np
@@ -35,14 +39,29 @@ class Nothing(Segmenter):
     def _predict_proba(self, image):
         return np.zeros(image.shape, np.float32)
 """
-SETS = ("a=phantoms[n=6,seed=0]", "b=phantoms[n=4,seed=50]", "c=phantoms[n=3,seed=90]")
+SIZES = {"a": 6, "b": 4, "c": 3}
+SETS = tuple(f"{name}={name}.csv" for name in SIZES)
 DATA = [part for text in SETS for part in ("--data", text)]
 
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A method that learns, one that doesn't, and three small sets; the third image of each has no lesion."""
     monkeypatch.chdir(tmp_path)
     Path("mine.py").write_text(METHODS)
+    rng = np.random.default_rng(0)
+    for place, (name, size) in enumerate(SIZES.items()):
+        lines = ["image,mask,group,label"]
+        for number in range(size):
+            mask = np.zeros((24, 32), bool)
+            if number != 2:
+                mask[4 : 12 + number, 6 : 20 + place] = True
+            image = np.where(mask, 60 + 20 * place, 120) + rng.integers(-40, 40, mask.shape)
+            stem = f"{name}{number}"
+            write_image(f"{stem}.png", image.astype(np.uint8))
+            write_mask(f"{stem}_mask.png", mask)
+            lines.append(f"{stem}.png,{stem}_mask.png,patient {number},{'benign' if mask.any() else 'normal'}")
+        Path(f"{name}.csv").write_text("\n".join(lines))
     return tmp_path
 
 
@@ -113,7 +132,7 @@ def test_one_table_says_how_each_line_does_on_each_set() -> None:
     lines = {line.method: line for line in summarize("run").methods}
     nothing, dark = lines["mine.py:Nothing"], lines["mine.py:Dark on a+b"]
     assert [(each.tested_on, each.iou, each.missed, each.false_positive_rate) for each in nothing.sets] == [
-        ("a", 0.0, 1.0, 0.0), ("b", 0.0, 1.0, 0.0), ("c", 0.0, 1.0, None)
+        ("a", 0.0, 1.0, 0.0), ("b", 0.0, 1.0, 0.0), ("c", 0.0, 1.0, 0.0)
     ]  # fmt: skip
     of_b = [row for row in rows("run") if row["method"] == dark.method and row["tested_on"] == "b"]
     counts = [[int(row[name]) for name in ("tp", "fp", "fn")] for row in of_b if row["label"] != "normal"]
@@ -166,3 +185,143 @@ def test_what_cant_be_crossed_is_one_line(arguments: list[str], words: str) -> N
 def test_one_source_without_a_name_takes_no_trainings() -> None:
     result = CliRunner().invoke(main, ["bench", "--train", "a", "-m", "mine.py:Dark"], prog_name="hybridseg")
     assert (result.exit_code, result.stdout) == (2, "") and "data sets need short names" in result.stderr
+
+
+# ---- trainings made elsewhere -------------------------------------------------------------------
+def masks_of(run: str, method: str, folder: str) -> None:
+    """Write the masks of a line as its models would have written them: a folder per fold."""
+    description = json.loads(Path(run, "run.json").read_text())
+    names = description.get("fold_names", ["0", "1"])
+    for record in read_run(run)[1]:
+        if record.method == method:
+            stem = next(
+                cell["file"] for cell in description["cells"]
+                if (cell["method"], cell["fold"]) == (method, record.fold)
+            )  # fmt: skip
+            source, _, case = record.case_id.rpartition("/")
+            target = Path(folder, f"fold{names[record.fold]}", source, f"{case}.png")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(RunFolder(Path(run)).mask(stem, record.case_id).read_bytes())
+
+
+def score(*arguments: str) -> Result:
+    truth = [part for text in SETS for part in ("--truth", text)]
+    return CliRunner().invoke(main, ["score", *truth, "-o", "run", *arguments], prog_name="hybridseg")
+
+
+def test_masks_of_a_training_made_elsewhere_are_a_line_out_of_fold() -> None:
+    assert bench("--train", "a", "--train", "a+b", "-m", "mine.py:Dark", "-o", "run").exit_code == 0
+    masks_of("run", "mine.py:Dark on a+b", "theirs")
+    given = ("--pred", "theirs/fold{fold}", "--name", "net")
+    for arguments, words in (
+        (given, "trainings are a, a+b, got none"),
+        ((*given, "--trained-on", "b"), "trainings are a, a+b, got `b`"),
+        (("--pred", "theirs/fold0", "--trained-on", "a"), "write {fold} in their folder's name"),
+        (("--pred", "theirs/fold{fold}", "--trained-on", "a+b"), "masks per fold need a name"),
+    ):
+        result = score(*arguments)
+        assert (result.exit_code, result.stdout) == (2, "") and words in result.stderr, result.output
+    result = score(*given, "--trained-on", "a+b")
+    assert result.exit_code == 0, result.output
+    ours, theirs = (
+        [{**row, "method": ""} for row in rows("run") if row["method"] == f"{name} on a+b"]
+        for name in ("mine.py:Dark", "net")
+    )
+    assert len(theirs) == 13 and sorted(ours, key=str) == sorted(theirs, key=str)
+    assert "†" not in result.stdout
+    assert score(*given, "--trained-on", "a+b").exit_code == 0  # the same again replaces its rows
+    assert len(rows("run")) == 3 * 13
+
+    stranger = next(Path("theirs/fold0/a").iterdir())
+    Path("theirs/fold1/a", stranger.name).write_bytes(stranger.read_bytes())
+    result = score("--pred", "theirs/fold{fold}", "--name", "leaky", "--trained-on", "a+b")
+    assert result.exit_code == 2
+    assert f"theirs/fold1: has a mask of `a/{stranger.stem}` (1 such cases), which is for theirs/fold0" in result.stderr
+
+
+def test_masks_per_fold_join_a_run_over_one_data_set() -> None:
+    given = ["bench", "--data", "a.csv", "--folds", "2", "--no-cost", "-m", "mine.py:Dark", "-o", "run"]
+    assert CliRunner().invoke(main, given).exit_code == 0
+    masks_of("run", "mine.py:Dark", "theirs")
+    given = ["score", "--truth", "a.csv", "--pred", "theirs/fold{fold}", "--name", "net", "-o"]
+    result = CliRunner().invoke(main, [*given, "run"], prog_name="hybridseg")
+    assert result.exit_code == 0 and "†" not in result.stdout, result.output
+    result = CliRunner().invoke(main, [*given, "fresh"], prog_name="hybridseg")
+    assert result.exit_code == 2 and "masks per fold are checked against a run" in result.stderr
+    assert not Path("fresh").exists()
+
+
+def test_a_model_per_fold_predicts_its_own_fold_alone() -> None:
+    assert bench("--train", "a+b", "-m", "mine.py:Dark", "-o", "run").exit_code == 0
+    description = json.loads(Path("run/run.json").read_text())
+    Path("models").mkdir()
+    for cell in description["cells"]:
+        name = description["fold_names"][cell["fold"]]
+        Path(f"models/a+b-fold{name}.hybridseg").write_bytes(RunFolder(Path("run")).model(cell["file"]).read_bytes())
+    result = bench("--train", "a+b", "-m", "theirs=models/{train}-fold{fold}.hybridseg", "-o", "again")
+    assert result.exit_code == 0, result.output
+    assert "theirs on a+b" in result.stdout and "†" not in result.stdout
+    ours, theirs = ([{**row, "method": "", "seen": ""} for row in rows(run)] for run in ("run", "again"))
+    assert theirs == ours
+    assert {row["seen"] for row in rows("again")} == {"False"}  # as their fingerprints say
+    Path("models/a+b-fold1.hybridseg").write_bytes(Path("models/a+b-fold0.hybridseg").read_bytes())
+    result = bench("--train", "a+b", "-m", "theirs=models/{train}-fold{fold}.hybridseg", "-o", "third")
+    assert result.exit_code == 2 and "are the same model" in result.stderr
+    Path("models/a+b-fold1.hybridseg").unlink()
+    result = bench("--train", "a+b", "-m", "theirs=models/{train}-fold{fold}.hybridseg", "-o", "third")
+    assert result.exit_code == 2 and "models/a+b-fold1.hybridseg" in result.stderr and not Path("third").exists()
+
+
+def test_a_split_file_says_what_a_training_script_needs() -> None:
+    given = ["data", "split", *SETS, "--folds", "2", "--files", "-o", "split.csv"]
+    result = CliRunner().invoke(main, given, prog_name="hybridseg")
+    assert result.exit_code == 0, result.output
+    listed = list(csv.DictReader(Path("split.csv").read_text().splitlines()))
+    assert len(listed) == 13 and {row["fold"] for row in listed} == {"0", "1"}
+    assert all(Path(row["image"]).is_file() and Path(row["masks"]).is_file() for row in listed)
+    _, crossing, _ = choose(*SETS)
+    assert isinstance(crossing, Crossing)
+    assert {row["case_id"]: int(row["fold"]) for row in listed} == crossing.trainings[0].fold_of
+
+
+# ---- a second reader ----------------------------------------------------------------------------
+def test_a_second_reader_is_a_line_across_and_nobody_is_ranked_by_it() -> None:
+    assert bench("--train", "a", "-m", "mine.py:Dark", "-m", "mine.py:Nothing", "-o", "run").exit_code == 0
+    before = summarize("run")
+    read = [case for case in load_dataset("a.csv") if case.mask.any()][:2]
+    Path("reader/a").mkdir(parents=True)
+    for case in read:
+        write_mask(f"reader/a/{case.case_id}.png", case.mask)
+    result = score("--pred", "reader", "--reader")
+    assert result.exit_code == 0, result.output
+    assert "cases that weren't read, left out (11)" in result.stderr
+    after = summarize("run")
+    assert after.comparisons == before.comparisons
+    assert [each.method for each in after.methods] == [*(each.method for each in before.methods), "reader"]
+    assert not any("INCOMPLETE" in note for note in after.notes)
+    assert re.search(r"reader +mine.py:Nothing +2 +1\.000 +0\.000 +\+1\.000", result.stdout)
+    document = make_report("run", pictures=False)
+    board = next(section for section in document.sections if section.slug == "leaderboard")
+    assert "reader §: IoU 1.000" in board.figures[0].svg
+    assert [row[1].text for row in board.tables[0].rows] == ["mine.py:Dark on a", "mine.py:Nothing"]
+    assert any(section.slug == "ceiling" for section in document.sections)
+    fresh = score("--pred", "reader", "--reader", "-o", "fresh")
+    assert fresh.exit_code == 2 and "a second reader's masks join a run" in fresh.stderr
+
+
+# ---- the report ---------------------------------------------------------------------------------
+def test_the_report_maps_trainings_to_test_sets_and_pairs_one_more_source() -> None:
+    assert bench("--train", "a", "--train", "a+b", "-m", "mine.py:Dark", "-o", "run").exit_code == 0
+    document = make_report("run")
+    sections = {section.slug: section for section in document.sections}
+    (line, *_), header = sections["across"].tables[0].rows, sections["across"].tables[0].header
+    assert header == ("method", "trained on", "tested on a", "tested on b", "tested on c")
+    best = summarize("run").methods[0]
+    assert [cell.value for cell in line[2:]] == [each.iou for each in best.sets] == [cell.shade for cell in line[2:]]
+    assert [[cell.text for cell in row[:4]] for row in sections["second"].tables[0].rows] == [
+        ["mine.py:Dark", "a", "a+b", name] for name in "abc"
+    ]
+    lines = {each.method: each for each in summarize("run").methods}
+    gained = [lines["mine.py:Dark on a+b"].sets[i].iou - lines["mine.py:Dark on a"].sets[i].iou for i in range(3)]
+    assert [row[5].value for row in sections["second"].tables[0].rows] == pytest.approx(gained)
+    assert document.pictures  # found by the names and folders that the run kept

@@ -43,7 +43,8 @@ def predict(**masks: np.ndarray) -> None:
 
 
 def score(*arguments: object) -> Result:
-    given = ["score", "--truth", "truth", "--pred", "pred", *map(str, arguments)]
+    truth = [] if "--truth" in arguments else ["--truth", "truth"]
+    given = ["score", *truth, "--pred", "pred", *map(str, arguments)]
     return CliRunner().invoke(main, given, prog_name="hybridseg")
 
 

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...data import Crossing
 from ...files import is_part, read_regular, remove_parts, write_atomically
 from ...metrics import NSD_TOLERANCE_PX
 from ...text import printable
@@ -222,13 +221,14 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
         "groups_from": plan.dataset.groups_from,
         "split": plan.split_name,
         "n_folds": plan.n_folds,
-        **(_describe_crossing(plan.crossing) if plan.crossing.sources else {}),
+        **(_describe_crossing(plan) if plan.dataset.parts else {}),
         "empty_masks": EMPTY_MASK_POLICY,
         "nsd_tolerance_px": NSD_TOLERANCE_PX,
         "methods": [
             {
                 "spec": method.name,
                 **({"trained_on": method.trained_on} if method.trained_on else {}),
+                **({"reader": True} if method.is_reader else {}),
                 "class": method.class_name,
                 "params": method.params,
                 "as_given": method.as_given,
@@ -245,10 +245,11 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _describe_crossing(crossing: Crossing) -> dict[str, Any]:
+def _describe_crossing(plan: Plan) -> dict[str, Any]:
     """Return what ``run.json`` says where data sets have short names: these, and which fold tests which case."""
+    crossing = plan.crossing
     return {
-        "sources": dict(crossing.sources),
+        "sources": dict(plan.dataset.parts),
         "fold_names": list(crossing.fold_names),
         "trainings": {each.name: each.fold_of for each in (crossing.untrained, *crossing.trainings)},
     }

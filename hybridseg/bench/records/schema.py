@@ -34,6 +34,7 @@ _DESCRIPTION = {
 _CROSSING = ("sources", "fold_names", "trainings")
 _METHOD = {
     "spec": str, "class": str, "params": dict, "as_given": bool, "key": str, "sha256": str, "trained_on": str,
+    "reader": bool,
 }  # fmt: skip
 _CELL = {"method": str, "fold": int, "file": str, "cases": int}
 _SESSION = {"command": list, "deaths": list, "worker_cpus": list, "cpu": str}
@@ -78,7 +79,7 @@ def check_description(description: Any) -> None:
     _check(description, _DESCRIPTION, optional={"groups_from", *_CROSSING}, others=True)
     for name, kinds in (("methods", _METHOD), ("cells", _CELL), ("sessions", _SESSION)):
         for entry in description[name]:
-            _check(entry, kinds, optional={*_SESSION, "sha256", "trained_on"}, others=True)
+            _check(entry, kinds, optional={*_SESSION, "sha256", "trained_on", "reader"}, others=True)
     known = {method["spec"] for method in description["methods"]}
     for cell in description["cells"]:
         if cell["method"] not in known:

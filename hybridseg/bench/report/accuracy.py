@@ -33,12 +33,21 @@ def leaderboard(facts: Facts) -> Section:
     if scored:
         lines = [(facts.short[each.method], [_estimate(each), scenes[each.method]["iou"]]) for each in scored]
         figures.append(
-            Figure(intervals(lines, ("per image", "per scene")), "Mean IoU with 95 % intervals, bootstrap over scenes.")
+            Figure(
+                intervals(lines, ("per image", "per scene"), facts.ceilings()),
+                f"Mean IoU with 95 % intervals, bootstrap over scenes.{ceiling_note(facts)}",
+            )
         )
     return Section(
         "Leaderboard", "leaderboard", tuple(texts), tuple(figures),
         (_per_image(facts), _per_scene(facts, scenes), _per_lesion(facts)),
     )
+
+
+def ceiling_note(facts: Facts) -> str:
+    """Return what the line across a plot is, if there is one."""
+    named = ", ".join(f"{name} ({iou:.3f})" for name, iou in facts.ceilings())
+    return f" The line across: {named}, on the images that were read." if named else ""
 
 
 def _in_short(facts: Facts) -> str:
@@ -120,7 +129,7 @@ def _per_image(facts: Facts) -> Table:
         ("learned from", lambda m: Cell(trained_on(m.seen, m.cases) if m.seen else "-"))
     ]
     return _named(facts, [
-        *(learned_from if not all(each.is_ranked for each in facts.methods) else ()),
+        *(learned_from if any(each.seen for each in facts.methods) else ()),
         ("IoU [95 %]", lambda m: number(m.iou, low=m.iou_low, high=m.iou_high)),
         ("F1 [95 %]", lambda m: number(m.f1, low=m.f1_low, high=m.f1_high)),
         ("precision", lambda m: number(m.precision)),
@@ -192,6 +201,23 @@ def verdicts(facts: Facts) -> Section:
     return Section(
         title, slug, (*words, Text(note)), (), (Table("Every pair of methods.", header, tuple(rows), names=2),)
     )
+
+
+def ceilings(facts: Facts) -> Section:
+    """Return how far methods are from a second reader, on the images that were read."""
+    rows = tuple(
+        (
+            Cell(each.reader), Cell(each.method), count(each.images), number(each.reader_iou), number(each.method_iou),
+            Cell(f"{each.difference:+.3f} [{each.low:+.3f}, {each.high:+.3f}]", each.difference, each.low, each.high),
+        )
+        for each in facts.summary.ceilings
+    )  # fmt: skip
+    text = (
+        "A second reader is the ceiling, not a competitor: no rank, no test. Both means are over the lesion images "
+        "that the reader outlined and the method predicted."
+    )
+    header = ("second reader", "method", "images", "reader IoU", "method IoU", "reader minus method [95 %]")
+    return Section("The ceiling", "ceiling", (Text(text),), (), (Table("Second readers.", header, rows, names=2),))
 
 
 def ranks(facts: Facts) -> Section:

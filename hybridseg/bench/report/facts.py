@@ -27,6 +27,8 @@ class Facts:
     summary : RunSummary
     methods : tuple of MethodSummary
         Those that have rows, by falling IoU; those that have seen the images come last.
+    readers : tuple of MethodSummary
+        Second readers, who are in none of the following.
     rows : dict of str to list of Record
         By method.
     scores : dict of str to dict
@@ -49,7 +51,10 @@ class Facts:
         stored = open_run(run)
         self.folder, self.description, records = stored.folder, stored.description, stored.records
         self.summary: RunSummary = summarize_run(stored)
-        self.methods: tuple[MethodSummary, ...] = tuple(each for each in self.summary.methods if each.cases)
+        self.methods: tuple[MethodSummary, ...] = tuple(
+            each for each in self.summary.methods if each.cases and not each.is_reader
+        )
+        self.readers = tuple(each for each in self.summary.methods if each.is_reader)
         self.rows: dict[str, list[Record]] = {each.method: stored.rows[each.method] for each in self.methods}
         self.scores = {method: lesion_scores(rows, "iou") for method, rows in self.rows.items()}
         self.groups = {record.case_id: record.group for record in records}
@@ -66,6 +71,10 @@ class Facts:
         """Return the lesion images that every method has, in the order of the first method's."""
         first, *others = self.scores.values()
         return [case_id for case_id in first if all(case_id in scores for scores in others)]
+
+    def ceilings(self) -> list[tuple[str, float]]:
+        """Return second readers by name with their mean IoU."""
+        return [(each.marked, each.iou) for each in self.readers if each.iou is not None]
 
 
 def iou(row: Record) -> float:

@@ -32,10 +32,17 @@ class Point:
     on_front: bool
 
 
-def intervals(rows: Sequence[tuple[str, Sequence[Estimate]]], legend: Sequence[str]) -> str:
+Ceilings = Sequence[tuple[str, float]]
+"""Second readers by name with their mean: a line across the plot each."""
+
+
+def intervals(
+    rows: Sequence[tuple[str, Sequence[Estimate]]], legend: Sequence[str], ceilings: Ceilings = ()
+) -> str:
     """Return means with their intervals: a name and one line per estimate for each row."""
     every = [estimate for _, estimates in rows for estimate in estimates]
-    ticks = nice_ticks(min(each.low for each in every), max(each.high for each in every))
+    tops = [value for _, value in ceilings]
+    ticks = nice_ticks(min([each.low for each in every] + tops), max([each.high for each in every] + tops))
     scale = _linear(ticks[0], ticks[-1], _LEFT, _RIGHT)
     step = 18 + 12 * len(legend)
     bottom = 26 + step * len(rows)
@@ -51,6 +58,7 @@ def intervals(rows: Sequence[tuple[str, Sequence[Estimate]]], legend: Sequence[s
             x1, x2 = scale(each.low), scale(each.high)
             parts.append(f'<line class="whisker s{index}" x1="{x1:.1f}" x2="{x2:.1f}" y1="{y}" y2="{y}"/>')
             parts.append(_mark(scale(each.value), y, index))
+    parts += [_ceiling(scale(value), scale(value), 24, bottom, name, value) for name, value in ceilings]
     return _svg(bottom + 22, parts, "Mean and interval of each method")
 
 
@@ -81,11 +89,13 @@ def histograms(rows: Sequence[tuple[str, NDArray[np.float64]]]) -> str:
     return _svg(bottom + 22, parts, "Distribution of IoU over lesion images for each method")
 
 
-def scatter(points: Sequence[Point], unit: str) -> str:
+def scatter(points: Sequence[Point], unit: str, ceilings: Ceilings = ()) -> str:
     """Return accuracy (IoU, upwards) against cost (logarithmic), those on the Pareto front joined by a line."""
     top, bottom, left = 28, 258, 40
     across_ticks = log_ticks(min(each.cost for each in points), max(each.cost for each in points))
-    lowest, highest = min(each.accuracy.low for each in points), max(each.accuracy.high for each in points)
+    tops = [value for _, value in ceilings]
+    lowest = min([each.accuracy.low for each in points] + tops)
+    highest = max([each.accuracy.high for each in points] + tops)
     up_ticks = nice_ticks(lowest, highest)
     across = _linear(math.log10(across_ticks[0]), math.log10(across_ticks[-1]), left + 8, _RIGHT - 6)
     up = _linear(up_ticks[0], up_ticks[-1], bottom, top)
@@ -99,6 +109,7 @@ def scatter(points: Sequence[Point], unit: str) -> str:
         parts.append(_label(x, bottom + 15, f"{tick:g}", "tick middle"))
     parts.append(_label((left + _RIGHT) / 2, bottom + 33, unit, "tick middle"))
     parts.append(_label(2, 10, "IoU", "tick"))
+    parts += [_ceiling(left, _RIGHT, up(value), up(value), name, value) for name, value in ceilings]
     places = [(across(math.log10(each.cost)), up(each.accuracy.value)) for each in points]
     front = sorted(place for place, point in zip(places, points, strict=True) if point.on_front)
     if len(front) > 1:
@@ -181,6 +192,11 @@ def _vertical_axis_lines(ticks: Sequence[float], scale: Scale, top: float, botto
         parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}"/>')
         parts.append(_label(x, bottom + 15, f"{tick:g}", f"tick {place}"))
     return parts
+
+
+def _ceiling(x1: float, x2: float, y1: float, y2: float, name: str, value: float) -> str:
+    line = f'<line class="median" x1="{x1:.1f}" x2="{x2:.1f}" y1="{y1:.1f}" y2="{y2:.1f}">'
+    return f"{line}<title>{_escape(f'{name}: IoU {value:.3f}')}</title></line>"
 
 
 def _mark(x: float, y: float, series: int) -> str:

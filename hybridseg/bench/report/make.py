@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from .accuracy import distributions, leaderboard, ranks, verdicts
+from .accuracy import ceilings, distributions, leaderboard, ranks, verdicts
+from .across import across, second_source
 from .breakdown import failures, lesion_free, parts
 from .document import Document, Picture
 from .facts import Facts
@@ -27,15 +28,16 @@ FORMATS = tuple(_WRITERS)
 
 
 def make_report(
-    run: str | os.PathLike[str], *, data: str | os.PathLike[str] | None = None, pictures: bool = True
+    run: str | os.PathLike[str], *, data: str | os.PathLike[str] | Sequence[str] = (), pictures: bool = True
 ) -> Document:
     """Return the report of a run folder, whole or half done.
 
     Parameters
     ----------
     run : path
-    data : path or name, optional
-        The run's data; those that the run recorded if not given. Without them there are no pictures.
+    data : path or name, or sequence of them, optional
+        The run's data, several as ``name=DIR``; those that the run recorded if not given. Without them there are no
+        pictures.
     pictures : bool
         False leaves out the chapters that show cases.
 
@@ -47,12 +49,17 @@ def make_report(
         If ``data`` is given and can't be read.
     """
     facts = Facts(run)
-    sections = [leaderboard(facts), verdicts(facts), ranks(facts), price(facts), distributions(facts), parts(facts)]
-    sections.append(lesion_free(facts))
+    sections = [leaderboard(facts)]
+    if facts.description.get("sources"):
+        sections += [across(facts), second_source(facts)]
+    sections += [verdicts(facts), ranks(facts)]
+    if facts.readers:
+        sections.append(ceilings(facts))
+    sections += [price(facts), distributions(facts), parts(facts), lesion_free(facts)]
     shown: tuple[Picture, ...] = ()
     naming = False
     if pictures:
-        gallery = Gallery(facts, data)
+        gallery = Gallery(facts, [os.fspath(data)] if isinstance(data, str | os.PathLike) else data)
         sections += [examples(facts, gallery), disagreements(facts, gallery)]
         shown, naming = tuple(gallery.pictures), gallery.naming
     sections += [failures(facts), protocol(facts)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...data import Case, DataError, Dataset, load_truth
+from ...data import Case, DataError, Dataset, load_sources, load_truth
 from ...images import ImageError
 from ...text import printable
 from ..records.cells import Record, RunError
@@ -35,7 +34,7 @@ _LEFT_OUT = "Pictures were left out to keep this file small."
 class Gallery:
     """Pictures and outlines of a run's cases, each picture made once; ``naming``: one may have a patient's name."""
 
-    def __init__(self, facts: Facts, data: str | os.PathLike[str] | None) -> None:
+    def __init__(self, facts: Facts, data: Sequence[str]) -> None:
         self.facts = facts
         self.pictures: list[Picture] = []
         self.left_out = 0
@@ -97,16 +96,17 @@ class Gallery:
         return self._numbers[row.case_id]
 
 
-def _cases(facts: Facts, data: str | os.PathLike[str] | None) -> tuple[dict[str, Case], str]:
+def _cases(facts: Facts, data: Sequence[str]) -> tuple[dict[str, Case], str]:
     """Return the run's cases by id, or none of them and the reason.
 
     Data that somebody names must be the run's; where the run says where they were, they may have gone.
     """
-    source = data or facts.description.get("source")
-    if not isinstance(source, str | os.PathLike) or not os.fspath(source):
+    known = [f"{name}={source}" for name, source in facts.description.get("sources", {}).items()]
+    sources = data or known or [str(facts.description.get("source") or "")]
+    if not all(sources):
         return {}, "the run doesn't say where its images are; name them with --data"
     try:
-        dataset: Dataset = load_truth(source)
+        dataset: Dataset = load_sources(sources, load_truth)
     except (DataError, ImageError) as error:
         if data:
             raise

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from ...metrics import Estimate
 from ..records.costs import time_note, timed_on
 from ..verdicts.methods import MethodSummary
+from .accuracy import ceiling_note
 from .document import Cell, Figure, Section, Table, Text, count, number
 from .facts import Facts
 from .figures import Point, scatter
@@ -45,7 +46,8 @@ def price(facts: Facts) -> Section:
                 " Orange, joined by a line: methods that no other beats in both." if line else
                 " No line is drawn: these times don't compare."
             )  # fmt: skip
-            figures.append(Figure(scatter(_points(facts, plotted, line), unit), caption))
+            plot = scatter(_points(facts, plotted, line), unit, facts.ceilings())
+            figures.append(Figure(plot, caption + ceiling_note(facts)))
     return Section("Accuracy against cost", "cost", tuple(texts), tuple(figures), tuple(_tables(facts)))
 
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data import Crossing, Dataset, Matches, Training, match_predictions, read_prediction
+from ...data import Dataset, Fold, Matches, Split, match_folds, match_predictions, one_source, read_prediction
 from ...data.fingerprints import has_seen
 from ...data.predictions import MaskCase
 from ...files import write_atomically
 from ...images import read_bytes
 from ...text import printable
-from ..method import Method
+from ..method import FOLD, TRAIN, Method
 from ..plan import Cell, Plan
 from ..records.cells import FitRecord, Record, RunError, json_line, records_csv
 from ..records.folder import (
@@ -54,6 +54,8 @@ def score_masks(
     out: str | os.PathLike[str],
     *,
     name: str = "",
+    trained_on: str = "",
+    is_reader: bool = False,
     learned: NDArray[np.uint8] | None = None,
     command: Sequence[str] = (),
     progress: Progress | None = None,
@@ -67,12 +69,17 @@ def score_masks(
     ----------
     truth : Dataset
     folder : path
-        The masks; see `hybridseg.data.predictions` for how files are matched with cases.
+        The masks; see `hybridseg.data.predictions` for how files are matched with cases. With ``{fold}`` in it: one
+        folder per fold of the run, by a model that held that fold out; ``all`` is the model that held nothing out.
     out : path
         New or empty, or a whole run over cases of ``truth``, which the masks then join as a line of their own, with
         that run's folds, scenes and classes.
     name : str
         What the line is called; the masks' folder's name if not given.
+    trained_on : str
+        Which of the run's trainings made masks per fold; may be left out where there is one.
+    is_reader : bool
+        The masks are a second reader's: cases without a mask are no misses, but weren't read.
     learned : ndarray of shape (N, 18), uint8, optional
         Fingerprints of the images that whoever made the masks has learned from, where that is known.
     command : sequence of str
@@ -82,24 +89,42 @@ def score_masks(
     Raises
     ------
     RunError
-        If ``out`` is something else, of other data, unfinished, or has a method of this name; if ``learned`` is given
-        and the truth has no images.
+        If ``out`` is something else, of other data, unfinished, or has a method of this name; if masks per fold or a
+        second reader's have no run to join; if ``learned`` is given and the truth has no images.
     DataError, ImageError
-        If nothing matches, sizes differ, or a file can't be read.
+        If nothing matches, sizes differ, or a file can't be read; or if a fold's folder has a mask of a case that this
+        fold doesn't test.
     """
-    run = RunFolder(Path(out))
-    name = name or Path(folder).resolve().name
+    run, source = RunFolder(Path(out)), os.fspath(folder)
+    per_fold = FOLD in source
     there = _rows_there(run)
+    if there is None and (per_fold or is_reader):
+        what = "masks per fold are checked against" if per_fold else "a second reader's masks join"
+        raise RunError(f"{what} a run: name its folder, made by `hybridseg bench`")
+    if per_fold and not name:
+        raise RunError("masks per fold need a name")
+    trained_on, fold_of, fold_names = _folds(run, trained_on, per_fold)
+    line = Method(name or Path(folder).resolve().name, "", MASKS, {"folder": source}, not per_fold, "", trained_on)
+    line = replace(line, is_reader=is_reader)
     if there is not None:
         truth = truth.select([row.case_id for row in there if row.case_id in {case.case_id for case in truth}])
         _refuse_other_data(there, truth, run)
-        truth = _grouped_as(run, truth, name)
+        truth = _grouped_as(run, truth, line.name)
     if not len(truth):
         raise RunError(f"dataset {printable(truth.name)} has no case to score")
     if learned is not None and any(isinstance(case, MaskCase) for case in truth):
         raise RunError(f"{printable(truth.name)} holds masks alone: what taught a model can't be told from them")
-    matches = match_predictions(truth, folder)
-    plan = _plan(truth, matches, name, str(folder), {row.case_id: row.fold for row in there or ()})
+    if per_fold:
+        folders = {
+            fold: source.replace(FOLD, fold_names[fold]).replace(TRAIN, trained_on)
+            for fold in sorted({fold_of[case.case_id] for case in truth})
+        }
+        matches = match_folds(truth, folders, fold_of)
+    else:
+        matches = match_predictions(truth, folder)
+    if is_reader:
+        truth = truth.select(list(matches.files))
+    plan = _plan(truth, matches, line, fold_of)
     rows, masks = _score(plan, matches, {row.case_id: row for row in there or ()}, learned, progress)
     _write(run, plan, rows, masks, command)
     return Scored(tuple(row for cell in plan.cells for row in rows[cell.fold]), matches)
@@ -140,22 +165,46 @@ def _grouped_as(run: RunFolder, truth: Dataset, name: str) -> Dataset:
     return replace(truth, cases=tuple(cases), groups_from=description.get("groups_from", truth.groups_from))
 
 
-def _plan(truth: Dataset, matches: Matches, name: str, source: str, folds: dict[str, int]) -> Plan:
+def _folds(run: RunFolder, trained_on: str, per_fold: bool) -> tuple[str, dict[str, int], list[str]]:
+    """Return the training that is meant, which of its folds tests which case, and the folds' names."""
+    if trained_on and not per_fold:
+        raise RunError(f"who taught counts for masks per fold alone: write {FOLD} in their folder's name")
+    if not run.description.exists():
+        return "", {}, []
+    description, records = read_run(run.root)
+    trainings = description.get("trainings", {"": {row.case_id: row.fold for row in records}})
+    known = [name for name in trainings if name]
+    if per_fold and not trained_on and len(known) == 1:
+        trained_on = known[0]
+    if trained_on not in trainings or (per_fold and known and not trained_on):
+        got = f"got `{printable(trained_on)}`" if trained_on else "got none"
+        raise RunError(f"{printable(run.root)}: trainings are {', '.join(known) or 'of one data set'}, {got}")
+    fold_of = trainings[trained_on]
+    twice = [row.case_id for row in records if not known and fold_of[row.case_id] != row.fold]
+    if per_fold and twice:
+        raise RunError(f"{printable(run.root)} tests `{printable(twice[0])}` in two folds")
+    return trained_on, fold_of, description.get("fold_names", [str(fold) for fold in range(description["n_folds"])])
+
+
+def _plan(truth: Dataset, matches: Matches, line: Method, fold_of: Mapping[str, int]) -> Plan:
     """Return what a run of these masks is: nothing is fitted, and folds are those of the run that they join."""
-    digest = hashlib.sha256(name.encode(errors="surrogatepass"))
+    digest = hashlib.sha256(line.name.encode(errors="surrogatepass"))
     for case_id, paths in matches.files.items():
         contents = b"".join(hashlib.sha256(read_bytes(path)).digest() for path in paths)
         digest.update(case_id.encode(errors="surrogatepass") + contents)
-    method = Method(name, digest.hexdigest(), MASKS, {"folder": source}, as_given=True)
+    method = replace(line, key=digest.hexdigest())
     data_hash = truth.content_hash()
     tested: dict[int, list[str]] = defaultdict(list)
     for case in truth:
-        tested[folds.get(case.case_id, 0)].append(case.case_id)
+        tested[fold_of.get(case.case_id, 0)].append(case.case_id)
     cells = tuple(
-        Cell(method, fold, hashlib.sha256(f"{method.key} {data_hash} {fold}".encode()).hexdigest(), (), tuple(ids))
+        Cell(
+            method, fold, hashlib.sha256(f"{method.key} {data_hash} {fold}".encode()).hexdigest(), (), tuple(ids),
+            trained_on=line.trained_on,
+        )
         for fold, ids in sorted(tested.items())
-    )
-    nothing_trained = Crossing((), Training("", {}), ())
+    )  # fmt: skip
+    nothing_trained = one_source(Split((Fold((), tuple(case.case_id for case in truth)),)))
     how = "no split, masks from elsewhere"
     return Plan(truth, how, "", 0, (method,), cells, data_hash, "", len(cells), nothing_trained)
 

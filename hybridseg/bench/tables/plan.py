@@ -31,7 +31,7 @@ def plan_matrix(plan: Plan, out: str | os.PathLike[str] | None = None) -> str:
 
 
 def _lines(plan: Plan) -> str:
-    return "lines" if plan.crossing.sources else "methods"
+    return "lines" if plan.dataset.parts else "methods"
 
 
 def _cell(cell: Cell | None) -> str:

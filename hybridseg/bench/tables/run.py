@@ -106,7 +106,7 @@ def _lesions(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
 def _learned_from(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
     """Return the column of those that were trained on these images; none where there is none."""
     column: Column = ("learned from", lambda m: in_words(m.seen, m.cases) if m.seen else "-")
-    return () if all(method.is_ranked for method in methods) else (column,)
+    return (column,) if any(method.seen for method in methods) else ()
 
 
 def _lesion_free(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
@@ -177,10 +177,25 @@ def _text(summary: RunSummary) -> str:
         rows = [[short[c.first], short[c.second], *_comparison(c)] for c in summary.comparisons]
         blocks.append(aligned(_COMPARED, rows))
         blocks.append(wrapped(summary.test))
+    if summary.ceilings:
+        blocks.append(aligned(_CEILING, _ceilings(summary)))
     return "\n\n".join([wrapped(summary.title), *blocks])
 
 
 _COMPARED = ("method", "against", "IoU difference [95 % CI]", "p (Holm)", "verdict")
+
+
+_CEILING = ("second reader", "method", "images read", "reader IoU", "method IoU", "reader minus method [95 % CI]")
+
+
+def _ceilings(summary: RunSummary) -> list[list[str]]:
+    return [
+        [
+            each.reader, each.method, str(each.images), f"{each.reader_iou:.3f}", f"{each.method_iou:.3f}",
+            f"{each.difference:+.3f} [{each.low:+.3f}, {each.high:+.3f}]",
+        ]
+        for each in summary.ceilings
+    ]  # fmt: skip
 
 
 def _comparison(c: Comparison) -> list[str]:
@@ -206,13 +221,16 @@ def _markdown(summary: RunSummary) -> str:
     if summary.comparisons:
         rows = [[c.first, c.second, *_comparison(c)] for c in summary.comparisons]
         lines += ["", *markdown_table(list(_COMPARED), rows), "", escaped(summary.test)]
+    if summary.ceilings:
+        lines += ["", *markdown_table(list(_CEILING), _ceilings(summary))]
     return "\n".join(lines)
 
 
 def _csv(summary: RunSummary) -> str:
     names = list(dict.fromkeys(each.tested_on for method in summary.methods for each in method.sets))
     of_set = [field.name for field in fields(SetScores) if field.name != "tested_on"]
-    columns = [field.name for field in fields(MethodSummary) if field.name not in ("trained_on", "sets", "metrics")]
+    apart = ("trained_on", "sets", "metrics", "is_reader")
+    columns = [field.name for field in fields(MethodSummary) if field.name not in apart]
     further = [name for name in case_metrics() if name not in columns]
     rows = []
     for method in summary.methods:

@@ -12,7 +12,7 @@ from ...text import printable
 from ..records.cells import Record, RunError
 from ..records.costs import busy_note, method_cost, run_cpus, time_note, timed_on
 from ..records.folder import open_run
-from .origin import NOT_KNOWN_NOTE, examined_on_training, not_known
+from .origin import NOT_KNOWN_NOTE, examined_on_training, not_known, readers
 from .pairing import SIGNIFICANT, TEST, differences, in_words, lesion_scores, rankings
 
 
@@ -88,7 +88,8 @@ class _Run:
         stored = open_run(root)
         self.description, self.records = stored.description, stored.records
         self.seen, self.not_known = examined_on_training(stored), not_known(stored)
-        self.rows = {spec: records for spec, records in stored.rows.items() if records and spec not in self.seen}
+        left_out = {*self.seen, *readers(stored)}
+        self.rows = {spec: records for spec, records in stored.rows.items() if records and spec not in left_out}
         self.cases = {record.case_id: record for record in self.records}
         self.scores = {spec: lesion_scores(records, metric) for spec, records in self.rows.items()}
         self.costs: dict[str, dict[str, Any]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from .origin import mark
+from .origin import READER, mark
 from .pairing import Comparison
 
 
@@ -105,6 +105,8 @@ class MethodSummary:
         One for each test set, where data sets have short names.
     metrics : dict of str to MetricMean
         Every metric of `hybridseg.metrics.case_metrics` by name.
+    is_reader : bool
+        A second reader, whom nobody is ranked by.
     """
 
     method: str
@@ -164,6 +166,7 @@ class MethodSummary:
     trained_on: str = ""
     sets: tuple[SetScores, ...] = ()
     metrics: dict[str, MetricMean] = field(default_factory=dict, hash=False)
+    is_reader: bool = False
 
     @property
     def title(self) -> str:
@@ -178,21 +181,43 @@ class MethodSummary:
 
     @property
     def is_ranked(self) -> bool:
-        """Whether it may be compared with others: no case is known to have taught it."""
-        return not self.seen
+        """Whether it may be compared with others: no case is known to have taught it, and it is no second reader."""
+        return not self.seen and not self.is_reader
 
     @property
     def marked(self) -> str:
         """Its name as tables show it."""
-        return mark(self.method, self.seen)
+        return f"{self.method} {READER}" if self.is_reader else mark(self.method, self.seen)
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """A method and a second reader on the lesion images that were read: mean IoU of each.
+
+    ``difference`` is the reader's mean minus the method's, with its 95 % interval by bootstrap over scenes. It isn't
+    tested: a reader is no competitor.
+    """
+
+    reader: str
+    method: str
+    images: int
+    reader_iou: float
+    method_iou: float
+    difference: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """Everything that the tables of a run say. ``notes`` go under the leaderboard, one a line."""
+    """Everything that the tables of a run say. ``notes`` go under the leaderboard, one a line.
+
+    ``methods`` are by falling IoU, second readers after them; ``comparisons`` are between methods alone.
+    """
 
     title: str
     methods: tuple[MethodSummary, ...]
     notes: tuple[str, ...]
     comparisons: tuple[Comparison, ...]
     test: str
+    ceilings: tuple[Ceiling, ...] = ()

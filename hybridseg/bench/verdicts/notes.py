@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...data.cases import GROUPS_ALONE
 from ...metrics import HD95_DEFINITION, LESION_OVERLAP, case_metrics
 from ..records.costs import busy_note, run_cpus, time_note, timed_on
-from .origin import NOT_KNOWN_NOTE, SEEN, in_words
+from .origin import NOT_KNOWN_NOTE, READER_NOTE, SEEN, in_words
 
 if TYPE_CHECKING:
     from ..records.cells import Record
@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 Cases = set[tuple[int, str]]
 """What a method has rows for: fold and case."""
+
+
+_SEVERAL = (
+    "Several data sets: each is in a column of its own. A model that predicts a case of a set that teaches learned "
+    "from none of that case's fold; a set that doesn't teach is predicted by the model of all cases that do. worst: "
+    "the set with the lowest IoU. False alarm: a mask on a lesion-free image (how many there are). Differences are "
+    "over all sets together: larger ones weigh more."
+)
 
 
 def title(description: dict[str, Any], cases: Iterable[Cases]) -> str:
@@ -44,12 +52,7 @@ def notes(
         _on_metrics(description, first),
     ]
     if description.get("sources"):
-        found.append(
-            "Several data sets: each is in a column of its own. A model that predicts a case of a set that teaches "
-            "learned from none of that case's fold; a set that doesn't teach is predicted by the model of all cases "
-            "that do. worst: the set with the lowest IoU. False alarm: a mask on a lesion-free image (how many there "
-            "are). Differences are over all sets together: larger ones weigh more."
-        )
+        found.append(_SEVERAL)
     groups_from = description.get("groups_from", "")
     if groups_from and GROUPS_ALONE not in groups_from:
         found[0] += f" Scenes as told by: {groups_from}."
@@ -97,7 +100,9 @@ def lesion_note(methods: Sequence[MethodSummary]) -> tuple[str, ...]:
 
 def _origin_notes(methods: Sequence[MethodSummary]) -> Iterator[str]:
     """Yield what is known of models that the run didn't train: whether they learned from its images."""
-    if any(method.seen is None for method in methods):
+    if any(method.is_reader for method in methods):
+        yield READER_NOTE
+    if any(method.seen is None and not method.is_reader for method in methods):
         yield NOT_KNOWN_NOTE
     for method in methods:
         if method.seen:

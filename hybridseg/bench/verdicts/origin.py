@@ -10,6 +10,8 @@ from ..records.folder import StoredRun
 
 NOT_KNOWN = "†"
 SEEN = "‡"
+READER = "§"
+READER_NOTE = f"{READER} a second reader: the ceiling, no competitor, on the cases that were read."
 NOT_KNOWN_NOTE = (
     f"{NOT_KNOWN} a trained model or masks from elsewhere, scored as given: it is not known whether it learned from "
     "these very images."
@@ -51,6 +53,12 @@ def examined_on_training(run: StoredRun) -> dict[str, str]:
     return found
 
 
+def readers(run: StoredRun) -> list[str]:
+    """Return the second readers of a run, who are the ceiling of its table and compete with nobody."""
+    return [each["spec"] for each in run.description["methods"] if each.get("reader")]
+
+
 def not_known(run: StoredRun) -> set[str]:
     """Return the methods of a run of which nobody knows whether they learned from its images."""
-    return {each["spec"] for each in run.description["methods"] if count_seen(each, run.rows[each["spec"]]) is None}
+    methods = [each for each in run.description["methods"] if not each.get("reader")]
+    return {each["spec"] for each in methods if count_seen(each, run.rows[each["spec"]]) is None}

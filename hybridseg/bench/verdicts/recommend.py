@@ -12,7 +12,7 @@ from ...text import printable
 from ..records.cells import RunError
 from ..records.costs import busy_note, method_cost, run_cpus, time_note, timed_on
 from ..records.folder import StoredRun, open_run
-from .origin import NOT_KNOWN_NOTE, examined_on_training, mark, not_known
+from .origin import NOT_KNOWN_NOTE, examined_on_training, mark, not_known, readers
 from .pairing import Difference, all_pairs, differences, lesion_scores, rankings
 
 
@@ -145,7 +145,8 @@ def recommend_method(run: str | os.PathLike[str], budget: Budget) -> Recommendat
     front = _front(candidates, budget)
     cheaper, better = _neighbours(front, chosen, budget)
     groups = {record.case_id: record.group for record in stored.records}
-    scores = {spec: lesion_scores(each, budget.metric) for spec, each in rows.items() if spec not in taught}
+    left_out = {*taught, *readers(stored)}
+    scores = {spec: lesion_scores(each, budget.metric) for spec, each in rows.items() if spec not in left_out}
     pairs = _both_ways(differences(all_pairs(scores), groups))
 
     def minus(first: Candidate | None, second: Candidate | None) -> Difference | None:

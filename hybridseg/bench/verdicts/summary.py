@@ -26,10 +26,10 @@ from ...metrics import (
 from ..records.cells import Record
 from ..records.costs import method_cost
 from ..records.folder import StoredRun, open_run
-from .methods import MethodSummary, MetricMean, RunSummary, SetScores
+from .methods import Ceiling, MethodSummary, MetricMean, RunSummary, SetScores
 from .notes import ignored_note, lesion_note, notes, title
-from .origin import count_seen
-from .pairing import compare_methods, metric_value
+from .origin import count_seen, readers
+from .pairing import compare_methods, difference, lesion_scores, metric_value
 
 
 def _mean(values: Sequence[float] | NDArray[np.float64]) -> float | None:
@@ -71,12 +71,29 @@ def summarize_run(run: StoredRun, *, empty: float | None = None) -> RunSummary:
     methods = [_summarize_method(run, method, empty) for method in description["methods"]]
     methods.sort(key=lambda method: (not method.is_ranked, -1.0 if method.iou is None else -method.iou - 1.0))
     ranked = {method.method: by_method[method.method] for method in methods if method.is_ranked}
+    read = {name: by_method[name] for name in readers(run)}
     comparisons, test = compare_methods(ranked)
     several = bool(description.get("sources"))  # where one case is in one fold for one training, another for the next
     cases = {name: {(0 if several else row.fold, row.case_id) for row in rows} for name, rows in by_method.items()}
-    under = notes(description, methods, [each for each in cases.values() if each], empty)
+    under = notes(description, methods, [each for name, each in cases.items() if each and name not in read], empty)
     under += lesion_note(methods) + ignored_note(run.records)
-    return RunSummary(title(description, cases.values()), tuple(methods), under, tuple(comparisons), test)
+    heading = title(description, cases.values())
+    return RunSummary(heading, tuple(methods), under, tuple(comparisons), test, _ceilings(ranked, read))
+
+
+def _ceilings(ranked: dict[str, list[Record]], readers_rows: dict[str, list[Record]]) -> tuple[Ceiling, ...]:
+    groups = {row.case_id: row.group for rows in ranked.values() for row in rows}
+    found = []
+    for reader, read in readers_rows.items():
+        for method, rows in ranked.items():
+            theirs, ours = lesion_scores(read, "iou"), lesion_scores(rows, "iou")
+            between = difference(theirs, ours, groups)
+            if between is not None:
+                mean = float(np.mean([theirs[case_id] for case_id in theirs if case_id in ours]))
+                found.append(Ceiling(
+                    reader, method, between.cases, mean, mean - between.mean, between.mean, between.low, between.high
+                ))  # fmt: skip
+    return tuple(found)
 
 
 def _summarize_method(run: StoredRun, method: dict[str, Any], empty: float | None) -> MethodSummary:
@@ -90,13 +107,12 @@ def _summarize_method(run: StoredRun, method: dict[str, Any], empty: float | Non
     missed = [float(record.tp == 0) for record in lesion]
     pooled = sum(counts, Counts(0, 0, 0, 0))
     means = {name: _metric_mean(metric, lesion) for name, metric in case_metrics().items()}
-    cells = [cell for cell in description["cells"] if cell["method"] == method["spec"]]
     return MethodSummary(
         method=method["spec"],
         as_given=method["as_given"],
         seen=count_seen(method, records),
         cases=len(records),
-        expected=sum(cell["cases"] for cell in cells),
+        expected=sum(cell["cases"] for cell in description["cells"] if cell["method"] == method["spec"]),
         failed=sum(bool(record.error) for record in records),
         lesion_images=len(lesion),
         scenes=len(set(groups)),
@@ -128,6 +144,7 @@ def _summarize_method(run: StoredRun, method: dict[str, Any], empty: float | Non
         trained_on=method.get("trained_on", ""),
         sets=_summarize_sets(description, records),
         **_lesions(records),
+        is_reader=method.get("reader", False),
         **method_cost(run.folder, method["key"], records),
     )
 

@@ -1,0 +1,108 @@
+"""Chapters on several data sets: trained where, tested where, and what one more source in training brings."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+from ..verdicts.methods import MethodSummary
+from ..verdicts.pairing import Scores, differences, lesion_scores
+from .document import Cell, Section, Table, Text, count, number, percent
+from .facts import Facts
+
+
+def across(facts: Facts) -> Section:
+    """Return IoU and F1 by training and test set, shaded as a map, with the worst set, misses and false alarms."""
+    tables = [_matrix(facts, metric, unit) for metric, unit in (("iou", "IoU"), ("f1", "F1"))]
+    tables.append(_mistakes(facts))
+    worst = [method for method in facts.methods if method.worst_set is not None]
+    texts = [Text(
+        "Rows: what a method was trained on. Columns: what it was tested on. A set that teaches is predicted in its "
+        "own folds, by models that learned from none of the fold; any other set by the model of all cases that teach."
+    )]  # fmt: skip
+    texts += [
+        Text(f"{method.marked}: worst on {set_.tested_on}, mean IoU {set_.iou:.3f}.", "li")
+        for method in worst
+        if (set_ := method.worst_set) is not None
+    ]
+    return Section("Across data sets", "across", tuple(texts), (), tuple(tables))
+
+
+def _sets(facts: Facts) -> list[str]:
+    tested = {each.tested_on for method in facts.methods for each in method.sets}
+    return [name for name in facts.description["sources"] if name in tested]
+
+
+def _names(method: MethodSummary) -> tuple[Cell, Cell]:
+    mark = method.marked.removeprefix(method.method)
+    return Cell(method.title + mark), Cell(method.trained_on or "-")
+
+
+def _matrix(facts: Facts, metric: str, unit: str) -> Table:
+    rows = []
+    for method in facts.methods:
+        found = {each.tested_on: asdict(each) for each in method.sets}
+        cells = []
+        for name in _sets(facts):
+            value, low, high = (found.get(name, {}).get(f"{metric}{end}") for end in ("", "_low", "_high"))
+            cells.append(replace(number(value, low=low, high=high), shade=value))
+        rows.append((*_names(method), *cells))
+    header = ("method", "trained on", *(f"tested on {name}" for name in _sets(facts)))
+    return Table(f"Mean {unit} per lesion image, with its 95 % interval by bootstrap.", header, tuple(rows), names=2)
+
+
+def _mistakes(facts: Facts) -> Table:
+    sets = _sets(facts)
+    free = [name for name in sets if any(_free(method, name) for method in facts.methods)]
+    rows = []
+    for method in facts.methods:
+        found = {each.tested_on: each for each in method.sets}
+        missed = [percent(found[name].missed if name in found else None) for name in sets]
+        alarms = [percent(found[name].false_positive_rate if name in found else None) for name in free]
+        rows.append((*_names(method), *missed, *alarms))
+    images = {name: max(_free(method, name) for method in facts.methods) for name in free}
+    header = (
+        "method", "trained on", *(f"{name}: missed %" for name in sets),
+        *(f"{name}: false alarm % (n = {images[name]})" for name in free),
+    )  # fmt: skip
+    return Table("Lesions missed, and lesion-free images with a mask, by test set.", header, tuple(rows), names=2)
+
+
+def _free(method: MethodSummary, name: str) -> int:
+    return sum(each.lesion_free_images for each in method.sets if each.tested_on == name)
+
+
+def second_source(facts: Facts) -> Section:
+    """Return, for each test set, what training on one more source brings, paired by image."""
+    pairs: dict[tuple[str, str, str, str], tuple[Scores, Scores]] = {}
+    for more in facts.methods:
+        for less in facts.methods:
+            if more.title == less.title and _adds_one(more.trained_on, less.trained_on):
+                for name in _sets(facts):
+                    scores = [
+                        lesion_scores([row for row in facts.rows[method.method] if row.tested_on == name], "iou")
+                        for method in (more, less)
+                    ]
+                    pairs[more.title, less.trained_on, more.trained_on, name] = (scores[0], scores[1])
+    rows = [
+        (
+            Cell(method), Cell(less), Cell(more), Cell(name), count(found.cases),
+            Cell(f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]", found.mean, found.low, found.high),
+            Cell("< 0.001" if found.p_value < 0.001 else f"{found.p_value:.3f}", found.p_value),
+        )
+        for (method, less, more, name), found in differences(pairs, facts.groups).items()
+    ]  # fmt: skip
+    title, slug = "What one more hospital in training brings", "second"
+    if not rows:
+        return Section(title, slug, (Text("No two lines of this run differ by one source in training."),))
+    header = ("method", "trained on", "and then on", "tested on", "images", "IoU gained [95 %]", "p (Holm)")
+    text = (
+        "Mean of the per-image difference in IoU, with its 95 % interval by bootstrap over scenes or patients; p: "
+        "two-sided sign-flip permutation test, Holm-corrected for the number of rows."
+    )
+    return Section(title, slug, (Text(text),), (), (Table("One more source.", header, tuple(rows), names=4),))
+
+
+def _adds_one(more: str, less: str) -> bool:
+    """Whether a training has the sources of another and one more."""
+    ours, theirs = set(more.split("+")), set(less.split("+"))
+    return bool(less) and theirs < ours and len(ours) == len(theirs) + 1
