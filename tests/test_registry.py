@@ -197,7 +197,7 @@ def test_unknown_names_list_the_known_ones_and_the_nearest(offer: Offer) -> None
     offer("level")
     with pytest.raises(UnknownMethodError, match=r"unknown method `levle`; known: .*otsu.*; did you mean `level`\?"):
         create("levle")
-    with pytest.raises(UnknownMethodError, match=r"unknown method `qqqqqqq`; known: .*watershed$"):
+    with pytest.raises(UnknownMethodError, match=r"unknown method `qqqqqqq`; known: .*watershed-textbook$"):
         create("qqqqqqq")
     message = r"`windwo` is not a parameter of Level; known: level, window; did you mean `window`\?"
     with pytest.raises(ValueError, match=message):
