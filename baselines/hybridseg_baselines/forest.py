@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridseg import Tags, find_scan
+from hybridseg import Tags
 
 from .candidates import Candidates, CandidateSegmenter, describe
 from .features import COUNT, features
@@ -44,12 +44,11 @@ class RandomForestSegmenter(GrownTrees, CandidateSegmenter):
 
     def _fit(self, images: Any, masks: Any, *, groups: Any, validation: Any, progress: Any) -> None:
         del validation
-        probabilities, truths = self._grow_forest(images, masks, groups, progress)
-        proposed = [
-            self._cut(smooth(image[find_scan(image)], self.grid, 2), probability)
-            for image, probability in zip(images, probabilities, strict=True)
-        ]
-        self._learn(proposed, truths)
+        greys: list[Ints] = []
+        probabilities, truths = self._grow_forest(
+            images, masks, groups, progress, lambda scan: greys.append(smooth(scan, self.grid, 2))
+        )
+        self._learn([self._cut(*pair) for pair in zip(greys, probabilities, strict=True)], truths)
 
     def _cut(self, grey: Ints, probability: Ints) -> Candidates:
         layers = probability.reshape(self.grid) >= np.array(LEVELS)[:, None, None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -77,12 +77,13 @@ class GrownTrees(Segmenter):
             raise ValueError(f"`max_features` must be a number in (0, 1], got {self.max_features!r}")
 
     def _grow_forest(
-        self, images: Any, masks: Any, groups: Any, progress: Any
+        self, images: Any, masks: Any, groups: Any, progress: Any,
+        see: Callable[[NDArray[np.uint8]], None] = lambda scan: None,
     ) -> tuple[list[Ints], list[NDArray[np.bool_]]]:
         """Grow and keep the trees; return each image's probability, 0..FULL, and its truth on the grid.
 
         The probability is from the trees that never saw the image's scene. With few trees every one may have seen it;
-        then all of them speak.
+        then all of them speak. ``see`` is shown each scan when it is read, since images may be read from files.
         """
         self._check_parameters()
         steps = 2 * len(images) + self.n_trees
@@ -91,6 +92,7 @@ class GrownTrees(Segmenter):
         for k, (image, mask) in enumerate(zip(images, masks, strict=True)):
             scan = find_scan(image)
             cells[k] = self._features(image[scan])
+            see(image[scan])
             truths.append(to_grid(mask[scan], self.grid, scale=1) >= 1)
             progress(k + 1, steps, "features")
         if not any(truth.any() for truth in truths):
