@@ -25,9 +25,10 @@ import numpy as np
 
 from hybridseg.data import Case, Dataset, load_dataset
 from hybridseg.data.splits import Split, busi_split, published_folds
-from hybridseg.images import write_mask
+from hybridseg.images import find_scan, write_mask
 from hybridseg.metrics import Counts, count_pixels, f1, iou
 from hybridseg.registry import parse_spec
+from hybridseg.training.cases import hold_out
 from hybridseg.training.checkpoints import CHECKPOINT
 from hybridseg.unet.segmenter import UNetSegmenter
 
@@ -39,12 +40,14 @@ TEACHERS = ("BUSI", "BUS-BRA")
 @click.option("--fold", type=click.IntRange(0, 4), help="Hold this published fold out; without it, train on all five.")
 @click.option("--set", "settings", default="unet", help="For example `unet[epochs=30,size=224]`.")
 @click.option("--teacher", "teachers", multiple=True, help="Exported model to learn from besides; may be repeated.")
+@click.option("--again", multiple=True, type=click.Choice(TEACHERS),
+              help="An epoch shows each lesion image of this set twice, changed in two ways; may be repeated.")
 @click.option("--from", "earlier", type=click.Path(exists=True, path_type=Path),
               help="Output folder of an earlier training of the same images, whose weights this one starts from.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path))
 def main(
-    *, folders: tuple[str, ...], fold: int | None, settings: str, teachers: tuple[str, ...], earlier: Path | None,
-    output: Path,
+    *, folders: tuple[str, ...], fold: int | None, settings: str, teachers: tuple[str, ...], again: tuple[str, ...],
+    earlier: Path | None, output: Path,
 ) -> None:
     """Train, save, and score what was held out."""
     train: list[tuple[str, Case]] = []
@@ -71,9 +74,17 @@ def main(
             left = (time.monotonic() - start) / done * (total - done)
             print(f"{done}/{total} {text} ({left / 60:.0f} min left at most)", file=sys.stderr, flush=True)
 
-    pixels = [case.read() for _, case in train]
+    images, masks = zip(*(case.read() for _, case in train), strict=True)
     groups = [f"{source}/{case.group}" for source, case in train]
-    model.fit([p[0] for p in pixels], [p[1] for p in pixels], groups=groups, progress=progress)
+    has_lesion = np.array([mask[find_scan(image)].any() for image, mask in zip(images, masks, strict=True)])
+    held_out = hold_out(has_lesion, groups, model.validation_share, model.random_state)
+    shown = [(k, groups[k]) for k in np.flatnonzero(~held_out)]
+    shown += [(k, f"{group}, again") for k, group in shown if train[k][0] in again and has_lesion[k]]
+    kept = np.flatnonzero(held_out)
+    model.fit(
+        [images[k] for k, _ in shown], [masks[k] for k, _ in shown], groups=[group for _, group in shown],
+        validation=([images[k] for k in kept], [masks[k] for k in kept]), progress=progress,
+    )
     model.save(output / f"{name}.hybridseg")
     print(f"{name}: {time.monotonic() - start:.0f} s, {model.current_operating_point}")
     if fold is not None:
