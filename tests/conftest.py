@@ -9,6 +9,16 @@ from pathlib import Path
 
 import pytest
 
+FAST = ("test_metrics", "test_postprocess.py", "test_public_names.py", "test_registry.py", "test_segmenter.py")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of what everything rests on, which take seconds."""
+    for item in items:
+        if not set(item.path.parts).isdisjoint(FAST):
+            item.add_marker("fast")
+
 
 def _real(name: str, variable: str, inside: str) -> Path:
     """Return the folder of a real data set; skip the test, with the reason, where it is absent."""
