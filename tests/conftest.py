@@ -14,7 +14,7 @@ FAST = ("test_metrics", "test_postprocess.py", "test_public_names.py", "test_reg
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of what everything rests on, which take seconds."""
+    """Mark the tests of what everything rests on, which take half a minute altogether."""
     for item in items:
         if not set(item.path.parts).isdisjoint(FAST):
             item.add_marker("fast")
