@@ -8,11 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .confidence import Calibration
+
 
 class Learned:
-    """Attributes whose name ends in one underscore; ``fingerprints_`` among them says from which images."""
+    """Attributes whose name ends in one underscore.
+
+    ``fingerprints_`` among them says from which images, ``calibration_`` what its probabilities meant on others.
+    """
 
     fingerprints_: NDArray[np.uint8] | None
+    calibration_: Calibration | None
 
     def _state(self) -> dict[str, Any]:
         """What ``fit`` learned: the instance's attributes whose name ends in one underscore."""
@@ -39,8 +45,15 @@ class Learned:
         """
         return getattr(self, "fingerprints_", None) if self._state() else take_prints([])
 
-    def _check_fingerprints(self) -> None:
-        """Raise ValueError if it carries something else under their name."""
+    @property
+    def calibration(self) -> Calibration | None:
+        """What its probabilities meant on held-out cases; None if nobody has measured that."""
+        return getattr(self, "calibration_", None)
+
+    def _check_carried(self) -> None:
+        """Raise ValueError if it carries something else under the name of fingerprints or calibration."""
+        if not isinstance(self.calibration, Calibration | None):
+            raise ValueError(f"`calibration_` is of type {type(self.calibration).__name__}")
         prints = self.fingerprints
         if prints is not None:
             from .data.fingerprints import check_fingerprints

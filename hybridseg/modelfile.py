@@ -1,8 +1,8 @@
 """The file that a fitted method is saved in: a zip of one JSON header and plain arrays. No pickle, ever.
 
 ``model.json`` holds format, class, parameters and learned values; each learned array is ``NAME_.npy``
-beside it. JSON's own values stand for themselves; a tuple, a mapping and an operating point are written as
-an object with one key that says which, so that what is read equals what was saved.
+beside it. JSON's own values stand for themselves; a tuple, a mapping, an operating point and a calibration are written
+as an object with one key that says which, so that what is read equals what was saved.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .confidence import Calibration
 from .files import read_regular, write_atomically
 from .postprocess import OperatingPoint
 from .text import one_line
@@ -37,6 +38,10 @@ MAX_FILE_BYTES = MAX_MODEL_BYTES + MAX_HEADER_BYTES
 """A larger file is refused unread: what doesn't compress grows a little."""
 
 Arrays = dict[str, NDArray[Any]]
+
+_OBJECTS: dict[str, type[OperatingPoint | Calibration]] = {
+    "operating_point": OperatingPoint, "calibration": Calibration,
+}  # fmt: skip
 
 # What zipfile, zlib, json and numpy raise on bytes that aren't a model. AttributeError: a JSON value of
 # another kind than expected; RuntimeError: an encrypted member, endless nesting; OverflowError: a side of an array that
@@ -186,8 +191,9 @@ def _encode(name: str, value: Any) -> Any:
         return [_encode(name, item) for item in value]
     if isinstance(value, tuple):
         return {"tuple": [_encode(name, item) for item in value]}
-    if isinstance(value, OperatingPoint):
-        return {"operating_point": {key: _encode(name, item) for key, item in asdict(value).items()}}
+    for kind, known in _OBJECTS.items():
+        if isinstance(value, known):
+            return {kind: {key: _encode(name, item) for key, item in asdict(value).items()}}
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         return {"mapping": {key: _encode(name, item) for key, item in value.items()}}
     if isinstance(value, os.PathLike):
@@ -201,12 +207,12 @@ def _decode(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     (kind, content), *others = value.items()
-    if others or kind not in ("tuple", "mapping", "operating_point"):
+    if others or kind not in ("tuple", "mapping", *_OBJECTS):
         raise ValueError(f"unknown value {one_line(value)}")
     if kind == "tuple":
         return tuple(_decode(item) for item in content)
     decoded = {key: _decode(item) for key, item in content.items()}
-    return OperatingPoint(**decoded) if kind == "operating_point" else decoded
+    return _OBJECTS[kind](**decoded) if kind in _OBJECTS else decoded
 
 
 def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:

@@ -208,7 +208,7 @@ class Segmenter(Parameters, Learned, ABC):
         point = getattr(self, "operating_point_", self.operating_point)
         if not isinstance(point, OperatingPoint):
             raise ValueError(f"`operating_point_` is of type {type(point).__name__}")
-        self._check_fingerprints()
+        self._check_carried()
 
     def _check_fittable(self) -> None:
         """Raise ImportError, with the line that installs it, if ``fit`` needs a package that isn't installed.

@@ -18,7 +18,9 @@ HEAVY = (
 )  # fmt: skip
 
 # Everybody may know the ground. Types that only annotations name may come from anywhere.
-GROUND = {"version", "guests", "limits", "files", "text", "validation", "parameters", "postprocess"}
+GROUND = {
+    "version", "guests", "limits", "files", "text", "validation", "parameters", "postprocess", "confidence"
+}  # fmt: skip
 # Room -> rooms that it may import beside the ground.
 MAY = {
     **{name: set() for name in GROUND},
@@ -33,7 +35,7 @@ MAY = {
     "onnx": {"segmenter", "data", "images", "metrics"},  # `quantise` measures what it loses
     "conformance": {"segmenter", "data", "metrics"},
     "checks": {"segmenter", "conformance"},
-    "training": {"segmenter", "data", "images", "onnx"},  # no network by name
+    "training": {"segmenter", "data", "images", "metrics", "onnx"},  # no network by name
     "unet": {"training", "onnx"},
     "zoo": {"onnx", "processes"},
     "registry": {"segmenter", "modelfile", "onnx", "zoo"},

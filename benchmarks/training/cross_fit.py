@@ -1,4 +1,4 @@
-"""Choose operating points on held-out cases, score what was held out, and test where nothing was learned.
+"""Choose operating points and calibrate confidences on held-out cases, score these, and test at other hospitals.
 
     python benchmarks/training/train_unet.py --data Dataset_BUSI_with_GT --data BUSBRA --fold 0 -o runs/unet
     python benchmarks/training/cross_fit.py runs/unet --data Dataset_BUSI_with_GT --data BUSBRA --test BUS-UCLM \\
@@ -6,13 +6,15 @@
 
 A training holds out too few lesion-free images to place the presence decision. So the cases of every held-out fold are
 dealt into two halves, by patient or scene, and a half's operating point is chosen on all other halves. No case of the
-half is looked at for it. Every hospital in ``--data`` has the same weight in that choice.
+half is looked at for it. Every hospital in ``--data`` has the same weight in that choice. The confidence is calibrated
+on the same cases.
 
 ``--ship`` names the model that ships (``fold0``, or ``all`` for one trained on all folds). It gets the operating point
-of all halves, and predicts the data of ``--test``, which neither teach nor choose.
+and the calibration of all halves, and predicts the data of ``--test``, which neither teach nor choose.
 
-Writes the models with their points, and for each hospital its masks and its counts. Several folders, of trainings with
-other seeds, become one model a fold, which gives the mean of their probabilities. Folds that aren't there are left out.
+Writes the models with their points, and for each hospital its masks, its counts and the confidence in each. Several
+folders, of trainings with other seeds, become one model a fold, which gives the mean of their probabilities. Folds that
+aren't there are left out.
 """
 
 from __future__ import annotations
@@ -24,8 +26,10 @@ import click
 import numpy as np
 from train_unet import published_split, write_scores
 
+from hybridseg.confidence import Calibration
 from hybridseg.data import Case, Dataset, load_dataset
 from hybridseg.postprocess import OperatingPoint, apply_operating_point
+from hybridseg.training.calibration import fit_calibration
 from hybridseg.training.operating import choose_operating_point
 from hybridseg.unet.segmenter import UNetSegmenter
 
@@ -58,24 +62,29 @@ def main(
     models = {k: load(folders, f"fold{k}") for k in folds}
     held_out = [predict_held_out(load_dataset(folder), models) for folder in data]
     halves = sorted({half for each in held_out for half in each.halves})
-    points = {half: choose(held_out, [other for other in halves if other != half]) for half in halves}
+    chosen = {half: choose(held_out, [other for other in halves if other != half]) for half in halves}
     for each in held_out:
-        masks = [apply_operating_point(p, points[half]) for p, half in zip(each.maps, each.halves, strict=True)]
-        write_scores(each.cases, masks, output / f"{each.source}.csv", output / "masks" / each.source)
-    for half, point in points.items():
-        print(f"fold {half[0]}, half {half[1]}: {point}")
+        masks = [apply_operating_point(p, chosen[half][0]) for p, half in zip(each.maps, each.halves, strict=True)]
+        calibrations = [chosen[half][1] for half in each.halves]
+        write_scores(
+            each.cases, masks, output / f"{each.source}.csv", output / "masks" / each.source, each.maps, calibrations
+        )
+    for half, (point, calibration) in chosen.items():
+        print(f"fold {half[0]}, half {half[1]}: {point}, {calibration}")
     if ship is None:
         return
     shipped = models.get(int(ship.removeprefix("fold"))) if ship != "all" else load(folders, "all")
     if shipped is None:
         raise click.UsageError(f"--ship must be a fold that is there, or all, got {ship}")
-    shipped.operating_point_ = choose(held_out, halves)
+    shipped.operating_point_, shipped.calibration_ = choose(held_out, halves)
     shipped.save(output / f"{ship}.hybridseg")
-    print(f"{ship}: {shipped.operating_point_}")
+    print(f"{ship}: {shipped.operating_point_}, {shipped.calibration_}")
     for folder in tests:
         dataset = load_dataset(folder)
-        masks = [shipped.predict(case.image) for case in dataset]
-        write_scores(list(dataset), masks, output / f"{dataset.layout}.csv", output / "masks" / dataset.layout)
+        masks, maps = zip(*(shipped.predict_both(case.image) for case in dataset), strict=True)
+        calibrations = [shipped.calibration_] * len(dataset)
+        path = output / f"{dataset.layout}.csv"
+        write_scores(list(dataset), masks, path, output / "masks" / dataset.layout, maps, calibrations)
 
 
 def load(folders: tuple[Path, ...], name: str) -> UNetSegmenter:
@@ -101,15 +110,16 @@ def predict_held_out(dataset: Dataset, models: dict[int, UNetSegmenter]) -> Pred
     return found
 
 
-def choose(held_out: list[Predicted], halves: list[tuple[int, int]]) -> OperatingPoint:
-    """Return the operating point of the cases in these halves; every hospital weighs the same."""
+def choose(held_out: list[Predicted], halves: list[tuple[int, int]]) -> tuple[OperatingPoint, Calibration | None]:
+    """Return operating point and calibration of the cases in these halves; every hospital weighs the same."""
     truths, maps, weights = [], [], []
     for each in held_out:
         inside = [k for k, half in enumerate(each.halves) if half in halves]
         truths += [each.truths[k] for k in inside]
         maps += [each.maps[k] for k in inside]
         weights += [1 / len(inside)] * len(inside)
-    return choose_operating_point(truths, maps, weights)
+    point = choose_operating_point(truths, maps, weights)
+    return point, fit_calibration(truths, [apply_operating_point(p, point) for p in maps], maps, weights)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,15 @@
     python benchmarks/training/make_zoo.py unet runs/unet-scores/fold0.hybridseg --fold 0 \\
         --data Dataset_BUSI_with_GT --data BUSBRA --scores runs/unet-scores
 
-What train_zoo.sh does at its end. ``--scores`` is a folder that cross_fit.py wrote: counts of each hospital's cases
-that the model hadn't seen, and of hospitals that it never learned from. ``--fold`` is the fold that the model hadn't
-seen. Its kernels are stored in 8 or 4 bits; what that costs is measured on the groups that its training held out for
-validation. Run it when nothing else runs: it times.
+What train_zoo.sh does at its end. ``--scores`` is a folder that cross_fit.py wrote: counts and confidences of each
+hospital's cases that the model hadn't seen, and of hospitals that it never learned from. ``--fold`` is the fold that
+the model hadn't seen. Its kernels are stored in 8 or 4 bits; what that costs is measured on the groups that its
+training held out for validation. Run it when nothing else runs: it times.
 """
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import shutil
@@ -26,8 +27,9 @@ from hybridseg.data import Dataset, load_dataset
 from hybridseg.data.fingerprints import take_fingerprints
 from hybridseg.data.phantoms import phantom
 from hybridseg.images import find_scan
-from hybridseg.metrics import f1, iou
-from hybridseg.metrics.summary import image_mean, scene_mean, wilson_interval
+from hybridseg.metrics import LESION_OVERLAP, f1, iou
+from hybridseg.metrics.calibration import calibration_error, mean_at_coverage
+from hybridseg.metrics.summary import Estimate, image_mean, scene_mean, wilson_interval
 from hybridseg.onnx import OnnxSegmenter, describe, export_smaller
 from hybridseg.onnx.quantise import Weights
 from hybridseg.processes.machine import describe_machine
@@ -75,6 +77,8 @@ def main(*, name: str, model_path: Path, folders: tuple[str, ...], fold: int | N
     model.set_params(checkpoint_dir=None, teacher=[_last_two(path) for path in teachers] or None)  # no one's folders
     learned = {part.layout: part for part in (learned_part(load_dataset(folder), fold) for folder in folders)}
     hospitals = {path.stem: score_card(path) for path in sorted(scores_folder.glob("*.csv"))}
+    if model.calibration is None:
+        raise SystemExit(f"{model_path}: it has no calibration: cross_fit.py writes one")
     seen = "every fold" if fold is None else f"all but fold {fold}"
     protocol = (
         f"{' and '.join(learned)}: the published fold that it hasn't seen, each half at an operating point chosen on "
@@ -123,6 +127,7 @@ def main(*, name: str, model_path: Path, folders: tuple[str, ...], fold: int | N
         "training": {"command": "sh benchmarks/training/train_zoo.sh Dataset_BUSI_with_GT BUSBRA BUS-UCLM runs",
                      "params": model.get_params(deep=False), "how": HOW[name]},
         "operating_point": asdict(model.current_operating_point),
+        "calibration": asdict(model.calibration),
         "scores": hospitals["BUSI"],
         "hospitals": hospitals,
         "scores_protocol": protocol,
@@ -176,6 +181,7 @@ def score_card(path: Path) -> dict[str, object]:
         "scenes_missed": wilson_interval(sum(tp == 0 for tp in best.values()), len(best)),
         "lesions_with_a_mask": wilson_interval(sum(c.tp + c.fp > 0 for _, c in lesions), len(lesions)),
     }
+    means |= confidence_means(path)
     if free:
         means["lesion_free_with_a_mask"] = wilson_interval(sum(c.fp > 0 for c in free), len(free))
     card: dict[str, object] = {
@@ -187,11 +193,38 @@ def score_card(path: Path) -> dict[str, object]:
     return card
 
 
+def read_confidences(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return raw and calibrated confidence of every case, in the order of `read_scores`."""
+    with path.open() as stream:
+        rows = list(csv.DictReader(stream))
+    raw, calibrated = ([float(row[name]) for row in rows] for name in ("raw_confidence", "confidence"))
+    return np.array(raw), np.array(calibrated)
+
+
+def confidence_means(path: Path) -> dict[str, Estimate]:
+    """Return how far confidences are from what is right, and F1 where the least sure images are left to a person."""
+    cases = read_scores(path)
+    raw, sure = read_confidences(path)
+    groups = [group for _, group, _ in cases]
+    right = [iou(c) > LESION_OVERLAP if c.tp + c.fn else c.fp == 0 for _, _, c in cases]
+    lesion = np.array([c.tp + c.fn > 0 for _, _, c in cases])
+    f1s = [f1(c) for _, _, c in cases if c.tp + c.fn]
+    lesion_groups = [group for group, is_lesion in zip(groups, lesion, strict=True) if is_lesion]
+    return {
+        "calibration_error": calibration_error(sure, right, groups),
+        "raw_calibration_error": calibration_error(raw, right, groups),
+        "f1_of_surest_80": mean_at_coverage(sure[lesion], f1s, lesion_groups, 0.8),
+    }
+
+
 ROWS = {
     "iou": "IoU, mean over lesion images", "f1": "F1, mean over lesion images",
     "scene_iou": "IoU, mean over patients or scenes", "scene_f1": "F1, mean over patients or scenes",
     "scenes_missed": "patients or scenes missed (no pixel right)", "lesions_with_a_mask": "lesion images with a mask",
     "lesion_free_with_a_mask": "lesion-free images with a mask",
+    "calibration_error": "expected calibration error of the confidence",
+    "raw_calibration_error": "the same before calibration",
+    "f1_of_surest_80": "F1 of lesion images without the 20 % least sure",
 }  # fmt: skip
 
 
@@ -236,6 +269,8 @@ def markdown(card: dict) -> str:
         f"- Operating point: threshold {point['threshold']}, "
         f"presence threshold {point['presence_threshold']}, smallest area {point['min_area_fraction']:.1%}, "
         + ("largest region only" if point["largest_only"] else "all regions"),
+        f"- Confidence: calibrated on {card['calibration']['images']} images that it hadn't seen; at another hospital "
+        "it can be off by more than the table below shows",
         f"- Cost: {card['cost']['ms_median']:.1f} ms an image of {card['cost']['image']} pixels on one thread of "
         f"{card['machine']['cpu']}, whole pipeline (median); {card['parameters']:,} parameters; "
         f"{'unknown' if peak is None else f'{peak:.0f}'} MiB at most",

@@ -18,11 +18,13 @@ from __future__ import annotations
 import csv
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 import numpy as np
 
+from hybridseg.confidence import Calibration, raw_confidence
 from hybridseg.data import Case, Dataset, load_dataset
 from hybridseg.data.splits import Split, busi_split, published_folds
 from hybridseg.images import find_scan, write_mask
@@ -99,8 +101,11 @@ def published_split(dataset: Dataset) -> Split:
     return busi_split() if dataset.layout == "BUSI" else published_folds(dataset, 5)
 
 
-def write_scores(test: list[Case], predicted: list[np.ndarray], path: Path, masks: Path) -> None:
-    """Write counts and masks per case and print the means over lesion cases."""
+def write_scores(
+    test: list[Case], predicted: Sequence[np.ndarray], path: Path, masks: Path, maps: Sequence[np.ndarray] = (),
+    calibrations: Sequence[Calibration | None] = (),
+) -> None:
+    """Write counts, masks and, with ``maps``, confidences per case, and print the means over lesion cases."""
     masks.mkdir(parents=True, exist_ok=True)
     rows = []
     for case, mask in zip(test, predicted, strict=True):
@@ -108,10 +113,11 @@ def write_scores(test: list[Case], predicted: list[np.ndarray], path: Path, mask
         rows.append((case, count_pixels(case.read()[1], mask)))
     with path.open("w", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["case_id", "group", "label", "tp", "fp", "fn", "tn"])
-        writer.writerows(
-            [case.case_id, case.group, case.label, c.tp, c.fp, c.fn, c.tn] for case, c in rows
-        )
+        columns = ["raw_confidence", "confidence"] if len(maps) else []
+        writer.writerow(["case_id", "group", "label", "tp", "fp", "fn", "tn", *columns])
+        for k, (case, c) in enumerate(rows):
+            sure = confidences(predicted[k], maps[k], calibrations[k]) if columns else ()
+            writer.writerow([case.case_id, case.group, case.label, c.tp, c.fp, c.fn, c.tn, *sure])
     lesion = [c for case, c in rows if c.tp + c.fn]
     free = [c for case, c in rows if not c.tp + c.fn]
     print(
@@ -119,6 +125,12 @@ def write_scores(test: list[Case], predicted: list[np.ndarray], path: Path, mask
         f"F1 {np.mean([f1(c) for c in lesion]):.3f}, without a mask {np.mean([c.tp + c.fp == 0 for c in lesion]):.1%}; "
         f"{len(free)} lesion-free: with a mask {np.mean([c.fp > 0 for c in free]):.1%}"
     )
+
+
+def confidences(mask: np.ndarray, probability: np.ndarray, calibration: Calibration | None) -> tuple[str, str]:
+    """Return raw and calibrated confidence in a mask as a table's texts; the second is empty without calibration."""
+    calibrated = "" if calibration is None else f"{calibration.of_image(mask, probability):.6f}"
+    return f"{raw_confidence(mask, probability):.6f}", calibrated
 
 
 def read_scores(path: Path) -> list[tuple[str, str, Counts]]:

@@ -27,8 +27,8 @@ class Lesion:
     area_mm2, long_mm, short_mm : float or None
         None where the spacing isn't known. With pixels that aren't square the axes in mm need not be those in
         pixels.
-    largest_probability : float or None
-        Of the region's pixels; None where no probability is given. It isn't calibrated: no chance of being a lesion.
+    largest_probability, mean_probability : float or None
+        Of the region's pixels; None where no probability is given. They aren't calibrated: no chance of being a lesion.
     """
 
     row: float
@@ -40,6 +40,7 @@ class Lesion:
     long_mm: float | None = None
     short_mm: float | None = None
     largest_probability: float | None = None
+    mean_probability: float | None = None
 
 
 def measure_lesions(
@@ -80,8 +81,11 @@ def measure_lesions(
             area_mm2 = len(rows) * spacing_mm[0] * spacing_mm[1]
             long_mm, short_mm = _diameters(corners * np.array(spacing_mm))
         centre = (float(rows.mean()), float(columns.mean()))
-        largest = None if probability is None else float(probability[rows, columns].max())
-        lesions.append(Lesion(*centre, len(rows), long_px, short_px, area_mm2, long_mm, short_mm, largest))
+        largest = mean = None
+        if probability is not None:
+            inside = probability[rows, columns]
+            largest, mean = float(inside.max()), float(inside.mean(dtype=np.float64))
+        lesions.append(Lesion(*centre, len(rows), long_px, short_px, area_mm2, long_mm, short_mm, largest, mean))
     return sorted(lesions, key=lambda lesion: (-lesion.area_px, lesion.row, lesion.column))
 
 

@@ -146,6 +146,9 @@ def describe_method(model: Any, segmenter: Segmenter, metadata: Mapping[str, str
         "version": __version__,
         "use": "research only; not for diagnosis",
     }
+    calibration = segmenter.calibration
+    if calibration is not None:
+        known["calibration"] = calibration.to_json()
     prints = segmenter.fingerprints
     if prints is not None:
         known["fingerprints"] = encode_fingerprints(prints)

@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..confidence import Calibration
 from ..data.fingerprints import decode_fingerprints
 from ..files import write_atomically
 from ..postprocess import OperatingPoint
@@ -99,6 +100,17 @@ class OnnxSegmenter(Segmenter):
             return decode_fingerprints(text)
         except ValueError as error:
             raise ModelFormatError(f"{self.path}: its hybridseg.fingerprints can't be read: {error}") from None
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What the file says of its probabilities on held-out cases; None if it doesn't."""
+        text = self.metadata.get("calibration")
+        if text is None:
+            return None
+        try:
+            return Calibration.from_json(text)
+        except (ValueError, TypeError) as error:
+            raise ModelFormatError(f"{self.path}: its hybridseg.calibration can't be read: {error}") from None
 
     def predict_both(self, image: Any) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
         """Return the graph's own mask (H, W), bool, and probability (H, W), float32, from one run."""

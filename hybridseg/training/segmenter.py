@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from ..data.fingerprints import join_fingerprints
 from ..images import find_scan
-from ..postprocess import OperatingPoint
 from ..segmenter import Progress, Segmenter, Tags
 from .parameters import check_parameters
 from .working import BLANK_RANGE, is_blank, to_native, to_working
@@ -163,7 +162,7 @@ class NetworkSegmenter(Segmenter):
         self.network_ = np.frombuffer(convert_weights(self, model), np.uint8)
         self.history_ = history
         self.validation_images_ = len(validation_data)
-        self.operating_point_ = self._tune(natives, truths)
+        self._tune(natives, truths)
         del data, validation_data
         if folder is not None:
             for name in WORKING_FILES:
@@ -175,7 +174,8 @@ class NetworkSegmenter(Segmenter):
 
         Every second one sees the mirrored image, so that its own ``flip_averaging`` is off: two trainings together take
         the time of one with it. Other parameters, history and operating point are the first one's: choose another
-        point on cases that none of them has seen (`hybridseg.training.operating.choose_operating_point`).
+        point on cases that none of them has seen (`hybridseg.training.operating.choose_operating_point`), and calibrate
+        it there (`hybridseg.training.calibration.fit_calibration`).
 
         Raises
         ------
@@ -194,15 +194,18 @@ class NetworkSegmenter(Segmenter):
             raise ValueError(f"`models` must have one size, got {sizes}")
         mean = copy.copy(models[0]).set_params(flip_averaging=False)
         mean.network_ = np.frombuffer(mean_network([model.network_.tobytes() for model in models]), np.uint8)
+        mean.calibration_ = None
         mean.fingerprints_ = join_fingerprints([model.fingerprints for model in models])
         return mean
 
-    def _tune(
-        self, images: Sequence[NDArray[np.uint8]], masks: Sequence[NDArray[np.bool_]]
-    ) -> OperatingPoint:
+    def _tune(self, images: Sequence[NDArray[np.uint8]], masks: Sequence[NDArray[np.bool_]]) -> None:
+        """Choose the operating point on held-out cases, and calibrate the confidence there, if they are enough."""
+        from .calibration import fit_calibration
         from .operating import choose_operating_point
 
-        return choose_operating_point(masks, [self._predict_proba(image) for image in images])
+        probabilities = [self._predict_proba(image) for image in images]
+        self.operating_point_ = choose_operating_point(masks, probabilities)
+        self.calibration_ = fit_calibration(masks, [self._mask(p) for p in probabilities], probabilities)
 
     def _teacher(self) -> tuple[Any, str, list[NDArray[np.uint8] | None]]:
         """Return what gives one teacher's answer, drawn at random, their files' SHA-256 (hex), and fingerprints."""
