@@ -20,6 +20,7 @@ K distribution, doi:10.1088/0031-9155/40/10/006.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -37,6 +38,7 @@ KINDS = ("benign", "malignant", "normal")
 SMALLEST_SIDE_PX = 32
 _PATTERN = (0, 1, 0, 2, 0, 1, 0, 1, 0, 2)  # 5 benign, 3 malignant, 2 normal in every ten
 _REFERENCE_HEIGHT_PX = 470.0
+_CASE_NAME = re.compile(r"(?:.*/)?phantom \([0-9]+\)", re.DOTALL)
 
 class Phantom(NamedTuple):
     """Image (H, W) uint8, ground truth (H, W) bool, and label: one of `KINDS`."""
@@ -90,6 +92,15 @@ def phantom_dataset(n: int = 24, seed: int = 0, shape: tuple[int, int] | None = 
         case_id = f"phantom ({index + 1})"
         cases.append(PhantomCase(case_id, case_id, KINDS[_PATTERN[index % 10]], (seed, index), shape))
     return Dataset("phantoms", tuple(cases), "the generator: each phantom is a scene of its own")
+
+
+def is_phantom(case_id: str) -> bool:
+    """Whether a case is a phantom by its name, also where phantoms were written to a folder or joined with other data.
+
+    >>> is_phantom("phantom (3)"), is_phantom("mine/phantom (12)"), is_phantom("benign (3)")
+    (True, True, False)
+    """
+    return _CASE_NAME.fullmatch(case_id) is not None
 
 
 def phantom(

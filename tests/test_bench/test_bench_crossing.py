@@ -299,7 +299,7 @@ def test_a_second_reader_is_a_line_across_and_nobody_is_ranked_by_it() -> None:
     assert after.comparisons == before.comparisons
     assert [each.method for each in after.methods] == [*(each.method for each in before.methods), "reader"]
     assert not any("INCOMPLETE" in note for note in after.notes)
-    assert re.search(r"reader +mine.py:Nothing +2 +1\.000 +0\.000 +\+1\.000", result.stdout)
+    assert re.search(r"reader +mine.py:Nothing +2 +2 +1\.000 +0\.000 +\+1\.000", result.stdout)
     document = make_report("run", pictures=False)
     board = next(section for section in document.sections if section.slug == "leaderboard")
     assert "reader §: IoU 1.000" in board.figures[0].svg
@@ -315,7 +315,8 @@ def test_the_report_maps_trainings_to_test_sets_and_pairs_one_more_source() -> N
     document = make_report("run")
     sections = {section.slug: section for section in document.sections}
     (line, *_), header = sections["across"].tables[0].rows, sections["across"].tables[0].header
-    assert header == ("method", "trained on", "tested on a", "tested on b", "tested on c")
+    tested = ["tested on a (5 scenes)", "tested on b (3 scenes)", "tested on c (2 scenes)"]
+    assert header == ("method", "trained on", *tested)
     best = summarize("run").methods[0]
     assert [cell.value for cell in line[2:]] == [each.iou for each in best.sets] == [cell.shade for cell in line[2:]]
     assert [[cell.text for cell in row[:4]] for row in sections["second"].tables[0].rows] == [
@@ -323,5 +324,5 @@ def test_the_report_maps_trainings_to_test_sets_and_pairs_one_more_source() -> N
     ]
     lines = {each.method: each for each in summarize("run").methods}
     gained = [lines["mine.py:Dark on a+b"].sets[i].iou - lines["mine.py:Dark on a"].sets[i].iou for i in range(3)]
-    assert [row[5].value for row in sections["second"].tables[0].rows] == pytest.approx(gained)
+    assert [row[6].value for row in sections["second"].tables[0].rows] == pytest.approx(gained)
     assert document.pictures  # found by the names and folders that the run kept

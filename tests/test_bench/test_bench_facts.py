@@ -57,7 +57,7 @@ def test_facts_travel_into_rows_csv_and_report(run: Path) -> None:
     assert [(row["device"], row["birads"], row["ignored"]) for row in rows] == [("GE", "4", "4"), ("Toshiba", "4", "0")]
     section = parts(Facts(run))
     assert [table.caption for table in section.tables][1:] == ["By device."]
-    assert section.tables[1].header == ("method", "GE (n = 1)", "Toshiba (n = 1)")
+    assert section.tables[1].header == ("method", "GE (n = 1 of 1)", "Toshiba (n = 1 of 1)")
     assert any("By birads: the lesion images are all of one birads: 4." in text.text for text in section.texts)
 
 

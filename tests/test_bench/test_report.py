@@ -49,7 +49,7 @@ def test_thirds_by_size(tmp_path: Path) -> None:
     rows = [row("m", str(each), (each // 5, 0, each - each // 5, 100 - each)) for each in shares]
     rows[5] = row("m", "60", (60, 0, 0, 40))
     table = parts(Facts(write_run(tmp_path / "run", {"m": rows}))).tables[0]
-    assert [re.sub(r".*\(n = (.)\)", r"\1", title) for title in table.header[1:]] == ["2", "2", "2"]
+    assert [re.sub(r".*\(n = (.) of .\)", r"\1", title) for title in table.header[1:]] == ["2", "2", "2"]
     assert [cell.value for cell in table.rows[0][1:]] == pytest.approx([0.2, 0.2, 0.6])
 
 
@@ -64,7 +64,7 @@ def test_verdict_in_words(tmp_path: Path) -> None:
     assert words(document, "leaderboard").startswith(
         "good has the highest mean IoU: 0.800 [0.800, 0.800]. It is better"
     )
-    assert cells(document, "better")[0][6] == "good is better"
+    assert cells(document, "better")[0][7] == "good is better"
 
 
 def test_choice_of_cases() -> None:

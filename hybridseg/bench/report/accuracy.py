@@ -18,6 +18,9 @@ from .facts import Facts
 from .figures import histograms, intervals
 
 _FOUND = 0.5
+_WARNINGS = (
+    SEEN, "few scenes", "incomplete", "nobody looked", "synthetic", "times ", "predictions failed", "not measured:",
+)  # fmt: skip
 _NO_LESION = Text("No image with a lesion has been scored yet.")
 
 
@@ -56,7 +59,7 @@ def _in_short(facts: Facts) -> str:
     if first.iou is None:
         return "No image with a lesion has been scored yet."
     if not first.is_ranked:
-        return "No method is ranked: each was trained on images that it is scored on here."
+        return "No method is ranked: each was trained on images that it is scored on here, or failed on all."
     text = f"{first.method} has the highest mean IoU: {number(first.iou, low=first.iou_low, high=first.iou_high).text}."
     beaten: list[str] = []
     level: list[str] = []
@@ -79,8 +82,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _is_warning(note: str) -> bool:
-    marks = (SEEN, "INCOMPLETE", "NOBODY LOOKED", "TIMES ", "predictions failed", "not measured:")
-    return any(mark in note for mark in marks)
+    return any(mark in note.lower() for mark in _WARNINGS)
 
 
 def _estimate(method: MethodSummary) -> Estimate:
@@ -135,6 +137,7 @@ def _per_image(facts: Facts) -> Table:
         ("precision", lambda m: number(m.precision)),
         ("recall", lambda m: number(m.recall)),
         ("images", lambda m: count(m.lesion_images)),
+        ("scenes", lambda m: count(m.scenes)),
         *_metric_columns(facts),
         ("missed %", lambda m: percent(m.missed)),
         ("false alarm %", lambda m: percent(m.false_positive_rate)),
@@ -183,17 +186,17 @@ def verdicts(facts: Facts) -> Section:
         return Section(title, slug, (Text("There are no two methods with lesion images in common to compare."),))
     words, rows = [], []
     for each in comparisons:
-        shared = [case_id for case_id in facts.scores[each.first] if case_id in facts.scores[each.second]]
-        scenes = len({facts.groups[case_id] for case_id in shared})
-        found = Difference(len(shared), scenes, each.difference, each.low, each.high, each.p_holm)
+        found = Difference(each.images, each.scenes, each.difference, each.low, each.high, each.p_holm)
         sentence = in_words(each.first, each.second, found, unit="IoU")
         words.append(Text(f"{sentence[0].upper() + sentence[1:] if not each.better else sentence}.", "li"))
         p_value = Cell("< 0.001" if each.p_holm < 0.001 else f"{each.p_holm:.3f}", each.p_holm)
         sign = Cell(f"{each.difference:+.3f} [{each.low:+.3f}, {each.high:+.3f}]", each.difference, each.low, each.high)
         verdict = Cell(f"{each.better} is better" if each.better else "no detectable difference")
         wilcoxon = Cell("< 0.001" if each.wilcoxon_holm < 0.001 else f"{each.wilcoxon_holm:.3f}", each.wilcoxon_holm)
-        rows.append((Cell(each.first), Cell(each.second), sign, p_value, wilcoxon, count(len(shared)), verdict))
-    header = ("method", "against", "IoU difference [95 %]", "p (Holm)", "Wilcoxon p (Holm)", "images", "verdict")
+        behind = count(each.images), count(each.scenes)
+        rows.append((Cell(each.first), Cell(each.second), sign, p_value, wilcoxon, *behind, verdict))
+    tested = ("IoU difference [95 %]", "p (Holm)", "Wilcoxon p (Holm)", "images", "scenes", "verdict")
+    header = ("method", "against", *tested)
     note = (
         f"{facts.summary.test} A difference is called one where p is below {SIGNIFICANT}. Wilcoxon: signed ranks "
         "of the scenes' means, for comparison."
@@ -207,7 +210,8 @@ def ceilings(facts: Facts) -> Section:
     """Return how far methods are from a second reader, on the images that were read."""
     rows = tuple(
         (
-            Cell(each.reader), Cell(each.method), count(each.images), number(each.reader_iou), number(each.method_iou),
+            Cell(each.reader), Cell(each.method), count(each.images), count(each.scenes),
+            number(each.reader_iou), number(each.method_iou),
             Cell(f"{each.difference:+.3f} [{each.low:+.3f}, {each.high:+.3f}]", each.difference, each.low, each.high),
         )
         for each in facts.summary.ceilings
@@ -216,7 +220,7 @@ def ceilings(facts: Facts) -> Section:
         "A second reader is the ceiling, not a competitor: no rank, no test. Both means are over the lesion images "
         "that the reader outlined and the method predicted."
     )
-    header = ("second reader", "method", "images", "reader IoU", "method IoU", "reader minus method [95 %]")
+    header = ("second reader", "method", "images", "scenes", "reader IoU", "method IoU", "reader minus method [95 %]")
     return Section("The ceiling", "ceiling", (Text(text),), (), (Table("Second readers.", header, rows, names=2),))
 
 

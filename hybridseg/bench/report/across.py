@@ -46,7 +46,8 @@ def _matrix(facts: Facts, metric: str, unit: str) -> Table:
             value, low, high = (found.get(name, {}).get(f"{metric}{end}") for end in ("", "_low", "_high"))
             cells.append(replace(number(value, low=low, high=high), shade=value))
         rows.append((*_names(method), *cells))
-    header = ("method", "trained on", *(f"tested on {name}" for name in _sets(facts)))
+    scenes = {name: max(_scenes(method, name) for method in facts.methods) for name in _sets(facts)}
+    header = ("method", "trained on", *(f"tested on {name} ({n} scenes)" for name, n in scenes.items()))
     return Table(f"Mean {unit} per lesion image, with its 95 % interval by bootstrap.", header, tuple(rows), names=2)
 
 
@@ -67,6 +68,10 @@ def _mistakes(facts: Facts) -> Table:
     return Table("Lesions missed, and lesion-free images with a mask, by test set.", header, tuple(rows), names=2)
 
 
+def _scenes(method: MethodSummary, name: str) -> int:
+    return sum(each.scenes for each in method.sets if each.tested_on == name)
+
+
 def _free(method: MethodSummary, name: str) -> int:
     return sum(each.lesion_free_images for each in method.sets if each.tested_on == name)
 
@@ -74,8 +79,9 @@ def _free(method: MethodSummary, name: str) -> int:
 def second_source(facts: Facts) -> Section:
     """Return, for each test set, what training on one more source brings, paired by image."""
     pairs: dict[tuple[str, str, str, str], tuple[Scores, Scores]] = {}
-    for more in facts.methods:
-        for less in facts.methods:
+    ran = [method for method in facts.methods if not method.never_ran]
+    for more in ran:
+        for less in ran:
             if more.title == less.title and _adds_one(more.trained_on, less.trained_on):
                 for name in _sets(facts):
                     scores = [
@@ -86,6 +92,7 @@ def second_source(facts: Facts) -> Section:
     rows = [
         (
             Cell(method), Cell(less), Cell(more), Cell(name), count(found.cases),
+            count(found.scenes),
             Cell(f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]", found.mean, found.low, found.high),
             Cell("< 0.001" if found.p_value < 0.001 else f"{found.p_value:.3f}", found.p_value),
         )
@@ -94,7 +101,7 @@ def second_source(facts: Facts) -> Section:
     title, slug = "What one more hospital in training brings", "second"
     if not rows:
         return Section(title, slug, (Text("No two lines of this run differ by one source in training."),))
-    header = ("method", "trained on", "and then on", "tested on", "images", "IoU gained [95 %]", "p (Holm)")
+    header = ("method", "trained on", "and then on", "tested on", "images", "scenes", "IoU gained [95 %]", "p (Holm)")
     text = (
         "Mean of the per-image difference in IoU, with its 95 % interval by bootstrap over scenes or patients; p: "
         "two-sided sign-flip permutation test, Holm-corrected for the number of rows."

@@ -38,7 +38,10 @@ def parts(facts: Facts) -> Section:
             texts.append(Text(f"By {what}: {len(names)} values, too many for a table; they stand in cases.csv."))
         else:
             tables.append(_by(facts, parts_of, names, f"By {what}."))
-    texts.append(Text("Mean IoU with its 95 % interval by bootstrap over scenes. Source: the folder in a case's name."))
+    texts.append(Text(
+        "Mean IoU with its 95 % interval by bootstrap over scenes. n: lesion images of how many scenes. Source: "
+        "the folder in a case's name."
+    ))
     return Section("Parts of the data", "parts", tuple(texts), (), tuple(tables))
 
 
@@ -63,7 +66,8 @@ def _size_thirds(shares: Mapping[str, float]) -> tuple[dict[str, str], list[str]
 
 def _by(facts: Facts, parts_of: Mapping[str, str], names: list[str], caption: str) -> Table:
     everywhere = {case_id for scores in facts.scores.values() for case_id in scores}
-    sizes = {name: sum(parts_of[case_id] == name for case_id in everywhere) for name in names}
+    cases = {name: [case_id for case_id in everywhere if parts_of[case_id] == name] for name in names}
+    scenes = {name: len({facts.groups[case_id] for case_id in cases[name]}) for name in names}
     rows = []
     for method, scores in facts.scores.items():
         cells = []
@@ -75,7 +79,7 @@ def _by(facts: Facts, parts_of: Mapping[str, str], names: list[str], caption: st
             else:
                 cells.append(Cell("-"))
         rows.append((Cell(facts.marked[method]), *cells))
-    header = ("method", *(f"{name or 'none given'} (n = {sizes[name]})" for name in names))
+    header = ("method", *(f"{name or 'none given'} (n = {len(cases[name])} of {scenes[name]})" for name in names))
     return Table(caption, header, tuple(rows))
 
 

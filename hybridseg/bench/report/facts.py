@@ -10,8 +10,10 @@ from ..records.cells import FitRecord, Record
 from ..records.costs import run_cpus
 from ..records.folder import open_run
 from ..verdicts.methods import MethodSummary, RunSummary
+from ..verdicts.origin import with_synthetic
 from ..verdicts.pairing import lesion_scores
 from ..verdicts.summary import summarize_run
+from .paths import hide_paths
 
 _SHORT = 26
 
@@ -21,6 +23,8 @@ class Facts:
 
     Attributes
     ----------
+    title : str
+        The data set's name; whether it is synthetic.
     folder : RunFolder
     description : dict
         ``run.json``.
@@ -57,13 +61,15 @@ class Facts:
         self.readers = tuple(each for each in self.summary.methods if each.is_reader)
         self.rows: dict[str, list[Record]] = {each.method: stored.rows[each.method] for each in self.methods}
         self.scores = {method: lesion_scores(rows, "iou") for method, rows in self.rows.items()}
+        self.title = with_synthetic(self.description["dataset"], [record.case_id for record in records])
         self.groups = {record.case_id: record.group for record in records}
         self.labels = {record.case_id: record.label for record in records}
         self.known = {record.case_id: record.facts for record in records}
         self.shares = {record.case_id: (record.tp + record.fn) / (record.height * record.width) for record in records}
         self.stems = {(cell["method"], cell["fold"]): cell["file"] for cell in self.description["cells"]}
         self.fits: dict[str, list[FitRecord]] = {method: stored.fits[method] for method in self.rows}
-        self.marked = {each.method: each.marked for each in self.methods}
+        names = hide_paths([each.marked for each in self.methods])
+        self.marked = dict(zip(self.rows, names, strict=True))
         self.short = dict(zip(self.marked, shortened(list(self.marked.values()), _SHORT), strict=True))
         self.cpus = run_cpus(self.description)
 

@@ -13,6 +13,7 @@ from .facts import Facts
 from .latex import latex
 from .overlays import Gallery, disagreements, examples
 from .page import page
+from .paths import without_paths
 from .plain import as_csv, as_json, markdown
 from .price import price
 from .protocol import protocol
@@ -63,7 +64,8 @@ def make_report(
         sections += [examples(facts, gallery), disagreements(facts, gallery)]
         shown, naming = tuple(gallery.pictures), gallery.naming
     sections += [failures(facts), protocol(facts)]
-    return Document(facts.description["dataset"], facts.summary.title, tuple(sections), shown, naming)
+    document = Document(facts.title, facts.summary.title, tuple(sections), shown, naming)
+    return without_paths(document, facts.description)
 
 
 def render_report(document: Document, form: str) -> str:

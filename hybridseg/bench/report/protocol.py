@@ -34,7 +34,7 @@ def _paragraph(facts: Facts) -> str:
     some = "" if len(folds) == description["n_folds"] else f" (only fold {', '.join(map(str, folds))})"
     cpus = " and ".join(facts.cpus) or "an unknown processor"
     return (
-        f"Data: {description['dataset']}, {description['cases']} cases, {len(facts.groups)} of them scored, of "
+        f"Data: {facts.title}, {description['cases']} cases, {len(facts.groups)} of them scored, of "
         f"{scenes} scenes. Split: {description['split']}; folds: {description['n_folds']}{some}. Scenes as told by: "
         f"{description.get('groups_from', 'nobody')}; intervals and tests draw whole scenes. Empty masks: "
         f"{description['empty_masks']} Masks are scored at the image's own size, after each method's own threshold "
@@ -93,6 +93,7 @@ def _details(facts: Facts) -> Table:
     starts = [str(session["start"]) for session in description["sessions"] if session.get("start")]
     pairs = [
         ("run folder", printable(facts.folder.root.resolve().name)),
+        ("data", facts.title),
         ("made", f"{starts[0]} to {starts[-1]}" if len(starts) > 1 else "".join(starts)),
         ("hash of the data", plan.get("data", "")),
         ("hash of the split", plan.get("split", "")),

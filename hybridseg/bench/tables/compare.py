@@ -10,7 +10,7 @@ from ..verdicts.compare import Pair, RunComparison
 from ..verdicts.origin import mark
 from ..verdicts.pairing import rankings
 
-_NAME_WIDTH = 22
+_NAME_WIDTH = 20
 
 
 def render_comparison(comparison: RunComparison, form: str) -> str:
@@ -48,7 +48,7 @@ def _numbers(pair: Pair, in_mm: bool) -> list[str]:
         f"{pair.mean_b:.3f}",
         f"{pair.difference:+.3f} [{pair.low:+.3f}, {pair.high:+.3f}]",
         "< 0.001" if pair.p_holm < 0.001 else f"{pair.p_holm:.3f}",
-        str(pair.cases),
+        f"{pair.cases}/{pair.scenes}",
         *("-" if ms is None else f"{ms:.1f}" for ms in (pair.ms_a, pair.ms_b)),
         *(f"{count}/{pair.lesion_free}" for count in (pair.false_positives_a, pair.false_positives_b)),
         *("-" if mm is None else f"{mm:.2f}" for mm in (pair.hd95_mm_a, pair.hd95_mm_b) if in_mm),
@@ -97,7 +97,10 @@ def _text(comparison: RunComparison) -> str:
     return "\n\n".join(blocks)
 
 
-_LEGEND = "n: lesion images in both. ms: median time per image. FP: lesion-free images with a predicted pixel."
+_LEGEND = (
+    "n: lesion images in both / their scenes. ms: median time per image. "
+    "FP: lesion-free images with a predicted pixel."
+)
 
 
 def _legend(comparison: RunComparison) -> str:

@@ -9,6 +9,7 @@ from ...text import aligned, fields
 from ..plan import Cell, Plan
 from ..records.cells import count_rows
 from ..records.folder import RunFolder
+from ..verdicts.origin import with_synthetic
 
 
 def plan_matrix(plan: Plan, out: str | os.PathLike[str] | None = None) -> str:
@@ -16,8 +17,9 @@ def plan_matrix(plan: Plan, out: str | os.PathLike[str] | None = None) -> str:
     folds = sorted({cell.fold for cell in plan.cells})
     tested = {(cell.method.name, cell.fold): cell for cell in plan.cells}
     rows = [[method.name, *(_cell(tested.get((method.name, fold))) for fold in folds)] for method in plan.methods]
+    name = with_synthetic(plan.dataset.name, (case.case_id for case in plan.dataset))
     lines = [
-        ("data", f"{plan.dataset.name}, {len(plan.dataset)} cases, {len(set(plan.dataset.groups))} scenes"),
+        ("data", f"{name}, {len(plan.dataset)} cases, {len(set(plan.dataset.groups))} scenes"),
         ("split", plan.split_name),
         ("seed", plan.seed),
         ("predictions", f"{plan.total_cases} ({len(plan.methods)} {_lines(plan)} x {len(folds)} folds)"),

@@ -43,11 +43,11 @@ def render_recommendation(found: Recommendation, budget: Budget, lines: Sequence
     ) if each is not None}  # fmt: skip
     shown = {each.method: each for each in (*found.front, found.chosen, found.nearest, found.best) if each is not None}
     rows = [
-        [each.marked, f"{each.mean:.3f} [{each.low:.3f}, {each.high:.3f}]", f"{each.ms:.1f}", f"{each.mb:.3f}",
-         roles.get(each.method, "")]
+        [each.marked, f"{each.mean:.3f} [{each.low:.3f}, {each.high:.3f}]", str(each.scenes), f"{each.ms:.1f}",
+         f"{each.mb:.3f}", roles.get(each.method, "")]
         for each in sorted(shown.values(), key=lambda each: -each.mean)
     ]  # fmt: skip
-    table = aligned(["Pareto front", f"{unit} [95 % CI]", "ms", "MB", ""], rows)
+    table = aligned(["Pareto front", f"{unit} [95 % CI]", "scenes", "ms", "MB", ""], rows)
     blocks = ["\n".join(map(wrapped, said)), table, "\n".join(map(wrapped, found.notes))]
     if lines:
         blocks.append("\n".join(["Get it:", *(f"  {line}" for line in lines)]))

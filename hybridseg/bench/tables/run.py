@@ -19,8 +19,8 @@ from .sets import set_tables
 
 FORMATS = ("text", "md", "csv", "json")
 FILES = {"text": "table.txt", "md": "table.md", "csv": "table.csv", "json": "table.json"}
-_NAME_WIDTH = 28
-_COMPARED_NAME_WIDTH = 18
+_NAME_WIDTH = 27
+_COMPARED_NAME_WIDTH = 14
 
 Column = tuple[str, Callable[[MethodSummary], str]]
 
@@ -66,6 +66,7 @@ _ACCURACY: tuple[Column, ...] = (
     ("F1 [95 % CI]", lambda m: _interval(m.f1, m.f1_low, m.f1_high)),
     ("scene IoU", lambda m: _number(m.scene_iou)),
     ("scene F1", lambda m: _number(m.scene_f1)),
+    ("scenes", lambda m: str(m.scenes)),
 )
 _POOLED: Column = ("pooled IoU", lambda m: _number(m.pooled_iou))
 _MISSES: tuple[Column, ...] = (
@@ -182,17 +183,19 @@ def _text(summary: RunSummary) -> str:
     return "\n\n".join([wrapped(summary.title), *blocks])
 
 
-_COMPARED = ("method", "against", "IoU difference [95 % CI]", "p (Holm)", "verdict")
+_COMPARED = ("method", "against", "IoU difference [95 % CI]", "scenes", "p (Holm)", "verdict")
 
 
-_CEILING = ("second reader", "method", "images read", "reader IoU", "method IoU", "reader minus method [95 % CI]")
+_CEILING = (
+    "second reader", "method", "images read", "scenes", "reader IoU", "method IoU", "reader minus method [95 % CI]",
+)  # fmt: skip
 
 
 def _ceilings(summary: RunSummary) -> list[list[str]]:
     return [
         [
-            each.reader, each.method, str(each.images), f"{each.reader_iou:.3f}", f"{each.method_iou:.3f}",
-            f"{each.difference:+.3f} [{each.low:+.3f}, {each.high:+.3f}]",
+            each.reader, each.method, str(each.images), str(each.scenes), f"{each.reader_iou:.3f}",
+            f"{each.method_iou:.3f}", f"{each.difference:+.3f} [{each.low:+.3f}, {each.high:+.3f}]",
         ]
         for each in summary.ceilings
     ]  # fmt: skip
@@ -203,7 +206,7 @@ def _comparison(c: Comparison) -> list[str]:
     verdict = "no detectable difference"
     if c.better:
         verdict = "better" if c.better == c.first else "worse"
-    return [f"{c.difference:+.3f} [{c.low:+.3f}, {c.high:+.3f}]", p, verdict]
+    return [f"{c.difference:+.3f} [{c.low:+.3f}, {c.high:+.3f}]", str(c.scenes), p, verdict]
 
 
 def _markdown(summary: RunSummary) -> str:

@@ -30,6 +30,7 @@ def set_tables(methods: Sequence[MethodSummary]) -> tuple[tuple[Column, ...], ..
         (*(_column(f"{name} IoU [95 % CI]", name, _iou) for name in lesion), ("worst", _worst)),
         tuple(_column(f"{name} F1 [95 % CI]", name, _f1) for name in lesion),
         (
+            *(_column(f"{name} scenes", name, lambda each: str(each.scenes)) for name in lesion),
             *(_column(f"{name} missed %", name, lambda each: _percent(each.missed)) for name in lesion),
             *(
                 _column(f"{name} false alarm % ({count})", name, _false_positives)

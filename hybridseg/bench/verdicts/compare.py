@@ -12,7 +12,8 @@ from ...text import printable
 from ..records.cells import Record, RunError
 from ..records.costs import busy_note, method_cost, run_cpus, time_note, timed_on
 from ..records.folder import open_run
-from .origin import NOT_KNOWN_NOTE, examined_on_training, not_known, readers
+from .notes import scenes_note
+from .origin import NOT_KNOWN_NOTE, examined_on_training, never_ran, not_known, readers, synthetic_note
 from .pairing import SIGNIFICANT, TEST, differences, in_words, lesion_scores, rankings
 
 
@@ -87,8 +88,8 @@ class _Run:
         self.letter, self.root = letter, Path(root)
         stored = open_run(root)
         self.description, self.records = stored.description, stored.records
-        self.seen, self.not_known = examined_on_training(stored), not_known(stored)
-        left_out = {*self.seen, *readers(stored)}
+        self.left_out, self.not_known = {**examined_on_training(stored), **never_ran(stored)}, not_known(stored)
+        left_out = {*self.left_out, *readers(stored)}
         self.rows = {spec: records for spec, records in stored.rows.items() if records and spec not in left_out}
         self.cases = {record.case_id: record for record in self.records}
         self.scores = {spec: lesion_scores(records, metric) for spec, records in self.rows.items()}
@@ -140,7 +141,7 @@ def compare_runs(
         pairs=pairs,
         only_a=tuple(spec for spec in a.rows if spec not in b.rows),
         only_b=tuple(spec for spec in b.rows if spec not in a.rows),
-        notes=_notes(a, b, shared_cases, chosen),
+        notes=(*_notes(a, b, shared_cases, chosen, pairs), *_time_note(a, b, chosen)),
         not_known=tuple(sorted({*a.not_known.intersection(a.rows), *b.not_known.intersection(b.rows)})),
     )
 
@@ -215,12 +216,15 @@ def _hd95_mm(first: list[Record], second: list[Record]) -> tuple[float | None, f
     return means[0], means[1], len(shared)
 
 
-def _notes(a: _Run, b: _Run, shared: Sequence[str], chosen: list[tuple[str, str]]) -> tuple[str, ...]:
-    notes = [f"{TEST}, Holm-corrected for the number of pairs."]
+def _notes(
+    a: _Run, b: _Run, shared: Sequence[str], chosen: list[tuple[str, str]], pairs: Sequence[Pair]
+) -> list[str]:
+    notes = [*synthetic_note(shared), f"{TEST}, Holm-corrected for the number of pairs."]
+    notes += scenes_note({pair.method_b: pair.scenes for pair in pairs})
     policies = dict.fromkeys(run.description["empty_masks"] for run in (a, b))
     notes.append(f"Empty masks: {' | '.join(policies)}")
     for run in (a, b):
-        notes += [f"Left out of {run.letter}: {spec}, {words}." for spec, words in run.seen.items()]
+        notes += [f"Left out of {run.letter}: {spec}, {words}." for spec, words in run.left_out.items()]
         left_out = len(run.cases) - len(shared)
         if left_out:
             notes.append(f"{run.letter}: {left_out} of its {len(run.cases)} cases aren't in the other run: left out.")
@@ -242,7 +246,7 @@ def _notes(a: _Run, b: _Run, shared: Sequence[str], chosen: list[tuple[str, str]
     versions = [run.description["plan"].get("hybridseg", "unknown") for run in (a, b)]
     if versions[0] != versions[1]:
         notes.append(f"Made by different versions of hybridseg: A {versions[0]}, B {versions[1]}.")
-    return (*notes, *_time_note(a, b, chosen))
+    return notes
 
 
 def _time_note(a: _Run, b: _Run, chosen: list[tuple[str, str]]) -> list[str]:

@@ -107,6 +107,8 @@ class MethodSummary:
         Every metric of `hybridseg.metrics.case_metrics` by name.
     is_reader : bool
         A second reader, whom nobody is ranked by.
+    synthetic : int
+        How many of its ``cases`` are phantoms.
     """
 
     method: str
@@ -167,6 +169,7 @@ class MethodSummary:
     sets: tuple[SetScores, ...] = ()
     metrics: dict[str, MetricMean] = field(default_factory=dict, hash=False)
     is_reader: bool = False
+    synthetic: int = 0
 
     @property
     def title(self) -> str:
@@ -181,8 +184,16 @@ class MethodSummary:
 
     @property
     def is_ranked(self) -> bool:
-        """Whether it may be compared with others: no case is known to have taught it, and it is no second reader."""
-        return not self.seen and not self.is_reader
+        """Whether it may be compared with others.
+
+        No case is known to have taught it, some prediction succeeded, and it is no second reader.
+        """
+        return not self.seen and not self.is_reader and not self.never_ran
+
+    @property
+    def never_ran(self) -> bool:
+        """Whether every prediction failed: it is no opponent to be better than."""
+        return self.failed == self.cases > 0
 
     @property
     def marked(self) -> str:
@@ -206,6 +217,7 @@ class Ceiling:
     difference: float
     low: float
     high: float
+    scenes: int
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ...data.cases import GROUPS_ALONE
 from ...metrics import HD95_DEFINITION, LESION_OVERLAP, case_metrics
 from ..records.costs import busy_note, run_cpus, time_note, timed_on
-from .origin import NOT_KNOWN_NOTE, READER_NOTE, SEEN, in_words
+from .origin import NOT_KNOWN_NOTE, READER_NOTE, SEEN, in_words, with_synthetic
 
 if TYPE_CHECKING:
     from ..records.cells import Record
     from .methods import MethodSummary
+
+MIN_SCENES = 50
+"""With fewer, an interval by bootstrap covers less than it says (T. Hesterberg 2015,
+doi 10.1080/00031305.2015.1089789: percentile intervals are too narrow in small samples)."""
 
 Cases = set[tuple[int, str]]
 """What a method has rows for: fold and case."""
@@ -29,14 +33,16 @@ _SEVERAL = (
 
 def title(description: dict[str, Any], cases: Iterable[Cases]) -> str:
     """Return what was scored, on how many cases that have rows by now."""
-    scored = len(set[tuple[int, str]]().union(*cases))
+    every = set[tuple[int, str]]().union(*cases)
+    scored = len(every)
     folds = sorted({cell["fold"] for cell in description["cells"]})
     part = "" if len(folds) == description["n_folds"] else f", only fold {', '.join(map(str, folds))}"
     expected = sum({cell["fold"]: cell["cases"] for cell in description["cells"]}.values())
     if description.get("sources"):
         expected = len(set[str]().union(*description["trainings"].values()))
     of = "" if scored == expected else f" of {expected}"
-    return f"{description['dataset']}: {scored}{of} cases scored; {description['split']}{part}"
+    dataset = with_synthetic(description["dataset"], (case_id for _, case_id in every))
+    return f"{dataset}: {scored}{of} cases scored; {description['split']}{part}"
 
 
 def notes(
@@ -80,11 +86,35 @@ def notes(
     for method in methods:
         if method.cases < method.expected:
             found.append(f"INCOMPLETE: {method.method} has {method.cases} of {method.expected} rows.")
-        if method.failed:
+        if method.never_ran:
+            found.append(f"{method.method}: ALL {method.failed} PREDICTIONS FAILED. It isn't ranked, in no comparison.")
+        elif method.failed:
             found.append(f"{method.method}: {method.failed} predictions failed, scored as the worst mask.")
         if method.cost_error:
             found.append(f"{method.method}: cost not measured: {method.cost_error}")
     return tuple(found)
+
+
+def scenes_note(scenes: Mapping[str, int]) -> tuple[str, ...]:
+    """Return a warning where intervals rest on few scenes or patients; ``scenes`` by what they are of."""
+    few = {name: count for name, count in scenes.items() if 0 < count < MIN_SCENES}
+    if not few:
+        return ()
+    counts = set(scenes.values())
+    said = str(counts.pop()) if len(counts) == 1 else ", ".join(f"{name} {count}" for name, count in few.items())
+    return (
+        f"FEW SCENES: {said}. Below {MIN_SCENES} scenes or patients an interval is too narrow: take it as "
+        "rough.",
+    )
+
+
+def scenes_of(methods: Sequence[MethodSummary]) -> dict[str, int]:
+    """Return the number of scenes with a lesion of each test set, or of each method on the one there is."""
+    sets: dict[str, int] = {}
+    for method in methods:
+        for each in method.sets:
+            sets[each.tested_on] = max(each.scenes, sets.get(each.tested_on, 0))
+    return sets or {method.method: method.scenes for method in methods}
 
 
 def lesion_note(methods: Sequence[MethodSummary]) -> tuple[str, ...]:

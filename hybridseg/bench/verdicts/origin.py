@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ...data.phantoms import is_phantom
 from ..records.cells import Record
 from ..records.folder import StoredRun
 
@@ -51,6 +52,39 @@ def examined_on_training(run: StoredRun) -> dict[str, str]:
         if seen:
             found[method["spec"]] = in_words(seen, len(rows))
     return found
+
+
+def never_ran(run: StoredRun) -> dict[str, str]:
+    """Return the methods that failed on every image, each with that in words: no opponent to be better than."""
+    return {
+        method: f"all {len(rows)} predictions failed"
+        for method, rows in run.rows.items()
+        if rows and all(row.error for row in rows)
+    }
+
+
+def with_synthetic(dataset: str, case_ids: Iterable[str]) -> str:
+    """Return a data set's name as tables show it, with the share of its cases that are phantoms.
+
+    >>> with_synthetic("A + B", ["A/phantom (1)", "B/1"]), with_synthetic("BUSI", ["benign (1)"])
+    ('A + B (1 of 2 synthetic)', 'BUSI')
+    """
+    phantoms, cases = _count_phantoms(case_ids)
+    share = "synthetic" if phantoms == cases else f"{phantoms} of {cases} synthetic"
+    return f"{dataset} ({share})" if phantoms else dataset
+
+
+def synthetic_note(case_ids: Iterable[str]) -> tuple[str, ...]:
+    """Return what has to be said of numbers from phantoms, if there are any."""
+    phantoms, cases = _count_phantoms(case_ids)
+    share = "every case is a phantom" if phantoms == cases else f"{phantoms} of {cases} cases are phantoms"
+    return (f"SYNTHETIC: {share}. Their numbers say nothing about patients.",) if phantoms else ()
+
+
+def _count_phantoms(case_ids: Iterable[str]) -> tuple[int, int]:
+    """Return how many different cases are phantoms, and how many there are."""
+    different = set(case_ids)
+    return sum(map(is_phantom, different)), len(different)
 
 
 def readers(run: StoredRun) -> list[str]:

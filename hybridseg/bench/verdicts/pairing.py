@@ -78,7 +78,7 @@ class Comparison:
 
     ``better`` names the better one where the corrected p-value is below `SIGNIFICANT`; else it is empty.
     ``wilcoxon_holm`` is what Wilcoxon's signed-rank test says of the scenes' means, corrected alike: for comparison,
-    nothing rests on it.
+    nothing rests on it. ``images`` of so many ``scenes`` are behind it all.
     """
 
     first: str
@@ -89,6 +89,8 @@ class Comparison:
     p_holm: float
     better: str
     wilcoxon_holm: float
+    images: int
+    scenes: int
 
 
 def lesion_scores(records: Iterable[Record], metric: str) -> dict[str, float]:
@@ -161,6 +163,8 @@ def compare_methods(ranked: dict[str, list[Record]]) -> tuple[list[Comparison], 
             p_holm=each.p_value,
             better="" if each.p_value >= SIGNIFICANT else first if each.mean > 0 else second,
             wilcoxon_holm=p_value,
+            images=each.cases,
+            scenes=each.scenes,
         )
         for ((first, second), each), p_value in zip(found.items(), p_wilcoxon, strict=True)
     ]

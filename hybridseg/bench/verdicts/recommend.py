@@ -12,7 +12,8 @@ from ...text import printable
 from ..records.cells import RunError
 from ..records.costs import busy_note, method_cost, run_cpus, time_note, timed_on
 from ..records.folder import StoredRun, open_run
-from .origin import NOT_KNOWN_NOTE, examined_on_training, mark, not_known, readers
+from .notes import scenes_note
+from .origin import NOT_KNOWN_NOTE, examined_on_training, mark, never_ran, not_known, readers, synthetic_note
 from .pairing import Difference, all_pairs, differences, lesion_scores, rankings
 
 
@@ -48,7 +49,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A method with its accuracy, mean and 95 % interval, and its cost.
+    """A method with its accuracy, mean and 95 % interval over ``scenes``, and its cost.
 
     ``as_given``: a trained model, whose file's ``sha256`` is given if the run tells it. ``model``: the file of a model
     fitted in this run, relative to the run folder, or empty. ``excess``: by what factor it misses the budget where it
@@ -65,6 +66,7 @@ class Candidate:
     sha256: str
     model: str
     excess: float
+    scenes: int
     not_known: bool = False
 
     @property
@@ -128,11 +130,12 @@ def recommend_method(run: str | os.PathLike[str], budget: Budget) -> Recommendat
     """
     stored = open_run(run)
     folder, description, rows = stored.folder, stored.description, stored.rows
-    taught = examined_on_training(stored)
-    if len(taught) == len(rows):
-        raise RunError(f"{printable(folder.root)}: each of its methods was trained on images that it is scored on")
+    out = {**examined_on_training(stored), **never_ran(stored)}
+    if len(out) == len(rows):
+        why = "was trained on images that it is scored on, or failed on all"
+        raise RunError(f"{printable(folder.root)}: each of its methods {why}")
     costs = {each["spec"]: method_cost(folder, each["key"], rows[each["spec"]]) for each in description["methods"]}
-    candidates, notes = _candidates(stored, costs, budget)
+    candidates, notes = _candidates(stored, costs, budget, out)
     if not candidates:
         problem = f"no method's time and size were measured; {_how_to(description, run)}"
         raise RunError(f"{printable(folder.root)}: {problem}")
@@ -145,7 +148,7 @@ def recommend_method(run: str | os.PathLike[str], budget: Budget) -> Recommendat
     front = _front(candidates, budget)
     cheaper, better = _neighbours(front, chosen, budget)
     groups = {record.case_id: record.group for record in stored.records}
-    left_out = {*taught, *readers(stored)}
+    left_out = {*out, *readers(stored)}
     scores = {spec: lesion_scores(each, budget.metric) for spec, each in rows.items() if spec not in left_out}
     pairs = _both_ways(differences(all_pairs(scores), groups))
 
@@ -173,19 +176,21 @@ def recommend_method(run: str | os.PathLike[str], budget: Budget) -> Recommendat
         better=better,
         to_cheaper=minus(chosen, cheaper),
         to_better=minus(better, chosen),
-        notes=(*notes, f"Empty masks: {description['empty_masks']}"),
+        notes=(*synthetic_note(groups), *notes, f"Empty masks: {description['empty_masks']}"),
     )
 
 
-def _candidates(run: StoredRun, costs: dict[str, Any], budget: Budget) -> tuple[list[Candidate], list[str]]:
-    """Return the methods that can be recommended, and why the others can't."""
+def _candidates(
+    run: StoredRun, costs: dict[str, Any], budget: Budget, out: dict[str, str]
+) -> tuple[list[Candidate], list[str]]:
+    """Return the methods that can be recommended, and why the others can't; those in ``out`` are known not to."""
     folder, description, rows = run.folder, run.description, run.rows
-    taught, unknown = examined_on_training(run), not_known(run)
+    unknown = not_known(run)
     found: list[Candidate] = []
-    notes = [f"Left out, {words}: {spec}." for spec, words in taught.items()]
+    notes = [f"Left out, {words}: {spec}." for spec, words in out.items()]
     for method in description["methods"]:
         spec, cost = method["spec"], costs[method["spec"]]
-        if spec in taught:
+        if spec in out:
             continue
         scores = lesion_scores(rows[spec], budget.metric)
         expected = sum(cell["cases"] for cell in description["cells"] if cell["method"] == spec)
@@ -216,8 +221,10 @@ def _candidates(run: StoredRun, costs: dict[str, Any], budget: Budget) -> tuple[
             sha256=method.get("sha256", ""),
             model=model,
             excess=_excess(budget, mean.value, ms, mb),
+            scenes=len({groups[case_id] for case_id in scores}),
             not_known=spec in unknown,
         ))  # fmt: skip
+    notes += scenes_note({each.method: each.scenes for each in found})
     if any(each.not_known for each in found):
         notes.append(NOT_KNOWN_NOTE)
     return found, notes

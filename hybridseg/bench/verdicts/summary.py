@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.phantoms import is_phantom
 from ...metrics import (
     CaseMetric,
     Counts,
@@ -27,8 +28,8 @@ from ..records.cells import Record
 from ..records.costs import method_cost
 from ..records.folder import StoredRun, open_run
 from .methods import Ceiling, MethodSummary, MetricMean, RunSummary, SetScores
-from .notes import ignored_note, lesion_note, notes, title
-from .origin import count_seen, readers
+from .notes import ignored_note, lesion_note, notes, scenes_note, scenes_of, title
+from .origin import count_seen, readers, synthetic_note
 from .pairing import compare_methods, difference, lesion_scores, metric_value
 
 
@@ -48,7 +49,7 @@ def _counts(row: Record) -> Counts:
 
 
 def summarize(out: str | os.PathLike[str], *, empty: float | None = None) -> RunSummary:
-    """Return the summary of a run folder; methods by falling IoU, those that have seen the images last.
+    """Return the summary of a run folder; methods by falling IoU, those without a rank last.
 
     Parameters
     ----------
@@ -77,6 +78,7 @@ def summarize_run(run: StoredRun, *, empty: float | None = None) -> RunSummary:
     cases = {name: {(0 if several else row.fold, row.case_id) for row in rows} for name, rows in by_method.items()}
     under = notes(description, methods, [each for name, each in cases.items() if each and name not in read], empty)
     under += lesion_note(methods) + ignored_note(run.records)
+    under = synthetic_note(record.case_id for record in run.records) + under + scenes_note(scenes_of(methods))
     heading = title(description, cases.values())
     return RunSummary(heading, tuple(methods), under, tuple(comparisons), test, _ceilings(ranked, read))
 
@@ -91,7 +93,8 @@ def _ceilings(ranked: dict[str, list[Record]], readers_rows: dict[str, list[Reco
             if between is not None:
                 mean = float(np.mean([theirs[case_id] for case_id in theirs if case_id in ours]))
                 found.append(Ceiling(
-                    reader, method, between.cases, mean, mean - between.mean, between.mean, between.low, between.high
+                    reader, method, between.cases, mean, mean - between.mean, between.mean, between.low, between.high,
+                    between.scenes,
                 ))  # fmt: skip
     return tuple(found)
 
@@ -106,7 +109,6 @@ def _summarize_method(run: StoredRun, method: dict[str, Any], empty: float | Non
     ious, f1s = [iou(each) for each in counts], [f1(each) for each in counts]
     missed = [float(record.tp == 0) for record in lesion]
     pooled = sum(counts, Counts(0, 0, 0, 0))
-    means = {name: _metric_mean(metric, lesion) for name, metric in case_metrics().items()}
     return MethodSummary(
         method=method["spec"],
         as_given=method["as_given"],
@@ -128,12 +130,7 @@ def _summarize_method(run: StoredRun, method: dict[str, Any], empty: float | Non
         pooled_precision=precision(pooled, empty=0.0) if lesion else None,
         pooled_recall=recall(pooled) if lesion else None,
         mean_iou_two_class=mean_iou_two_class(sum(every, Counts(0, 0, 0, 0))) if records else None,
-        hd95_px=means["hd95_px"].value,
-        hd95_images=means["hd95_px"].images,
-        hd95_mm=means["hd95_mm"].value,
-        hd95_mm_images=means["hd95_mm"].images,
-        nsd=means["nsd"].value,
-        metrics=means,
+        **_metric_means(lesion),
         missed=_mean(missed),
         missed_scenes=_mean([float(share == 1.0) for share in group_means(missed, groups)]),
         false_positive_rate=_mean([float(record.fp > 0) for record in free]),
@@ -145,8 +142,22 @@ def _summarize_method(run: StoredRun, method: dict[str, Any], empty: float | Non
         sets=_summarize_sets(description, records),
         **_lesions(records),
         is_reader=method.get("reader", False),
+        synthetic=sum(is_phantom(record.case_id) for record in records),
         **method_cost(run.folder, method["key"], records),
     )
+
+
+def _metric_means(lesion: Sequence[Record]) -> dict[str, Any]:
+    """Return the summary's metrics, those that have attributes of their own twice."""
+    means = {name: _metric_mean(metric, lesion) for name, metric in case_metrics().items()}
+    return {
+        "hd95_px": means["hd95_px"].value,
+        "hd95_images": means["hd95_px"].images,
+        "hd95_mm": means["hd95_mm"].value,
+        "hd95_mm_images": means["hd95_mm"].images,
+        "nsd": means["nsd"].value,
+        "metrics": means,
+    }
 
 
 def _metric_mean(metric: CaseMetric, lesion: Sequence[Record]) -> MetricMean:
