@@ -3,8 +3,8 @@
     python benchmarks/fuzz/fuzz.py --count 10000 -o benchmarks/results/fuzz.md
     python benchmarks/fuzz/fuzz.py --format dicom --seed 7 --only 1234     # one input again
 
-The corpus is ``tests/corpus``; ``--make-corpus`` writes it anew. Each format runs in a process of its own, so that
-memory is its own. An input that fails is kept in ``fuzz-failures``.
+The corpus is ``tests/corpus``; ``--make-corpus`` writes it anew, but for what fuzz_covered.py found. Each format runs
+in a process of its own, so that memory is its own. An input that fails is kept in ``fuzz-failures``.
 """
 
 from __future__ import annotations
@@ -22,14 +22,20 @@ import sys
 import tempfile
 import time
 import traceback
+import warnings
+import zipfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fuzz_mutations import mutate, mutate_inside
+from fuzz_grammar import mutate_inside
+from fuzz_mutations import mutate
 from fuzz_targets import TARGETS, check_message, documented
 
 CORPUS = Path(__file__).resolve().parents[2] / "tests" / "corpus"
+FOUND = CORPUS / "found.zip"
+"""What fuzz_covered.py found and kept: format, file of the corpus that it stands for, and the start of its hash."""
 HANG_SECONDS = 10
 MAX_RSS_MIB = 2048
 
@@ -48,6 +54,7 @@ class Fuzzer:
         (self.box / "out").mkdir()
         self.paths = sorted(path for path in self.box.rglob("*") if path.is_file() and not _is_beside(path))
         self.contents = [path.read_bytes() for path in self.paths]
+        self.found = list(self._found())
         self.allowed = documented(name)
         self._warm_up()
         self.guard = Guard(self.box)
@@ -61,18 +68,30 @@ class Fuzzer:
             self._read(path)
         # Which methods are installed doesn't change, and finding out takes longer than all the rest.
         hybridseg.registry.available = functools.cache(hybridseg.registry.available)
-        for method in hybridseg.available() if self.name == "model" else ():
+        for method in hybridseg.registry.available() if self.name in ("model", "card") else ():
             hybridseg.registry.find_class(method)
+
+    def _found(self) -> Iterator[tuple[Path, bytes]]:
+        """Yield the inputs of `FOUND`, each with the file that it stands for."""
+        if not FOUND.is_file():
+            return
+        with zipfile.ZipFile(FOUND) as archive:
+            for member in archive.namelist():
+                name, _, file = member.rpartition("/")[0].partition("/")
+                if name == self.name:
+                    yield self.box / file, archive.read(member)
 
     def _read(self, path: Path) -> None:
         TARGETS[self.name](self.box, str(path.relative_to(self.box)))
 
     def change(self, number: int) -> tuple[Path, bytes]:
-        """Return which file the input of this number stands for, and its bytes."""
+        """Return which file the input of this number stands for, and its bytes: first come those that were found."""
+        if number < len(self.found):
+            return self.found[number]
         rng = random.Random(f"{self.seed} {self.name} {number}")
-        chosen = rng.randrange(len(self.paths))
+        path, data = rng.choice([*zip(self.paths, self.contents, strict=True), *self.found])
         how = mutate if rng.random() < 0.5 else mutate_inside
-        return self.paths[chosen], how(self.contents[chosen], self.contents, rng)
+        return path, how(data, self.contents, rng)
 
     def run(self, path: Path, data: bytes) -> tuple[str, str]:
         """Return how reading ended, and what is wrong with that."""
@@ -80,8 +99,9 @@ class Fuzzer:
         end, problem = "read", ""
         signal.setitimer(signal.ITIMER_PROF, HANG_SECONDS)
         try:
-            with self.guard:
+            with self.guard, warnings.catch_warnings(record=True, action="always") as warned:
                 self._read(path)
+            problem = f"warned: {warned[0].message}" if warned else ""
         except self.allowed as error:
             end, problem = "refused", _message_problem(error)
         except HangError:
@@ -104,7 +124,7 @@ def fuzz(name: str, count: int, seed: int, failures: Path, only: int | None = No
     """Run a format's target over mutated inputs; return counts. A failing input is kept below ``failures``."""
     ends: Counter[str] = Counter()
     slowest = 0.0
-    signal.signal(signal.SIGPROF, _hang)
+    signal.signal(signal.SIGPROF, hang)
     with tempfile.TemporaryDirectory(prefix="hybridseg-fuzz-") as top:
         fuzzer = Fuzzer(name, seed, Path(top))
         begin = time.process_time()
@@ -119,7 +139,7 @@ def fuzz(name: str, count: int, seed: int, failures: Path, only: int | None = No
                 problem = problem or fuzzer.strangers()
             if problem:
                 end = "failed"
-                _keep(failures / f"{name}-{seed}-{number}{path.suffix}", data, problem)
+                keep_failure(failures / f"{name}-{seed}-{number}{path.suffix}", data, problem)
             ends[end] += 1
         faulthandler.cancel_dump_traceback_later()
         files = len(fuzzer.paths)
@@ -135,7 +155,8 @@ def fuzz(name: str, count: int, seed: int, failures: Path, only: int | None = No
     }  # fmt: skip
 
 
-def _keep(path: Path, data: bytes, problem: str) -> None:
+def keep_failure(path: Path, data: bytes, problem: str) -> None:
+    """Write an input and what is wrong with how it ended, and say so."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     path.with_name(f"{path.name}.txt").write_text(problem)
@@ -190,8 +211,8 @@ class Guard:
 
 
 def _is_beside(path: Path) -> bool:
-    """Whether a file of the corpus is there for another to refer to, and isn't mutated itself."""
-    return "beside" in path.parts or path.parent.name in ("images", "masks")
+    """Whether a file of the corpus is there for another to refer to, or for its name, and isn't mutated itself."""
+    return "beside" in path.parts or path.parent.name in ("images", "masks") or not path.stat().st_size
 
 
 def _message_problem(error: BaseException) -> str:
@@ -202,7 +223,8 @@ def _message_problem(error: BaseException) -> str:
     return ""
 
 
-def _hang(*_: object) -> None:
+def hang(*_: object) -> None:
+    """End what takes too long, as a handler of SIGPROF."""
     raise HangError
 
 

@@ -21,16 +21,40 @@ def make_corpus(root: Path) -> None:
     """Write the corpus anew."""
     rng = np.random.default_rng(0)
     grey = rng.integers(0, 256, SIDE).astype(np.uint8)
-    shutil.rmtree(root, ignore_errors=True)
+    for folder in root.glob("*/"):
+        shutil.rmtree(folder)
     _images(root, grey, rng)
     _dicom(root / "dicom", grey)
+    _nifti(root / "nifti", grey)
     _masks(root / "mask", grey)
     _manifests(root / "manifest", grey)
     _splits(root / "split")
     _run(root / "run")
     _write(root / "suite" / "a.toml", SUITE.encode())
     _models(root / "model")
+    _networks(root)
+    _write(root / "card" / "otsu.json", json.dumps(CARD, indent=1).encode())
+    _write(root / "card" / "otsu.hybridseg", b"")
 
+
+CARD = {
+    "data": {"name": "BUSI", "images": 3, "content_sha256": "ab", "contents_alone_sha256": "cd"},
+    "split": {"name": "none", "sha256": "ef"}, "license": "Apache-2.0", "scores": {"f1": 0.5},
+}  # fmt: skip
+
+DESCRIPTION = """\
+layout = "nchw"
+output = "softmax"
+channel = 1
+size = [8, 8]
+mean = [0.1, 0.2, 0.3]
+std = [1, 0.5, 2.0]
+scale = "0-1"
+flip = true
+
+[operating_point]
+threshold = 0.4
+"""
 
 SUITE = """\
 # every kind of value
@@ -74,9 +98,11 @@ def _images(root: Path, grey: np.ndarray, rng: np.random.Generator) -> None:
         ("tiff/lzw.tif", colour, {"compression": "tiff_lzw"}),
         ("tiff/deflate.tif", deep, {"compression": "tiff_deflate"}),
         ("tiff/jpeg.tif", grey, {"compression": "jpeg"}), ("tiff/fax.tif", grey > 127, {"compression": "group4"}),
+        ("webp/grey.webp", grey, {"lossless": True}), ("webp/colour.webp", colour, {"exif": exif}),
+        ("webp/alpha.webp", np.dstack([colour, grey]), {"lossless": True}),
         ("tiff/pages.tif", grey, {"save_all": True, "append_images": pages}),
     ):  # fmt: skip
-        kind = {"png": "PNG", "jpeg": "JPEG", "bmp": "BMP", "tiff": "TIFF"}[name.split("/")[0]]
+        kind = {"png": "PNG", "jpeg": "JPEG", "bmp": "BMP", "tiff": "TIFF", "webp": "WebP"}[name.split("/")[0]]
         _write(root / name, _encode(array, kind, **options))
 
 
@@ -95,6 +121,21 @@ def _dicom(root: Path, grey: np.ndarray) -> None:
     for name, made in (("grey", dataset(grey, BurnedInAnnotation="YES")), ("deep", deep), ("frames", frames),
                        ("ybr", dataset(colour, "YBR_FULL")), ("rle", rle), ("jpeg", jpeg), ("jpeg2000", jpeg2000)):
         _write(root / f"{name}.dcm", to_bytes(made))
+
+
+def _nifti(root: Path, grey: np.ndarray) -> None:
+    import gzip
+
+    import nibabel
+
+    for name, kind, values in (
+        ("grey", nibabel.Nifti1Image, grey), ("deep", nibabel.Nifti2Image, grey.astype(np.int16) * 100),
+        ("float", nibabel.Nifti1Image, (grey / 255).astype(np.float32)),
+    ):  # fmt: skip
+        picture = kind(values.T[..., None], np.diag([0.1, 0.2, 1, 1]))
+        picture.header.set_xyzt_units("mm")
+        _write(root / f"{name}.nii", picture.to_bytes())
+        _write(root / f"{name}.nii.gz", gzip.compress(picture.to_bytes(), mtime=0))
 
 
 def _masks(root: Path, grey: np.ndarray) -> None:
@@ -174,3 +215,49 @@ def _models(root: Path) -> None:
         model.save(root / f"{name}.hybridseg")
 
 
+
+
+def _networks(root: Path) -> None:
+    """Write ONNX files of hybridseg's signature, one with a loop, one with weights elsewhere; and one of another's."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    node, value = helper.make_node, helper.make_tensor_value_info
+
+    def save(path: Path, nodes: list[Any], weights: list[Any], ends: list[tuple[str, int, list[Any]]]) -> None:
+        first, *last = (value(*end) for end in ends)
+        graph = helper.make_graph(nodes, "made", [first], last, weights)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+        entries = {"method": "made", "operating_point": '{"threshold": 0.5}', "intended_use": "not for diagnosis"}
+        helper.set_model_props(model, {f"hybridseg.{key}": text for key, text in entries.items()})
+        _write(path, model.SerializeToString())
+
+    sides = ["N", "H", "W", 1]
+    ours = [("image", TensorProto.UINT8, sides), ("mask", TensorProto.UINT8, sides),
+            ("probability", TensorProto.FLOAT, sides)]  # fmt: skip
+    half, white = (numpy_helper.from_array(np.float32(number), name) for number, name in ((0.5, "h"), (255, "w")))
+    begin = [node("Cast", ["image"], ["x"], to=TensorProto.FLOAT), node("Div", ["x", "w"], ["y"])]
+    end = [node("Greater", ["probability", "h"], ["b"]), node("Cast", ["b"], ["mask"], to=TensorProto.UINT8)]
+    plain = [*begin, node("Identity", ["y"], ["probability"]), *end]
+    save(root / "onnx" / "plain.onnx", plain, [half, white], ours)
+
+    body = helper.make_graph(
+        [node("Identity", ["go"], ["go on"]), node("Mul", ["before", "before"], ["after"])], "body",
+        [value("i", TensorProto.INT64, []), value("go", TensorProto.BOOL, []),
+         value("before", TensorProto.FLOAT, sides)],
+        [value("go on", TensorProto.BOOL, []), value("after", TensorProto.FLOAT, sides)],
+    )  # fmt: skip
+    twice = numpy_helper.from_array(np.array(2), "two")
+    loop = node("Loop", ["two", "", "y"], ["probability"], body=body)
+    save(root / "onnx" / "loop.onnx", [*begin, loop, *end], [half, white, twice], ours)
+
+    outside = numpy_helper.from_array(np.float32(255), "w")
+    onnx.external_data_helper.set_external_data(outside, "beside/w.bin")
+    outside.ClearField("raw_data")
+    save(root / "onnx" / "outside.onnx", plain, [half, outside], ours)
+    _write(root / "onnx" / "beside" / "w.bin", np.float32(255).tobytes())
+
+    kernel = numpy_helper.from_array(np.random.default_rng(0).normal(size=(2, 3, 1, 1)).astype(np.float32), "k")
+    ends = [("x", TensorProto.FLOAT, ["N", 3, 8, 8]), ("y", TensorProto.FLOAT, ["N", 2, 8, 8])]
+    save(root / "description" / "beside" / "net.onnx", [node("Conv", ["x", "k"], ["y"])], [kernel], ends)
+    _write(root / "description" / "net.toml", DESCRIPTION.encode())

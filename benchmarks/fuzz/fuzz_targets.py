@@ -13,7 +13,7 @@ def read_any_image(folder: Path, name: str, *, as_mask: bool) -> None:
     """Read facts, the first frames and, if asked for, masks; write what came of it."""
     import numpy as np
 
-    from hybridseg.images import MAX_PIXELS, read_facts, read_image, read_mask, write_image, write_mask
+    from hybridseg.images import MAX_PIXELS, read_facts, read_image, read_mask, read_size, write_image, write_mask
 
     facts = read_facts(folder / name)
     for frame in range(min(facts.frames, 3)):
@@ -26,6 +26,8 @@ def read_any_image(folder: Path, name: str, *, as_mask: bool) -> None:
         else:
             image = read_image(folder / name, chosen)
             assert image.dtype == np.uint8 and image.ndim == 2 and 0 < image.size <= MAX_PIXELS
+            assert chosen is not None or read_size(folder / name) == image.shape
+            assert image.size > 10_000 or np.array_equal(read_image(folder / name, chosen), image)
             if image.size < 10_000:
                 write_image(folder / "out" / "image.png", image)
 
@@ -84,6 +86,42 @@ def read_a_model(folder: Path, name: str) -> None:
     model.save(folder / "out" / "again.hybridseg")
 
 
+def read_an_onnx_file(folder: Path, name: str) -> None:
+    """Describe, open and run it; what the screen took from its bytes must be what onnx parses."""
+    import numpy as np
+
+    from hybridseg import OnnxSegmenter
+    from hybridseg.onnx import describe
+    from hybridseg.onnx.screening import screen
+
+    described = describe(folder / name)
+    declared = screen(folder / name)[1]
+    assert set(described.inputs) == set(declared.inputs), f"{described.inputs} are not {declared.inputs}"
+    assert set(described.outputs) == set(declared.outputs), f"{described.outputs} are not {declared.outputs}"
+    model = OnnxSegmenter.load(folder / name)
+    assert described.metadata == model.metadata
+    assert model.fingerprints is None and 0 <= model.current_operating_point.threshold <= 1
+    image = np.random.default_rng(0).integers(0, 256, (17, 23), dtype=np.uint8)
+    assert model.predict(image).shape == image.shape
+
+
+def read_a_description(folder: Path, name: str) -> None:
+    from hybridseg.onnx.foreign import adopt, read_description
+    from hybridseg.onnx.runtime import open_session, parse_screened
+
+    foreign, point = read_description(folder / name)
+    if foreign.size is None or max(foreign.size) < 1000:
+        open_session(adopt(parse_screened(folder / "beside" / "net.onnx"), foreign, point).SerializeToString())
+
+
+def read_a_card(folder: Path, name: str) -> None:
+    import hybridseg
+    from hybridseg.zoo.cards import origin
+
+    told = origin(str((folder / name).with_suffix(".hybridseg")), hybridseg.create("otsu"))
+    assert all(isinstance(text, str) for text in told.values())
+
+
 def documented(name: str) -> tuple[type[BaseException], ...]:
     """Return what a format's readers may raise."""
     from hybridseg.bench.records.cells import RunError
@@ -98,10 +136,13 @@ def documented(name: str) -> tuple[type[BaseException], ...]:
         "run": (RunError,),
         "suite": (ValueError,),
         "model": (ModelFormatError, MethodLoadError),
+        "onnx": (ModelFormatError, RuntimeError),
+        "description": (ModelFormatError, ValueError),
+        "card": (ModelFormatError,),
     }.get(name, (ImageError,))
 
 
-IMAGES = ("png", "jpeg", "tiff", "bmp", "dicom")
+IMAGES = ("png", "jpeg", "tiff", "bmp", "webp", "dicom", "nifti")
 TARGETS: dict[str, Any] = {
     **{name: lambda folder, file: read_any_image(folder, file, as_mask=False) for name in IMAGES},
     "mask": lambda folder, file: read_any_image(folder, file, as_mask=True),
@@ -110,6 +151,9 @@ TARGETS: dict[str, Any] = {
     "run": read_a_run,
     "suite": read_a_suite,
     "model": read_a_model,
+    "onnx": read_an_onnx_file,
+    "description": read_a_description,
+    "card": read_a_card,
 }
 
 

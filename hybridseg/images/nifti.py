@@ -5,18 +5,23 @@ The first axis is columns and the second rows, as ITK and nnU-Net write pictures
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
+import logging
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ..validation import MAX_PIXELS
-from .pixels import ImageError, Pixels
+from .pixels import ImageError, Pixels, quiet
 from .raster import check_size
 
 _MAX_BYTES = 9 * MAX_PIXELS
 """Of an unpacked file: eight bytes a pixel, and room for headers."""
+
+_LOG = logging.getLogger("nibabel.global")  # tells stderr of each header that isn't by the book
 
 GZIP = b"\x1f\x8b"
 _MAGICS = (b"n+1\0", b"n+2\0")
@@ -68,9 +73,19 @@ def _open(data: bytes) -> tuple[Any, tuple[int, int]]:
         if len(data) > _MAX_BYTES:
             raise ImageError(f"is larger than {_MAX_BYTES} bytes when unpacked")
     kind = nibabel.Nifti1Image if data[344:348] in _MAGICS[:1] else nibabel.Nifti2Image
-    picture = kind.from_bytes(data)
+    with quiet(), _unlogged():
+        picture = kind.from_bytes(data)
     shape = tuple(picture.shape)
     if len(shape) < 2 or any(length != 1 for length in shape[2:]):
         raise ImageError(f"holds an array of shape {shape}, expected one 2-D picture")
     check_size(shape[1], shape[0])
     return picture, (shape[0], shape[1])
+
+
+@contextlib.contextmanager
+def _unlogged() -> Iterator[None]:
+    was, _LOG.disabled = _LOG.disabled, True
+    try:
+        yield
+    finally:
+        _LOG.disabled = was

@@ -125,8 +125,8 @@ def _read_model(data: bytes) -> Declared:
             graphs += 1
             _read_graph(data, (value, stop), declared, 0)
             _read_signature(data, (value, stop), declared, weights)
-        elif number == 14 and stop >= 0 and _text(data, (value, stop), 1) == "ort_config":
-            raise ModelFormatError("its metadata holds settings for onnxruntime, `ort_config`, which aren't taken")
+        elif number == 14 and stop >= 0:
+            _read_entry(data, (value, stop))
         elif number in (20, 25) and stop >= 0:
             raise ModelFormatError("it has functions or training steps of its own, which aren't run")
     if not (version and opsets and graphs):
@@ -134,6 +134,13 @@ def _read_model(data: bytes) -> Declared:
     for name in weights & set(declared.inputs):
         del declared.inputs[name]
     return declared
+
+
+def _read_entry(data: bytes, span: Span) -> None:
+    """Refuse metadata that onnxruntime takes for settings, or that its Python package can't show."""
+    name, _ = (_text(data, span, number) for number in (1, 2))
+    if name == "ort_config":
+        raise ModelFormatError("its metadata holds settings for onnxruntime, `ort_config`, which aren't taken")
 
 
 def _read_signature(data: bytes, span: Span, declared: Declared, weights: set[str]) -> None:
@@ -157,7 +164,7 @@ def _side(data: bytes, span: Span) -> int | str | None:
         if number == 1 and stop < 0:
             return value
         if number == 2 and stop >= 0:
-            return data[value:stop].decode("utf-8", "replace")
+            return _decode(data[value:stop])
     return None
 
 
@@ -181,7 +188,7 @@ def _read_node(data: bytes, span: Span, declared: Declared, depth: int) -> None:
         if stop < 0:
             continue
         if number == 7 and data[value:stop] not in DOMAINS:
-            operator, domain = _text(data, span, 4), data[value:stop].decode("utf-8", "replace")
+            operator, domain = _text(data, span, 4), _decode(data[value:stop])
             raise ModelFormatError(f"operator {operator!r} of {domain!r}: only those of ai.onnx and ai.onnx.ml are run")
         if number == 5:
             _read_attribute(data, (value, stop), declared, depth)
@@ -220,7 +227,15 @@ def _within(data: bytes, spans: list[Span], *numbers: int) -> list[Span]:
 
 def _text(data: bytes, span: Span, number: int) -> str:
     found = _within(data, [span], number)
-    return data[slice(*found[-1])].decode("utf-8", "replace") if found else ""
+    return _decode(data[slice(*found[-1])]) if found else ""
+
+
+def _decode(text: bytes) -> str:
+    """Return a text that others must read alike; `ModelFormatError` if it isn't UTF-8, which ONNX's texts are."""
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        raise ModelFormatError(f"a name or an entry in it isn't UTF-8: {text[:40]!r}") from None
 
 
 def _single(fields: Iterator[tuple[int, int, int]], once: frozenset[int]) -> Iterator[tuple[int, int, int]]:

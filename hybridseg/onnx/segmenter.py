@@ -16,6 +16,7 @@ from ..data.fingerprints import decode_fingerprints
 from ..files import write_atomically
 from ..postprocess import OperatingPoint
 from ..segmenter import Segmenter, Tags
+from ..text import one_line, printable
 from ..validation import ModelFormatError, check_image, check_probability
 from .metadata import PREFIX
 from .runtime import EXPORT_LINE, open_session, parse_screened, run_session
@@ -85,9 +86,9 @@ class OnnxSegmenter(Segmenter):
             return self.operating_point
         try:
             return OperatingPoint(**json.loads(text))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise ModelFormatError(
-                f"{self.path}: its hybridseg.operating_point can't be read: {error}"
+                f"{self.path}: its hybridseg.operating_point can't be read: {one_line(error)}"
             ) from None
 
     @property
@@ -239,7 +240,7 @@ def signature_problem(declared: Declared) -> str:
 
 
 def _names(values: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in values) or "none"
+    return ", ".join(f"`{printable(name)}`" for name in values) or "none"
 
 
 def _check_batch(images: Any) -> None:

@@ -75,3 +75,15 @@ def test_damage_and_bombs_are_one_line(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "nibabel", None)
     with pytest.raises(ImageError, match=r'needs nibabel: pip install "hybridseg\[nifti\]"'):
         read_image(path)
+
+
+def test_a_header_that_is_not_by_the_book_is_not_spoken_of(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """nibabel logs it, and warns of an extension of an odd size: neither is a line of ours."""
+    data = bytearray(save(tmp_path / "a.nii", GREY).read_bytes())
+    data[252:254] = b"\x3f\0"  # qform_code
+    data[348:360] = b"\1\0\0\0" + (9).to_bytes(4, "little") + bytes(4)
+    (tmp_path / "a.nii").write_bytes(data)
+    assert read_image(tmp_path / "a.nii").shape == GREY.shape
+    assert not caplog.records and capfd.readouterr() == ("", "")

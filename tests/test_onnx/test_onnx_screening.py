@@ -124,6 +124,31 @@ def test_functions_of_its_own_are_refused(tmp_path: Path) -> None:
     assert "functions" in refusal(model(functions=[function]), tmp_path / "x.onnx")
 
 
+@pytest.mark.parametrize("text", ["hybridseg.method", "grey-box", "N", "threshold"])
+def test_texts_that_others_could_read_otherwise_are_refused(text: str, tmp_path: Path) -> None:
+    """An entry's name, its value, an axis, an input: onnx and onnxruntime would each make something else of it."""
+    made = model()
+    made.graph.input[0].name = "threshold"
+    helper.set_model_props(made, {"hybridseg.method": "grey-box"})
+    data = made.SerializeToString()
+    assert text.encode() in data
+    damaged = data.replace(text.encode(), b"\xff" + text.encode()[1:])
+    assert refusal(damaged, tmp_path / "x.onnx").startswith("a name or an entry in it isn't UTF-8: b'\\xff")
+
+
+def test_what_a_file_says_is_told_in_one_printable_line(tmp_path: Path) -> None:
+    made = model()
+    made.graph.output[0].name = "mask\x1b[2J\n"
+    assert refusal(made, tmp_path / "x.onnx").isprintable()
+    for said in ('{"a\\nb\\u001b": 1}', "[" * 100_000, "5", "{"):
+        made = model()
+        helper.set_model_props(made, {"hybridseg.operating_point": said})
+        onnx.save(made, tmp_path / "x.onnx")
+        with pytest.raises(ModelFormatError, match=r"its hybridseg.operating_point can't be read") as caught:
+            _ = OnnxSegmenter.load(tmp_path / "x.onnx").current_operating_point
+        assert str(caught.value).isprintable()
+
+
 def varint(value: int) -> bytes:
     return bytes([value & 0x7F | 0x80]) + varint(value >> 7) if value > 0x7F else bytes([value])
 
