@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .guests import contained
-from .zoo.cards import read_as_its_card_says, shipped
+from .zoo.cards import read_shipped, shipped
 
 if TYPE_CHECKING:
     from .segmenter import Segmenter
@@ -216,7 +216,7 @@ def _load_onnx(path: Path, params: dict[str, Any]) -> Segmenter:
 
 def load_shipped(path: Path, params: dict[str, Any]) -> Segmenter:
     """Return the model that ships at a path that `shipped` gave, with these parameters; errors as in `load`."""
-    return _open_onnx(path, params, read_as_its_card_says(path))
+    return _open_onnx(path, params, read_shipped(path))
 
 
 def _open_onnx(path: Path, params: dict[str, Any], known: bytes | None = None) -> Segmenter:

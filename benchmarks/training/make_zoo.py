@@ -141,7 +141,16 @@ def main(*, name: str, model_path: Path, folders: tuple[str, ...], fold: int | N
     }
     target.with_suffix(".json").write_text(json.dumps(card, indent=2, default=str) + "\n")
     target.with_suffix(".md").write_text(markdown(card))
+    write_hashes()
     print(markdown(card))
+
+
+def write_hashes() -> None:
+    """Write into the code which models ship: others aren't loaded under their names."""
+    digests = {path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(ZOO.glob("*.onnx"))}
+    hashes = [f'    "{name}": "{digest}",' for name, digest in digests.items()]
+    about = '"""The SHA-256 of each model that ships, as `benchmarks/training/make_zoo.py` wrote it."""'
+    (ZOO / "hashes.py").write_text("\n".join([about, "", "SHA256 = {", *hashes, "}", ""]))
 
 
 def _last_two(path: str) -> str:

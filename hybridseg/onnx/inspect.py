@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..segmenter import Segmenter
+from ..text import printable
 from ..validation import ModelFormatError
 from .finish import bodies, graphs
 from .metadata import PREFIX
@@ -78,7 +79,7 @@ def describe(path: str | os.PathLike[str]) -> Description:
     try:
         return _describe(model, len(data))
     except Exception as error:  # damaged graphs raise whatever onnx, protobuf and numpy raise
-        reason = " ".join(str(error).split())[:MAX_REASON] or type(error).__name__
+        reason = printable(" ".join(str(error).split())[:MAX_REASON]) or type(error).__name__
         raise ModelFormatError(f"{path}: its graph can't be read: {reason}") from None
 
 

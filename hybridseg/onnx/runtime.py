@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..limits import MAX_MEMORY_MB, MAX_SECONDS, TimeLimit, limit_of
+from ..text import printable
 from ..validation import ModelFormatError
 from .screening import screen
 
@@ -137,8 +138,8 @@ def parse_screened(path: str | os.PathLike[str]) -> Any:
 
 
 def one_line(error: Exception) -> str:
-    """Return all that onnxruntime says, which breaks its lines before the reason."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    """Return all that onnxruntime says, which breaks its lines before the reason and repeats a file's names."""
+    text = printable(" ".join(str(error).split())) or type(error).__name__
     return text.removeprefix("[ONNXRuntimeError] : ")[:MAX_REASON]
 
 

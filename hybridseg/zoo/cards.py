@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..files import write_atomically
 from ..text import printable
+from .hashes import SHA256
 
 if TYPE_CHECKING:
     from ..data import Dataset
@@ -68,7 +69,7 @@ def copy_shipped(name: str, folder: Path, *, overwrite: bool = False) -> list[Pa
     if path is None:
         known = ", ".join(sorted(each.stem for each in ZOO.glob("*.onnx")))
         raise ValueError(f"no model ships as {printable(name)}; those that do: {known}")
-    data = read_as_its_card_says(path)
+    data = read_shipped(path)
     files = {path.name: path.read_bytes() if data is None else data}
     files |= {each.name: each.read_bytes() for each in (path.with_suffix(".json"), path.with_suffix(".md"))}
     there = [folder / each for each in files if (folder / each).exists()]
@@ -80,21 +81,31 @@ def copy_shipped(name: str, folder: Path, *, overwrite: bool = False) -> list[Pa
     return [folder / each for each in files]
 
 
-def read_as_its_card_says(path: Path) -> bytes | None:
-    """Return a shipped model that has the SHA-256 on its card: `ModelFormatError` if another, None if there is none."""
+def read_shipped(path: Path) -> bytes | None:
+    """Return a model that ships, if it has the SHA-256 that stands in the code.
+
+    Returns
+    -------
+    bytes or None
+        None if the code knows no model of that name: then the file is a stranger's.
+
+    Raises
+    ------
+    ModelFormatError
+        If it has another SHA-256.
+    """
     import hashlib
-    import json
 
     from ..validation import ModelFormatError
 
-    card = path.with_suffix(".json")
-    expected = json.loads(card.read_text("utf-8")).get("sha256") if card.is_file() else None
+    expected = SHA256.get(path.stem)
     if expected is None:
         return None
     data = path.read_bytes()
     found = hashlib.sha256(data).hexdigest()
     if found != expected:
-        raise ModelFormatError(f"{path}: its SHA-256 is {found}, its card says {expected}")
+        problem = f"isn't the model that ships: its SHA-256 is {found}, expected {expected}; install hybridseg again"
+        raise ModelFormatError(f"{path}: {problem}")
     return data
 
 

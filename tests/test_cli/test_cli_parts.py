@@ -161,6 +161,7 @@ def zoo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, exported: tuple[Path, s
     hospitals = {"BUSI": {"f1": 0.5}, "BUS-UCLM": {"f1": 0.625}}
     (zoo / "unet.json").write_text(json.dumps({"description": "finds lesions", "hospitals": hospitals}))
     monkeypatch.setattr(cards, "ZOO", zoo)
+    monkeypatch.setattr(cards, "SHA256", {})
     monkeypatch.chdir(tmp_path)
     image = np.full((40, 60), 120, np.uint8)
     image[10:20, 20:40] = 10

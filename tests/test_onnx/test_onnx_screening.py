@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from hybridseg.onnx import screening
 from hybridseg.onnx.runtime import open_session
 from hybridseg.onnx.screening import screen
 from hybridseg.zoo import cards
+from hybridseg.zoo.hashes import SHA256
 
 FUZZ = Path(__file__).resolve().parents[2] / "benchmarks" / "fuzz" / "fuzz_onnx.py"
 
@@ -140,6 +142,9 @@ def test_what_a_file_says_is_told_in_one_printable_line(tmp_path: Path) -> None:
     made = model()
     made.graph.output[0].name = "mask\x1b[2J\n"
     assert refusal(made, tmp_path / "x.onnx").isprintable()
+    made = model()
+    made.graph.node[2].op_type = "Div\x1b[2J\n"
+    assert refusal(made, tmp_path / "x.onnx").isprintable()
     for said in ('{"a\\nb\\u001b": 1}', "[" * 100_000, "5", "{"):
         made = model()
         helper.set_model_props(made, {"hybridseg.operating_point": said})
@@ -230,15 +235,21 @@ def test_an_opset_is_needed(tmp_path: Path) -> None:
     assert refusal(made, tmp_path / "x.onnx") == "not an ONNX file, or a truncated one"
 
 
-def test_a_shipped_model_that_is_not_the_cards_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shipped_model_that_is_another_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if the card beside it was changed with it: the hash is in the code."""
     monkeypatch.setattr(cards, "ZOO", tmp_path)
-    onnx.save(model(), tmp_path / "tiny.onnx")
-    digest = "0" * 64
-    (tmp_path / "tiny.json").write_text(json.dumps({"name": "tiny", "sha256": digest}))
-    with pytest.raises(ModelFormatError, match=r"tiny\.onnx: its SHA-256 is .*, its card says 0000"):
-        registry.create("tiny.onnx")
-    done = CliRunner().invoke(main, ["segment", "x.png", "-m", "tiny"])
-    assert done.exit_code == 2
+    onnx.save(model(), tmp_path / "unet.onnx")
+    digest = hashlib.sha256((tmp_path / "unet.onnx").read_bytes()).hexdigest()
+    for card in ("json", "md"):
+        (tmp_path / f"unet.{card}").write_text(json.dumps({"name": "unet", "sha256": digest}))
+    problem = f"isn't the model that ships: its SHA-256 is {digest}, expected {SHA256['unet']}; install hybridseg again"
+    with pytest.raises(ModelFormatError) as caught:
+        registry.create("unet.onnx")
+    assert str(caught.value) == f"{tmp_path / 'unet.onnx'}: {problem}"
+    (tmp_path / "scan.png").write_bytes(b"")
+    for command in (["segment", str(tmp_path)], ["models", "--copy", "unet", "-o", str(tmp_path / "new")]):
+        done = CliRunner().invoke(main, command)
+        assert done.exit_code == 2 and problem in done.stderr
 
 
 def test_mutated_files_end_in_one_line_or_a_mask(tmp_path: Path) -> None:
