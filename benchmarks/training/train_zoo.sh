@@ -21,3 +21,4 @@ for name in unet tiny; do
 done
 python "$here/make_zoo.py" unet "$runs/unet-scores/fold0.hybridseg" --fold 0 "$@" --scores "$runs/unet-scores"
 python "$here/make_zoo.py" unet-tiny "$runs/tiny-scores/fold0.hybridseg" --fold 0 "$@" --scores "$runs/tiny-scores"
+python "$here/publish.py"

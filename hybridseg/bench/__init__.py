@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _LAZY = {
-    "Budget": "verdicts.recommend",
+    "Budget": "verdicts.budget",
     "Cell": "plan",
     "Method": "method",
     "Plan": "plan",
@@ -51,8 +51,9 @@ if TYPE_CHECKING:
     from .run.merge import merge_runs
     from .run.running import run_plan
     from .run.score import score_masks
+    from .verdicts.budget import Budget
     from .verdicts.compare import compare_runs
-    from .verdicts.recommend import Budget, recommend_method
+    from .verdicts.recommend import recommend_method
     from .verdicts.summary import summarize
 
 

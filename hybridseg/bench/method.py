@@ -72,6 +72,11 @@ class Method:
         return _PER_FOLD.fullmatch(self.spec) is not None
 
     @property
+    def is_onnx(self) -> bool:
+        """Whether what is run is an ONNX file."""
+        return self.spec.partition("[")[0].endswith(".onnx")
+
+    @property
     def is_fitted_here(self) -> bool:
         """Whether the run fits the method, if it learns."""
         return not self.as_given and not self.is_per_fold

@@ -57,7 +57,7 @@ _NEEDS_TENSORFLOW = ("hybridseg.unet",)
     "methods",
     multiple=True,
     metavar="METHOD|MODEL",
-    help="May be repeated [default: all that need no TensorFlow].",
+    help="May be repeated [default: the models that ship, and all methods that need no TensorFlow].",
 )
 @click.option(
     "--folds",
@@ -118,6 +118,9 @@ _NEEDS_TENSORFLOW = ("hybridseg.unet",)
 )
 @limit_options
 @click.option("--no-cost", is_flag=True, help="Don't measure time and memory in processes of their own.")
+@click.option(
+    "--as-exported", is_flag=True, help="Measure the cost of each method's exported ONNX file, kept in RUN/models."
+)
 @click.option("--retry-failed", "retry", is_flag=True, help="Do again what failed, where RUN is gone on with.")
 @click.option("--dry-run", is_flag=True, help="Print methods x folds and stop.")
 @click.option(
@@ -144,6 +147,7 @@ def bench(
     seed: int,
     empty: str,
     no_cost: bool,
+    as_exported: bool,
     retry: bool,
     dry_run: bool,
     form: str,
@@ -152,11 +156,11 @@ def bench(
 
     A suite describes a run whole: a TOML file whose keys are the long names of these options, which override it.
 
-    Without options: the embedded phantoms (synthetic), and every method that needs no TensorFlow. Each case
-    is predicted by a model that saw neither it nor another image of its scene: where nothing names the scenes,
-    near-duplicates are looked for first. With -o every row is on disk at once and a killed run goes on where
-    it was. A trained model (a file) is scored as it is, and marked. `-m mine=runs/fold{fold}.onnx` is a model
-    per fold: each predicts its own fold alone.
+    Without options: the embedded phantoms (synthetic), the models that ship, and every method that needs no
+    TensorFlow. Each case is predicted by a model that saw neither it nor another image of its scene: where nothing
+    names the scenes, near-duplicates are looked for first. With -o every row is on disk at once and a killed run
+    goes on where it was. A trained model (a file) is scored as it is, and marked. `-m mine=runs/fold{fold}.onnx` is
+    a model per fold: each predicts its own fold alone.
 
     With `--data NAME=DIR --data NAME2=DIR2` a model for fold k learns from no case of fold k of any data set. A
     data set that doesn't teach is predicted by the model that learned from all cases of those that do.
@@ -173,6 +177,8 @@ def bench(
     part = parse_shard(shard) if shard else None
     if (cluster or part) and output is None:
         raise click.UsageError(f"--{'cluster' if cluster else 'shard'} needs -o RUN")
+    if as_exported and no_cost:
+        raise click.UsageError("--as-exported measures cost: not with --no-cost")
     if retry and output is None:
         raise click.UsageError("--retry-failed needs -o RUN")
     specs = list(methods) or default_methods()
@@ -195,11 +201,12 @@ def bench(
         failed = _run_shard(plan, output, jobs, cluster, part, retry)
         click.echo(f"run folder: {output}, shard {shard}: `hybridseg merge` joins it with the others", err=True)
     elif output is not None:
-        failed = _run(plan, output, jobs, form, cost=not no_cost, empty=empty, cluster=cluster, retry=retry)
+        costs = {"cost": not no_cost, "as_exported": as_exported}
+        failed = _run(plan, output, jobs, form, **costs, empty=empty, cluster=cluster, retry=retry)
         click.echo(f"run folder: {output}", err=True)
     else:
         with tempfile.TemporaryDirectory(prefix="hybridseg-bench-") as folder:
-            failed = _run(plan, Path(folder), jobs, form, cost=not no_cost, empty=empty)
+            failed = _run(plan, Path(folder), jobs, form, cost=not no_cost, as_exported=as_exported, empty=empty)
     if failed:
         first = failed[0]
         click.echo(
@@ -217,7 +224,7 @@ def _refuse_inside(output: Path | None, source: Path) -> None:
 
 
 def _run(
-    plan: Plan, folder: Path, jobs: int, form: str, *, cost: bool, empty: str, cluster: str = "",
+    plan: Plan, folder: Path, jobs: int, form: str, *, cost: bool, as_exported: bool, empty: str, cluster: str = "",
     retry: bool = False,
 ) -> list[Record]:
     from ..bench.run.costing import measure_costs
@@ -230,7 +237,10 @@ def _run(
             plan, folder, jobs=jobs, cluster=cluster, retry=retry, command=_command(), progress=progress
         )
         if cost:
-            measure_costs(plan, folder, counter=COUNTER, retry=retry, command=_command(), progress=progress)
+            measure_costs(
+                plan, folder, counter=COUNTER, retry=retry, as_exported=as_exported,
+                command=_command(), progress=progress,
+            )  # fmt: skip
     summary = summarize(folder, empty=None if empty == "skip" else float(empty))
     _tell_deaths(folder)
     write_tables(summary, folder)
@@ -263,13 +273,14 @@ def _tell_deaths(folder: Path) -> None:
 
 
 def default_methods() -> list[str]:
-    """Return the installed methods that need no TensorFlow, by name.
+    """Return the models that ship, and the installed methods that need no TensorFlow, by name.
 
     One that can't be loaded is left out, with the reason on stderr: a broken plug-in stops nobody else.
     """
     from ..registry import MethodLoadError, available, find_class
+    from ..zoo.cards import cards, shipped
 
-    chosen = []
+    chosen = [card["file"] for card in cards() if shipped(card["file"])]
     for name, info in available().items():
         if info.value.startswith(_NEEDS_TENSORFLOW):
             continue

@@ -11,16 +11,35 @@ from typing import TYPE_CHECKING
 import click
 
 from .. import registry
-from ..zoo.cards import shipped
+from ..zoo.cards import PUBLISHED, shipped
 
 if TYPE_CHECKING:
-    from ..bench.verdicts.recommend import Candidate
+    from ..bench.verdicts.budget import Candidate
+
+
+NEW_HOSPITAL = "BUS-UCLM"
+"""Of the published results, the hospital that taught nobody: there, every model is a stranger."""
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", required=False, type=click.Path(path_type=Path))
 @click.option("--max-ms", type=float, metavar="MS", help="Median time per image on one thread.")
+@click.option("--max-p95", "max_p95_ms", type=float, metavar="MS", help="95th percentile of that time.")
 @click.option("--max-mb", type=float, metavar="MB", help="Size of the saved method or ONNX file, in 10^6 bytes.")
+@click.option("--max-mib", type=float, metavar="MIB", help="Most memory of its process, in MiB.")
+@click.option("--max-start", "max_start_s", type=float, metavar="S", help="Start of a process to its first mask.")
+@click.option(
+    "--max-missed", type=click.FloatRange(0, 100), metavar="PERCENT",
+    help="Lesion images of which it finds no pixel.",
+)  # fmt: skip
+@click.option(
+    "--max-false-alarms", type=click.FloatRange(0, 100), metavar="PERCENT",
+    help="Lesion-free images in which it predicts a pixel.",
+)  # fmt: skip
+@click.option(
+    "--hospital", default="", metavar="NAME",
+    help=f"Judge by this data set alone, by its short name [default: all of RUN; {NEW_HOSPITAL} without RUN].",
+)  # fmt: skip
 @click.option(
     "--metric", default="iou", show_default=True, metavar="NAME",
     help="What accuracy means: the mean over lesion images of iou, f1, nsd, boundary_iou, or an installed metric.",
@@ -30,9 +49,13 @@ if TYPE_CHECKING:
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print it."
 )
 def recommend(
-    *, run: Path, max_ms: float | None, max_mb: float | None, metric: str, at_least: float | None, form: str
+    *, run: Path | None, metric: str, hospital: str, form: str, max_missed: float | None,
+    max_false_alarms: float | None, **costs: float | None,
 ) -> None:
-    """Name the most accurate method of RUN that keeps a budget of time and size.
+    """Name the most accurate method of RUN that keeps a budget of time, size, memory and mistakes.
+
+    Without RUN: among the models that ship, from published results on three hospitals' cases that they hadn't seen.
+    The classical methods stand beside them at one of these, BUSI.
 
     Time and size are those of what was measured: of an ONNX file where RUN has one as a line, which is taken before
     another that is as accurate; else of the method in Python.
@@ -40,12 +63,19 @@ def recommend(
     Says what the budget costs in accuracy, what stands next to it, and how to get its file. With --at-least
     alone: the fastest that reaches it. Exit code 1: nothing fits; what comes nearest is named.
     """
+    from ..bench.records.published import read_published
     from ..bench.tables.recommend import render_recommendation
-    from ..bench.verdicts.recommend import Budget, recommend_method
+    from ..bench.verdicts.budget import Budget
+    from ..bench.verdicts.recommend import recommend_method, recommend_stored
 
-    budget = Budget(max_ms, max_mb, metric, at_least)
-    found = recommend_method(run, budget)
-    lines = get_lines(found.chosen, run) if found.chosen else []
+    shares = {
+        name: None if percent is None else percent / 100
+        for name, percent in (("max_missed", max_missed), ("max_false_alarms", max_false_alarms))
+    }
+    place = hospital or ("" if run else NEW_HOSPITAL)
+    budget = Budget(metric=metric, hospital=place, **shares, **costs)
+    found = recommend_method(run, budget) if run else recommend_stored(*read_published(PUBLISHED), budget)
+    lines = get_lines(found.chosen, run or PUBLISHED) if found.chosen else []
     if form == "json":
         click.echo(json.dumps({**asdict(found), "commands": lines}, indent=1, ensure_ascii=False, allow_nan=False))
     else:
@@ -61,8 +91,7 @@ def get_lines(chosen: Candidate, run: Path) -> list[str]:
     target = f"{name}.onnx"
     if chosen.is_onnx or chosen.as_given:
         return _lines_for_file(chosen, target)
-    model, onnx = shlex.quote(f"{name}.hybridseg"), shlex.quote(target)  # a run folder may hold any name
-    anew = f"hybridseg fit {shlex.quote(spec)} --data DIR -o {model} && hybridseg export {model} -o {onnx}"
+    anew = _anew(spec)
     if chosen.model:
         return [
             shlex.join(["hybridseg", "export", str(run / chosen.model), "-o", target]),
@@ -77,11 +106,20 @@ def get_lines(chosen: Candidate, run: Path) -> list[str]:
     return [export]
 
 
+def _anew(spec: str) -> str:
+    """Return the command line that fits a method on all cases and exports it; a run folder may hold any name."""
+    name = Path(spec.partition("[")[0].rpartition(":")[2]).stem
+    model, onnx = shlex.quote(f"{name}.hybridseg"), shlex.quote(f"{name}.onnx")
+    return f"hybridseg fit {shlex.quote(spec)} --data DIR -o {model} && hybridseg export {model} -o {onnx}"
+
+
 def _lines_for_file(chosen: Candidate, target: str) -> list[str]:
     spec = chosen.method
     name = spec.partition("[")[0]
     ours = shipped(name) if chosen.is_onnx and not Path(name).exists() else None
     file = ours or Path(name)
+    if not file.is_file() and file.stem in registry.available():
+        return [_anew(file.stem)]
     if not file.is_file():
         return [f"# {name}, the file that was measured, isn't here any more"]
     if _is_another(file, chosen):

@@ -45,6 +45,8 @@ def write_card(path: Path, model: Segmenter, dataset: Dataset, lesion_images: in
 _MAX_CARD_BYTES = 2**24
 ZOO = Path(__file__).resolve().parent
 """Where the models that ship are, each with its card."""
+PUBLISHED = ZOO / "published"
+"""Results of these models, of cases that none of them saw: `hybridseg.bench` reads them."""
 
 
 def shipped(name: str) -> Path | None:

@@ -31,24 +31,28 @@ def method_cost(folder: RunFolder, key: str, records: Sequence[Record]) -> dict[
         If the file is damaged.
     """
     path = folder.cost(key)
-    cost: dict[str, Any] = {}
     if path.is_file():
         try:
             cost = parse_json(read_regular(path, MAX_FILE_BYTES))
             check_cost(cost)
-            median, p95 = cost.get("warm_ms_median"), cost.get("warm_ms_p95")
         except ValueError as error:
             raise RunError(f"{printable(path)} is damaged: {error}") from None
-    else:
-        times = [record.predict_ms for record in records if record.predict_ms is not None]
-        median = float(np.median(times)) if times else None
-        p95 = float(np.percentile(times, 95)) if times else None
+        return stored_cost(cost)
+    times = [record.predict_ms for record in records if record.predict_ms is not None]
+    median = float(np.median(times)) if times else None
+    p95 = float(np.percentile(times, 95)) if times else None
+    return {**stored_cost({}), "ms_median": median, "ms_p95": p95}
+
+
+def stored_cost(cost: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of a cost's file as `MethodSummary` names it."""
     return {
         **{name: cost.get(name) for name in _KEPT},
-        "ms_median": median,
-        "ms_p95": p95,
+        "ms_median": cost.get("warm_ms_median"),
+        "ms_p95": cost.get("warm_ms_p95"),
         "cost_error": cost.get("error", ""),
         "cpu": cost.get("cpu", ""),
+        "exported": cost.get("exported", False),
         "sweep": tuple(cost.get("sweep", ())),
     }
 

@@ -43,7 +43,7 @@ _COST = {
         "warm_ms_median", "warm_ms_p95", "cold_ms", "peak_mib", "cores_used", "saved_bytes", "threads", "parameters",
         "multiply_adds",
     ), "number or none"),
-    "error": str, "cpu": str, "sweep": list,
+    "error": str, "cpu": str, "sweep": list, "exported": bool,
 }  # fmt: skip
 
 

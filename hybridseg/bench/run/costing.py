@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import numpy as np
 
 from ...data import Case
 from ...processes.machine import cpu_model, describe_machine, now, thread_counts
-from ..method import Method
+from ...text import one_line
+from ..method import Method, create_method
 from ..plan import Plan
 from ..records.costs import threads_text
 from ..records.folder import RunFolder, read_description, write_json
@@ -29,6 +31,7 @@ def measure_costs(
     threads: Sequence[int] = (),
     counter: str = "",
     retry: bool = False,
+    as_exported: bool = False,
     command: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> dict[str, dict[str, Any]]:
@@ -49,6 +52,8 @@ def measure_costs(
         See `measure_cost`.
     retry : bool
         Measure again where that failed.
+    as_exported : bool
+        Measure the ONNX file that each method is exported to (kept among the run's models), not the method in Python.
     command : sequence of str
         The command line, for the record: what is measured becomes a session of the run.
     progress : callable, optional
@@ -62,18 +67,20 @@ def measure_costs(
     with folder.locked():
         for number, method in enumerate(plan.methods):
             path = folder.cost(method.key)
-            if not path.is_file() or (retry and _has_failed(path)):
+            export = as_exported and not method.is_onnx
+            if not path.is_file() or (retry and _has_failed(path)) or _was_exported(path) != export:
                 images = images or [case.image for case in _sample(plan)]
                 answers: list[dict[str, Any]] = []
+                subject = _exported(plan, folder, method) if export else _subject(plan, folder, method)
                 for count in threads:
                     if progress is not None:
                         what = f"{method.name}: time and memory in a fresh process, {threads_text(count)}"
                         progress(number, len(plan.methods), what)
-                    answers.append(_measure(plan, folder, method, images, count, "" if answers else counter))
+                    answers.append(_measure(plan, subject, images, count, "" if answers else counter))
                     if answers[0]["error"]:
                         break
                 sweep = [{name: answer.get(name) for name in SWEPT} for answer in answers]
-                write_json(path, {"cpu": cpu_model(), **answers[0], "sweep": sweep})
+                write_json(path, {"cpu": cpu_model(), **answers[0], "sweep": sweep, "exported": export})
                 measured.append(method.name)
             costs[method.name] = json.loads(path.read_text("utf-8"))
         if measured and folder.description.exists():
@@ -88,15 +95,45 @@ def _has_failed(path: Path) -> bool:
     return any(answer["error"] for answer in (cost, *cost["sweep"]))
 
 
-def _measure(
-    plan: Plan, folder: RunFolder, method: Method, images: list[Any], threads: int, counter: str
-) -> dict[str, Any]:
+def _was_exported(path: Path) -> bool:
+    exported: bool = json.loads(path.read_text("utf-8")).get("exported", False)
+    return exported
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What is measured: a spec with its fitted model, or why there is nothing to measure."""
+
+    spec: str
+    model: Path | None = None
+    error: str = ""
+
+
+def _subject(plan: Plan, folder: RunFolder, method: Method) -> _Subject:
+    """Return the method as its first fold fitted it."""
     cell = next(cell for cell in plan.cells if cell.method == method)
     path = folder.model(cell.file_stem)
+    return _Subject(cell.spec, path if path.is_file() else None)
+
+
+def _exported(plan: Plan, folder: RunFolder, method: Method) -> _Subject:
+    """Return the file that `_subject` is exported to, which is kept beside its model."""
+    cell = next(cell for cell in plan.cells if cell.method == method)
+    fitted, path = _subject(plan, folder, method), folder.model(cell.file_stem).with_suffix(".onnx")
+    try:
+        model = create_method(plan.factory, fitted.spec, plan.seed, as_given=fitted.model is not None)
+        (model if fitted.model is None else type(model).load(fitted.model)).to_onnx(path)
+    except Exception as error:  # a method's code may raise anything; it becomes the cost's error
+        return _Subject(fitted.spec, error=f"no exported file: {type(error).__name__}: {one_line(error)}")
+    return _Subject(str(path))
+
+
+def _measure(plan: Plan, subject: _Subject, images: list[Any], threads: int, counter: str) -> dict[str, Any]:
+    if subject.error:
+        return {"threads": threads, "error": subject.error}
     return measure_cost(
-        plan.factory, cell.spec, images,
-        model_path=path if path.is_file() else None, threads=threads, counter=counter,
-    )  # fmt: skip
+        plan.factory, subject.spec, images, model_path=subject.model, threads=threads, counter=counter
+    )
 
 
 def _sample(plan: Plan) -> list[Case]:

@@ -91,6 +91,8 @@ class MethodSummary:
         Why the cost couldn't be measured.
     cpu : str
         Where the cost was measured; empty if it wasn't.
+    exported : bool
+        The cost is that of the ONNX file exported from the method.
     parameters, multiply_adds : int or None
         Of the network inside, counted from its graph; None where there is none, or nobody counted.
     sweep : tuple of dict
@@ -152,6 +154,7 @@ class MethodSummary:
     cores_used: float | None
     cost_error: str
     cpu: str = ""
+    exported: bool = False
     parameters: int | None = None
     multiply_adds: int | None = None
     sweep: tuple[dict[str, Any], ...] = ()

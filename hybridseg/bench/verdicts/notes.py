@@ -75,6 +75,9 @@ def notes(
             else "Time per image: of the run itself; memory was not measured; "
         )
         found[-1] += time_note(places)
+    exported = [method.method for method in methods if method.exported and not method.cost_error]
+    if exported:
+        found.append(f"Time, start, memory and size of {', '.join(exported)}: of the ONNX file exported from it.")
     found += busy_note((method.method, asdict(method)) for method in methods)
     found += _origin_notes(methods)
     if any(each != cases[0] for each in cases):
