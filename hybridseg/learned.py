@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,12 @@ from .confidence import Calibration
 class Learned:
     """Attributes whose name ends in one underscore.
 
-    ``fingerprints_`` among them says from which images, ``calibration_`` what its probabilities meant on others.
+    ``fingerprints_`` among them says from which images, ``scope_`` what these look like, ``calibration_`` what its
+    probabilities meant on others.
     """
 
     fingerprints_: NDArray[np.uint8] | None
+    scope_: NDArray[np.float32] | None
     calibration_: Calibration | None
 
     def _state(self) -> dict[str, Any]:
@@ -43,15 +45,20 @@ class Learned:
         None if that isn't known: an earlier version fitted it. Empty if it has learned nothing. `fit` sets
         ``fingerprints_`` before ``_fit``, which can add what it learns from in other ways, such as a teacher.
         """
-        return getattr(self, "fingerprints_", None) if self._state() else take_prints([])
+        return getattr(self, "fingerprints_", None) if self._state() else examine([])[0]
 
     @property
     def calibration(self) -> Calibration | None:
         """What its probabilities meant on held-out cases; None if nobody has measured that."""
         return getattr(self, "calibration_", None)
 
+    @property
+    def scope(self) -> NDArray[np.float32] | None:
+        """What the images look like that it has learned from, see `hybridseg.data.scope`; None if nobody knows."""
+        return getattr(self, "scope_", None)
+
     def _check_carried(self) -> None:
-        """Raise ValueError if it carries something else under the name of fingerprints or calibration."""
+        """Raise ValueError if it carries something else under the name of fingerprints, scope or calibration."""
         if not isinstance(self.calibration, Calibration | None):
             raise ValueError(f"`calibration_` is of type {type(self.calibration).__name__}")
         prints = self.fingerprints
@@ -59,10 +66,25 @@ class Learned:
             from .data.fingerprints import check_fingerprints
 
             check_fingerprints(prints)
+        if self.scope is not None:
+            from .data.scope import check_scope
+
+            check_scope(self.scope)
 
 
-def take_prints(sets: Sequence[Sequence[NDArray[np.uint8]]]) -> NDArray[np.uint8]:
-    """Return the fingerprints of several sets of images, (N, 18) uint8."""
+def examine(sets: Sequence[Sequence[NDArray[np.uint8]]]) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
+    """Return fingerprints and scope of several sets of images, each image read once."""
     from .data.fingerprints import take_fingerprints
+    from .data.scope import MIN_IMAGES, look_of, take_scope
 
-    return take_fingerprints(image for images in sets for image in images)
+    enough = sum(map(len, sets)) >= MIN_IMAGES
+    looks = []
+
+    def shown() -> Iterator[NDArray[np.uint8]]:
+        for images in sets:
+            for image in images:
+                if enough:
+                    looks.append(look_of(image))
+                yield image
+
+    return take_fingerprints(shown()), take_scope(looks)

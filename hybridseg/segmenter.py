@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .learned import Learned, take_prints
+from .learned import Learned, examine
 from .parameters import Parameters, clone
 from .postprocess import OperatingPoint, apply_operating_point
 from .text import one_line
@@ -139,13 +139,15 @@ class Segmenter(Parameters, Learned, ABC):
             raise ValueError(f"`progress` must be callable, got {type(progress).__name__}")
         self._check_fittable()
         can_learn = type(self)._fit is not Segmenter._fit
-        prints = take_prints([images, *(validation or ())[:1]] if can_learn else [])
+        prints, scope = examine([images, *(validation or ())[:1]] if can_learn else [])
         learned = self._state()
         self._forget()
         try:
+            if scope is not None:
+                self.scope_ = scope
             self.fingerprints_ = prints  # before, so that `_fit` can add what it learns from in other ways
             self._fit(images, masks, groups=groups, validation=validation, progress=progress or _silent)
-            if not self._state().keys() - {"fingerprints_"}:
+            if not self._state().keys() - {"fingerprints_", "scope_"}:
                 self._forget()  # it has learned nothing
         except BaseException:
             self._forget()

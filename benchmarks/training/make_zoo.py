@@ -24,9 +24,9 @@ from train_unet import published_split, read_scores
 
 from hybridseg.bench import measure_cost
 from hybridseg.data import Dataset, load_dataset
-from hybridseg.data.fingerprints import take_fingerprints
 from hybridseg.data.phantoms import phantom
 from hybridseg.images import find_scan
+from hybridseg.learned import examine
 from hybridseg.metrics import LESION_OVERLAP, f1, iou
 from hybridseg.metrics.calibration import calibration_error, mean_at_coverage
 from hybridseg.metrics.summary import Estimate, image_mean, scene_mean, wilson_interval
@@ -91,7 +91,7 @@ def main(*, name: str, model_path: Path, folders: tuple[str, ...], fold: int | N
     ]  # fmt: skip
     combined = hashlib.sha256("".join(each["content_sha256"] for each in data).encode()).hexdigest()
     target = ZOO / f"{name}.onnx"
-    model.fingerprints_ = take_fingerprints(case.image for part in learned.values() for case in part)
+    model.fingerprints_, model.scope_ = examine([[case.image for case in part] for part in learned.values()])
     images, masks = validation_cases(model, learned)
     measure = {"images": images, "masks": masks, "max_bytes": MAX_BYTES[name]}
     compression = export_smaller(model, target, WEIGHTS[name], **measure, metadata={

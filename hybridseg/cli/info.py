@@ -116,10 +116,12 @@ def _runnable(path: Path) -> str:
 
 
 def _entries(metadata: dict[str, str]) -> list[tuple[str, Any]]:
-    """Return a file's own entries in one line each; of fingerprints, how many images they are of."""
+    """Return a file's own entries in one line each; of fingerprints and scope, what they are for."""
     from ..data.fingerprints import decode_fingerprints
 
     told = {name: " ".join(text.split()) for name, text in metadata.items()}
+    if "scope" in told:
+        told["scope"] = "known: what doesn't look like the images that it learned from is told"
     if "fingerprints" in told:
         try:
             told["fingerprints"] = f"of {len(decode_fingerprints(told['fingerprints']))} images"

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..data.fingerprints import encode_fingerprints
+from ..data.scope import encode_scope
 from ..files import check_writable, write_atomically
 from ..guests import contained
 from ..segmenter import Segmenter
@@ -149,6 +150,9 @@ def describe_method(model: Any, segmenter: Segmenter, metadata: Mapping[str, str
     calibration = segmenter.calibration
     if calibration is not None:
         known["calibration"] = calibration.to_json()
+    scope = segmenter.scope
+    if scope is not None:
+        known["scope"] = encode_scope(scope)
     prints = segmenter.fingerprints
     if prints is not None:
         known["fingerprints"] = encode_fingerprints(prints)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..confidence import Calibration
 from ..data.fingerprints import decode_fingerprints
+from ..data.scope import decode_scope
 from ..files import write_atomically
 from ..postprocess import OperatingPoint
 from ..segmenter import Segmenter, Tags
@@ -21,6 +22,8 @@ from ..validation import ModelFormatError, check_image, check_probability
 from .metadata import PREFIX
 from .runtime import EXPORT_LINE, open_session, parse_screened, run_session
 from .screening import Declared, screen
+
+Entry = TypeVar("Entry")
 
 
 class OnnxSegmenter(Segmenter):
@@ -81,37 +84,33 @@ class OnnxSegmenter(Segmenter):
     @property
     def current_operating_point(self) -> OperatingPoint:
         """The operating point written in the file; the default one if the file doesn't say."""
-        text = self.metadata.get("operating_point")
-        if text is None:
-            return self.operating_point
-        try:
-            return OperatingPoint(**json.loads(text))
-        except (ValueError, TypeError, RecursionError) as error:
-            raise ModelFormatError(
-                f"{self.path}: its hybridseg.operating_point can't be read: {one_line(error)}"
-            ) from None
+        point = self._entry("operating_point", lambda text: OperatingPoint(**json.loads(text)))
+        return self.operating_point if point is None else point
 
     @property
     def fingerprints(self) -> NDArray[np.uint8] | None:
         """Fingerprints written in the file, (N, 18) uint8; None if the file doesn't say from what it learned."""
-        text = self.metadata.get("fingerprints")
-        if text is None:
-            return None
-        try:
-            return decode_fingerprints(text)
-        except ValueError as error:
-            raise ModelFormatError(f"{self.path}: its hybridseg.fingerprints can't be read: {error}") from None
+        return self._entry("fingerprints", decode_fingerprints)
+
+    @property
+    def scope(self) -> NDArray[np.float32] | None:
+        """What the images look like that it learned from, as the file says; None if it doesn't."""
+        return self._entry("scope", decode_scope)
 
     @property
     def calibration(self) -> Calibration | None:
         """What the file says of its probabilities on held-out cases; None if it doesn't."""
-        text = self.metadata.get("calibration")
+        return self._entry("calibration", Calibration.from_json)
+
+    def _entry(self, name: str, parse: Callable[[str], Entry]) -> Entry | None:
+        """Return one of the file's own entries, parsed; None if the file lacks it."""
+        text = self.metadata.get(name)
         if text is None:
             return None
         try:
-            return Calibration.from_json(text)
-        except (ValueError, TypeError) as error:
-            raise ModelFormatError(f"{self.path}: its hybridseg.calibration can't be read: {error}") from None
+            return parse(text)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ModelFormatError(f"{self.path}: its {PREFIX}{name} can't be read: {one_line(error)}") from None
 
     def predict_both(self, image: Any) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
         """Return the graph's own mask (H, W), bool, and probability (H, W), float32, from one run."""
