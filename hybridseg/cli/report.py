@@ -18,24 +18,31 @@ _BY_SUFFIX = {".html": "html", ".htm": "html", ".md": "md", ".csv": "csv", ".tex
     help="Where to [default: RUN/report.html; other formats are printed].",
 )  # fmt: skip
 @click.option(
-    "--format", "form", type=click.Choice(["html", "md", "csv", "latex", "json"]),
-    help="[default: by the ending of FILE; html without one]",
+    "--format", "form", type=click.Choice(["html", "md", "csv", "latex", "latex-document", "json"]),
+    help="latex: one table for a paper; latex-document: all of it [default: by the ending of FILE; html without one].",
 )  # fmt: skip
 @click.option(
     "--data", multiple=True, metavar="[NAME=]DIR",
     help="The run's data, if they moved: without them there are no pictures. May be repeated.",
 )  # fmt: skip
+@click.option(
+    "--columns", metavar="NAME,NAME", help="Of latex: iou, f1, nsd, missed, false_alarms, ms, mb, f1@SET and others."
+)
+@click.option(
+    "--against", default="", metavar="METHOD", help="Of latex: what others are tested against [default: the best]."
+)
 @overwrite_option
 @click.option("--no-pictures", is_flag=True, help="Leave the cases out: nothing of the images goes into the file.")
 def report(
-    *, run: Path, output: Path | None, form: str | None, data: tuple[str, ...], overwrite: bool, no_pictures: bool
+    *, run: Path, output: Path | None, form: str | None, data: tuple[str, ...], columns: str | None, against: str,
+    overwrite: bool, no_pictures: bool,
 ) -> None:
     """Write a run folder as one page: who leads and how surely, cost, cases to look at, how it was made.
 
     The page is one file that needs no network: RUN/report.html, made anew each time, unless -o names another. It shows
     images of the data set: mind whom you give it to.
     """
-    from ..bench.report import make_report, render_report
+    from ..bench.report import latex_table, make_report, render_report
     from ..files import remove_parts, write_atomically
 
     if output is not None:
@@ -43,8 +50,14 @@ def report(
         if form is None and output.suffix.lower() not in _BY_SUFFIX:
             raise click.UsageError(f"`-o` must end in one of {', '.join(_BY_SUFFIX)}, or give --format; got {output}")
     chosen = form or (_BY_SUFFIX[output.suffix.lower()] if output else "html")
-    document = make_report(run, data=data, pictures=not no_pictures)
-    text = render_report(document, chosen)
+    if chosen != "latex" and (columns or against):
+        raise click.UsageError("--columns and --against are of --format latex")
+    naming = False
+    if chosen == "latex":
+        text = latex_table(run, columns.split(",") if columns else (), against=against)
+    else:
+        document = make_report(run, data=data, pictures=not no_pictures)
+        text, naming = render_report(document, chosen), document.may_name_patient
     if output is None and chosen != "html":
         click.echo(text)
         return
@@ -53,7 +66,7 @@ def report(
     # A file's name may hold bytes that aren't text.
     write_atomically(path, text.encode(errors="backslashreplace"))
     click.echo(f"report: {path}", err=True)
-    if document.may_name_patient and chosen == "html":
+    if naming and chosen == "html":
         click.echo(
             "hybridseg report: pictures are of DICOM images that may have the patient's name in the picture "
             "(BurnedInAnnotation isn't NO); --no-pictures leaves them out",

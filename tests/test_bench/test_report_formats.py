@@ -107,7 +107,7 @@ def test_latex_escapes_every_character() -> None:
 
 
 def test_latex_is_balanced(pictured: Path) -> None:
-    text = render_report(make_report(pictured), "latex")
+    text = render_report(make_report(pictured), "latex-document")
     bare = text.replace(r"\\", "").replace(r"\{", "").replace(r"\}", "")
     assert bare.count("{") == bare.count("}")
     assert re.findall(r"\\begin\{(\w+)\}", text).count("longtable") == text.count(r"\end{longtable}")
@@ -119,7 +119,7 @@ def test_latex_compiles_and_fits_the_page(run: Path, pictured: Path, tmp_path: P
     if shutil.which("pdflatex") is None:
         missing("no pdflatex on the PATH")
     for root in (run, pictured):
-        (tmp_path / "report.tex").write_text(render_report(make_report(root), "latex"), "utf-8")
+        (tmp_path / "report.tex").write_text(render_report(make_report(root), "latex-document"), "utf-8")
         command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-draftmode", "report.tex"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
         said = done.stdout.decode(errors="replace")
@@ -129,13 +129,15 @@ def test_latex_compiles_and_fits_the_page(run: Path, pictured: Path, tmp_path: P
 
 
 def test_formats_by_name_and_by_ending(run: Path, tmp_path: Path) -> None:
-    starts = {"html": "<!DOCTYPE html>", "md": "# made up", "csv": "section,", "latex": "\\documentclass", "json": "{"}
-    assert set(starts) == set(FORMATS)
+    starts = {"html": "<!DOCTYPE html>", "md": "# made up", "csv": "section,", "latex": "% hybridseg", "json": "{"}
+    starts["latex-document"] = "\\documentclass"
+    assert set(starts) == {*FORMATS, "latex"}
     for form, ending in (("html", "html"), ("md", "md"), ("csv", "csv"), ("latex", "tex"), ("json", "json")):
         assert command(run, "-o", tmp_path / f"r.{ending}").exit_code == 0
         assert (tmp_path / f"r.{ending}").read_text("utf-8").startswith(starts[form])
         if form != "html":
             assert command(run, "--format", form).stdout.startswith(starts[form])
+    assert command(run, "--format", "latex-document").stdout.startswith(starts["latex-document"])
     for arguments, message in (
         (("-o", tmp_path / "r.html"), "r.html exists; give --overwrite"),
         (("-o", run / "run.json"), "run.json exists; give --overwrite"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .fragment import latex_table
 from .make import FORMATS, make_report, render_report
 
-__all__ = ["FORMATS", "make_report", "render_report"]
+__all__ = ["FORMATS", "latex_table", "make_report", "render_report"]

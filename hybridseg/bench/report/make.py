@@ -22,7 +22,7 @@ _WRITERS: dict[str, Callable[[Document], str]] = {
     "html": page,
     "md": markdown,
     "csv": as_csv,
-    "latex": latex,
+    "latex-document": latex,
     "json": as_json,
 }
 FORMATS = tuple(_WRITERS)
