@@ -31,11 +31,13 @@ _LAZY = {
     "check_segmenter": "checks",
     "parametrize_with_checks": "checks",
     "OnnxSegmenter": "onnx",
+    "NetworkSegmenter": "training.segmenter",
 }
 __all__ = [
     "Case",
     "Dataset",
     "ModelFormatError",
+    "NetworkSegmenter",
     "NotFittedError",
     "OnnxSegmenter",
     "OperatingPoint",
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
     from .postprocess import OperatingPoint
     from .registry import available, create, load
     from .segmenter import NotFittedError, Segmenter, Tags
+    from .training.segmenter import NetworkSegmenter
     from .validation import ModelFormatError
 
 

@@ -11,15 +11,31 @@ class Parameters:
     """Keyword arguments of ``__init__``, stored as given under their own names."""
 
     @classmethod
+    def _param_defaults(cls) -> dict[str, Any]:
+        """Return the parameters' defaults by name, `inspect.Parameter.empty` where there is none.
+
+        ``**others`` of an ``__init__`` stands for the parameters of the next class's.
+        """
+        found: dict[str, Any] = {}
+        others = ""
+        for kind in cls.__mro__[:-1]:
+            if "__init__" not in vars(kind):
+                continue
+            others = ""
+            for parameter in list(inspect.signature(vars(kind)["__init__"]).parameters.values())[1:]:
+                if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                    others = parameter.name
+                else:
+                    found.setdefault(parameter.name, parameter.default)
+            if not others:
+                break
+        if others:
+            raise TypeError(f"{cls.__name__}.__init__ must name its parameters, got *{others}")
+        return found
+
+    @classmethod
     def _param_names(cls) -> list[str]:
-        init = cls.__init__
-        if init is object.__init__:
-            return []
-        parameters = list(inspect.signature(init).parameters.values())[1:]
-        for parameter in parameters:
-            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                raise TypeError(f"{cls.__name__}.__init__ must name its parameters, got *{parameter.name}")
-        return sorted(parameter.name for parameter in parameters)
+        return sorted(cls._param_defaults())
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters by name; with ``deep``, those of nested objects too, as ``outer__inner``."""
@@ -64,11 +80,11 @@ class Parameters:
         return self
 
     def __repr__(self) -> str:
-        signature = inspect.signature(type(self).__init__).parameters
+        defaults = self._param_defaults()
         shown = [
             f"{name}={value!r}"
             for name, value in self.get_params(deep=False).items()
-            if repr(value) != repr(signature[name].default)
+            if repr(value) != repr(defaults[name])
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
 

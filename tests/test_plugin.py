@@ -114,6 +114,23 @@ def test_example_keeps_the_contract_and_learns(
     np.testing.assert_array_equal(loaded.predict(image), mask)
 
 
+def test_example_network_trains_is_saved_and_exported(
+    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("tensorflow")
+    monkeypatch.syspath_prepend(installed)
+    training = load_dataset("phantoms[n=6,seed=1]")
+    images, masks = zip(*(case.read() for case in training), strict=True)
+    model = hybridseg.create("small-network[filters=2,size=32,epochs=1,validation_share=0.4]")
+    assert repr(model) == "SmallNetworkSegmenter(epochs=1, filters=2, size=32, validation_share=0.4)"
+    model.fit(images, masks)
+    model.save(tmp_path / "own.hybridseg")
+    loaded = hybridseg.load(tmp_path / "own.hybridseg")
+    np.testing.assert_array_equal(loaded.predict_proba(images[0]), model.predict_proba(images[0]))
+    report = loaded.to_onnx(tmp_path / "own.onnx")
+    assert report.differing_pixels <= model.tags.max_differing_pixels * report.pixels
+
+
 def test_broken_plugins_are_named_with_their_reason_and_stand_in_nobodys_way(
     installed: Path, tmp_path: Path
 ) -> None:

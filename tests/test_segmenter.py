@@ -74,9 +74,12 @@ def test_a_parameter_of_something_without_parameters_is_refused():
 
 
 def test_a_name_that_hides_its_parameters_is_refused():
-    class Hidden(Faulty):
+    class Hidden(Segmenter):  # nobody above it names a parameter
         def __init__(self, **options):
             self.options = options
+
+        def _predict_proba(self, image):
+            return np.zeros(image.shape, np.float32)
 
     with pytest.raises(TypeError, match=r"Hidden.__init__ must name its parameters, got \*options"):
         Hidden().get_params()

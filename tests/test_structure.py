@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-HOMES = {"hybridseg": ROOT / "hybridseg", "hybridseg_baselines": ROOT / "baselines" / "hybridseg_baselines"}
+HOMES = {
+    "hybridseg": ROOT / "hybridseg",
+    **{name: ROOT / "baselines" / name for name in ("hybridseg_baselines", "hybridseg_networks")},
+}
 BUILT_FROM = HOMES["hybridseg"] / "page" / "web"  # the page that ships is built from these
 MOST_LINES, MOST_OF_A_FUNCTION = 320, 50
 # A method exports itself, and what an export wrote is read back and compared, by the class that runs such files.

@@ -25,7 +25,7 @@ COUNTER = "hybridseg.onnx.inspect:count_network"
 """How it counts the network inside a method: the harness knows no graphs."""
 
 DEFAULT_DATA = "phantoms"
-_NEEDS_TENSORFLOW = ("hybridseg.unet",)
+_NEEDS_TENSORFLOW = ("hybridseg.unet", "hybridseg_networks")
 
 
 @click.command()

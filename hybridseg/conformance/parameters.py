@@ -14,9 +14,8 @@ def check_init_stores_parameters(subject: Subject) -> None:
     """``__init__`` stores what it is given, untouched, and does nothing else: no check, no conversion."""
     kind = type(subject.prototype)
     names = kind._param_names()
-    for name in names:
-        parameter = inspect.signature(kind.__init__).parameters[name]
-        require(parameter.default is not parameter.empty, f"parameter `{name}` must have a default")
+    for name, default in kind._param_defaults().items():
+        require(default is not inspect.Parameter.empty, f"parameter `{name}` must have a default")
     given = {name: object() for name in names}
     made = kind(**given)
     for name, value in given.items():

@@ -91,12 +91,29 @@ def network_to_onnx(model: Any) -> bytes:
     def forward(image: Any) -> dict[str, Any]:
         return {"probability": model(image, training=False)}
 
+    _teach_erfc()
     network, _ = tf2onnx.convert.from_function(forward, input_signature=signature, opset=OPSET)
     network.ir_version = 8
     _number_names(network.graph)
     data: bytes = network.SerializeToString()
     check_conversion(model, data)
     return data
+
+
+def _teach_erfc() -> None:
+    """Have tf2onnx write 1 - Erf for Erfc, which Keras' GELU is made of and ONNX lacks."""
+    from tf2onnx.handler import tf_op
+
+    @tf_op("Erfc")
+    class _Erfc:
+        @classmethod
+        def version_9(cls, ctx: Any, node: Any, **_: Any) -> None:
+            (source,), (target,) = node.input, node.output
+            shape, dtype = ctx.get_shape(target), ctx.get_dtype(target)
+            ctx.remove_node(node.name)
+            one = ctx.make_const(f"{node.name}_one", np.array(1, np.float32)).output[0]
+            erf = ctx.make_node("Erf", [source], shapes=[shape], dtypes=[dtype]).output[0]
+            ctx.make_node("Sub", [one, erf], name=node.name, outputs=[target], shapes=[shape], dtypes=[dtype])
 
 
 def check_conversion(model: Any, data: bytes) -> None:

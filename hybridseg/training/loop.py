@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .augment import augment
+from .building import check_network
 from .checkpoints import CHECKPOINT, Run, TrainingError, read_checkpoint, write_checkpoint
 from .operating import THRESHOLDS, f1_per_image
 
@@ -140,7 +141,8 @@ def _train(
     from .loss import bce_dice
 
     keras.utils.set_random_seed(recipe.random_state)
-    model, judge = network._build(recipe.size), network._build(recipe.size)
+    model = check_network(network._build(recipe.size), recipe.size)
+    judge = network._build(recipe.size)
     if start is not None:
         _set_start(model, start)
     else:

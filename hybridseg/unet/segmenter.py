@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
 
@@ -26,44 +25,14 @@ class UNetSegmenter(NetworkSegmenter):
         Filters of the plain U-Net's first level.
     pretrained : bool
         Start the encoder from ImageNet weights (a plain U-Net has none).
-    size, epochs, ...
+    **training
         As those of `NetworkSegmenter`; ``size`` is a multiple of 32.
     """
 
     def __init__(
-        self,
-        *,
-        encoder: str = "efficientnet-lite0",
-        size: int = 192,
-        width: int = 16,
-        pretrained: bool = True,
-        epochs: int = 36,
-        batch_size: int = 8,
-        learning_rate: float = 1e-3,
-        weight_decay: float = 0.01,
-        ema_decay: float = 0.998,
-        lesion_free_share: float = 0.2,
-        window_share: float = 0.5,
-        images_per_group: int | None = None,
-        patience: int = 20,
-        validation_share: float = 0.1,
-        flip_averaging: bool = True,
-        teacher: str | Sequence[str] | None = None,
-        teacher_share: float = 0.5,
-        start_from: str | None = None,
-        random_state: int = 0,
-        threads: int = 1,
-        checkpoint_dir: str | None = None,
+        self, *, encoder: str = "efficientnet-lite0", width: int = 16, pretrained: bool = True, **training: Any
     ) -> None:
-        super().__init__(
-            size=size, epochs=epochs, batch_size=batch_size,
-            learning_rate=learning_rate, weight_decay=weight_decay, ema_decay=ema_decay,
-            lesion_free_share=lesion_free_share, window_share=window_share, images_per_group=images_per_group,
-            patience=patience, validation_share=validation_share,
-            flip_averaging=flip_averaging, teacher=teacher, teacher_share=teacher_share,
-            start_from=start_from, random_state=random_state, threads=threads,
-            checkpoint_dir=checkpoint_dir,
-        )
+        super().__init__(**training)
         self.encoder = encoder
         self.width = width
         self.pretrained = pretrained

@@ -1,0 +1,1 @@
+"""Known networks, built from their published descriptions and trained by one recipe: users of `NetworkSegmenter`."""
