@@ -29,6 +29,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy
 from fuzz_grammar import mutate_inside
 from fuzz_mutations import mutate
 from fuzz_targets import TARGETS, check_message, documented
@@ -173,7 +174,9 @@ class Guard:
 
     def __init__(self, box: Path) -> None:
         self.box, self.active, self.problem = str(box), False, ""
-        self._readable = (self.box, str(CORPUS.parents[1]), sys.prefix, sys.base_prefix, "/usr", "/lib", "/proc/self")
+        packages = str(Path(numpy.__file__).parents[1])  # a reader imports what it needs: where packages are is open
+        self._readable = (self.box, str(CORPUS.parents[1]), packages, sys.prefix, sys.base_prefix,
+                          "/usr", "/lib", "/proc/self")  # fmt: skip
         sys.addaudithook(self._heard)
 
     def __enter__(self) -> None:

@@ -15,13 +15,20 @@ from .pixels import ImageError
 MAX_CHUNKS = 100_000
 """A file of the greatest size in chunks of 8 kB, as libpng writes them, has 40,000."""
 
+_HEADER_BYTES = 13
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of each colour type
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _WHOLE = ((0, 0, 1, 1),)
 
 
 def list_chunks(data: bytes) -> list[tuple[bytes, int, int]]:
-    """Return kind, start and end of each chunk's body, as far as they are whole; `ImageError` if there are too many."""
+    """Return kind, start and end of each chunk's body, as far as they are whole.
+
+    Raises
+    ------
+    ImageError
+        If there are too many, or the first one isn't the header, or not the only one: readers disagree on which counts.
+    """
     chunks = []
     at = 8
     while at + 12 <= len(data):
@@ -34,6 +41,9 @@ def list_chunks(data: bytes) -> list[tuple[bytes, int, int]]:
         if kind == b"IEND":
             break
         at = end + 4
+    headers = [(number, end - start) for number, (kind, start, end) in enumerate(chunks) if kind == b"IHDR"]
+    if chunks and headers != [(0, _HEADER_BYTES)]:
+        raise ImageError("is a damaged PNG (its header isn't first, or is there twice)")
     return chunks
 
 

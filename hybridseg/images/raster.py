@@ -95,8 +95,11 @@ def _take_kept(data: bytes, frame: int | None) -> tuple[Any, int] | None:
 
 
 def _orientation(picture: Any) -> Any:
-    with quiet():
-        return picture.getexif().get(_ORIENTATION, 1)
+    try:
+        with quiet():
+            return picture.getexif().get(_ORIENTATION, 1)
+    except SyntaxError:  # Pillow's for EXIF data that aren't any
+        raise ImageError("has damaged EXIF data, which would say how it is turned") from None
 
 
 def find_format(head: bytes) -> str:

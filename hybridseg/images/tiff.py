@@ -15,6 +15,9 @@ MAX_TAGS = 1_000
 MAX_STRIPS = 300_000
 """In one page: 8,000 x 8,000 pixels in tiles of 16 x 16 are 250,000."""
 
+_SHORT, _LONG, _LONG8 = 3, 4, 16
+_ONE_NUMBER = (256, 257, 259, 262, 277, 278, 284, 322, 323)  # size, compression, colours, planes, strips and tiles
+_NUMBERS = (*_ONE_NUMBER, 258, 273, 279, 324, 325, 339)  # bits, places and sizes of strips and tiles, sample format
 _OFFSETS, _COUNTS = (273, 324), (279, 325)  # of strips, of tiles
 _TILE_WIDTH, _TILE_HEIGHT, _ROWS_PER_STRIP = 322, 323, 278
 _COMPRESSION, _BY_JPEG = 259, 7
@@ -26,7 +29,7 @@ def count_pages(data: bytes, most: int) -> int:
     Raises
     ------
     ImageError
-        If a page has too many tags or strips.
+        If a page has too many tags or strips, or a tag that decides what its pixels are is damaged.
     """
     order = "<" if data[:2] == b"II" else ">"
     is_big = data[2:4] in (b"+\0", b"\0+")
@@ -42,13 +45,24 @@ def count_pages(data: bytes, most: int) -> int:
                 raise ImageError(f"has a TIFF page of {tags} tags, at most {MAX_TAGS} are read")
             at += number.size
             end = at + tags * struct.calcsize(entry)
-            for tag, _, count in struct.iter_unpack(entry, data[at:end]):
-                if tag in (*_OFFSETS, *_COUNTS) and count > MAX_STRIPS:
-                    raise ImageError(f"has a TIFF page of {count} strips or tiles, at most {MAX_STRIPS} are read")
+            _check_tags(list(struct.iter_unpack(entry, data[at:end])))
             (at,) = pointer.unpack_from(data, end)
     except struct.error:
         raise ImageError("is a damaged TIFF (a directory is cut off)") from None
     return len(seen)
+
+
+def _check_tags(entries: list[tuple[int, int, int]]) -> None:
+    """Refuse too many strips, and damaged tags that Pillow passes over: the pixels would come out otherwise."""
+    seen = set()
+    for tag, kind, count in entries:
+        if tag not in _NUMBERS:
+            continue
+        if tag in (*_OFFSETS, *_COUNTS) and count > MAX_STRIPS:
+            raise ImageError(f"has a TIFF page of {count} strips or tiles, at most {MAX_STRIPS} are read")
+        if tag in seen or kind not in (_SHORT, _LONG, _LONG8) or (tag in _ONE_NUMBER and count != 1):
+            raise ImageError(f"is a damaged TIFF (its tag {tag} is there twice, or of another type or count)")
+        seen.add(tag)
 
 
 def check_page(picture: Any, data: bytes) -> None:

@@ -114,6 +114,7 @@ def _read_model(data: bytes) -> Declared:
     declared = Declared()
     version = opsets = graphs = 0
     weights: set[str] = set()
+    entries: set[str] = set()
     for number, value, stop in _single(_fields(data, (0, len(data))), _ONCE_IN_MODEL):
         if number not in _MODEL:
             raise ModelFormatError(f"something follows its model, or is mixed into it: a field {number}")
@@ -126,7 +127,7 @@ def _read_model(data: bytes) -> Declared:
             _read_graph(data, (value, stop), declared, 0)
             _read_signature(data, (value, stop), declared, weights)
         elif number == 14 and stop >= 0:
-            _read_entry(data, (value, stop))
+            _read_entry(data, (value, stop), entries)
         elif number in (20, 25) and stop >= 0:
             raise ModelFormatError("it has functions or training steps of its own, which aren't run")
     if not (version and opsets and graphs):
@@ -136,11 +137,14 @@ def _read_model(data: bytes) -> Declared:
     return declared
 
 
-def _read_entry(data: bytes, span: Span) -> None:
-    """Refuse metadata that onnxruntime takes for settings, or that its Python package can't show."""
+def _read_entry(data: bytes, span: Span, seen: set[str]) -> None:
+    """Refuse metadata that onnxruntime takes for settings or can't show, and a second entry of one name."""
     name, _ = (_text(data, span, number) for number in (1, 2))
     if name == "ort_config":
         raise ModelFormatError("its metadata holds settings for onnxruntime, `ort_config`, which aren't taken")
+    if name in seen:
+        raise ModelFormatError(f"an entry of its metadata is there twice: {name[:100]!r}")
+    seen.add(name)
 
 
 def _read_signature(data: bytes, span: Span, declared: Declared, weights: set[str]) -> None:

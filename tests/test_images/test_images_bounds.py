@@ -104,6 +104,31 @@ def test_a_picture_that_is_not_whole_is_refused(data: bytes, message: str) -> No
     refused(data, message)
 
 
+HEADER = png_of(64, 64, 0)[8:33]
+
+
+def with_entry(data: bytes, tag: int, *fields: int) -> bytes:
+    """Change tag, type and count of an entry in the first directory of a little-endian TIFF."""
+    return put(data, with_tag(data, tag, 0xABCDEF).index(b"\xef\xcd\xab\0") - 8, "<HHI", *fields)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (png_of(64, 64, 0, HEADER), "its header isn't first, or is there twice"),
+        (png_of(64, 64, 0).replace(HEADER, chunk(b"IHDR", HEADER[8:-4] + b"\0")), "its header isn't first"),
+        (png_of(64, 64, 0).replace(HEADER, chunk(b"tEXt", b"a\0b") + HEADER), "its header isn't first"),
+        (with_entry(encode(NOISE, "TIFF"), 258, 258, 0x8000, 1), "its tag 258 is there twice, or of another type"),
+        (with_entry(encode(NOISE, "TIFF"), 262, 262, 3, 5), "its tag 262 is there twice, or of another type or count"),
+        (with_entry(encode(NOISE, "TIFF"), 284, 256, 4, 1), "its tag 256 is there twice"),
+        (png_of(64, 64, 0, chunk(b"eXIf", b"no EXIF")), "damaged EXIF data, which would say how it is turned"),
+    ],
+)
+def test_a_file_that_another_reader_takes_otherwise_is_refused(data: bytes, message: str) -> None:
+    """Found beside OpenCV (benchmarks/fuzz/fuzz_peers.py): Pillow takes the last header, and passes over tags."""
+    refused(data, message)
+
+
 def test_dicom_frames_that_are_not_those_of_the_header_are_refused() -> None:
     large = dataset(NOISE, Rows=8000, Columns=8000)
     refused(to_bytes(packed(large, JPEGBaseline8Bit, [jpeg_of(8000, 8000)])), "bytes can't hold 8000 x 8000 pixels")

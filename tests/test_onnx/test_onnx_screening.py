@@ -138,6 +138,13 @@ def test_texts_that_others_could_read_otherwise_are_refused(text: str, tmp_path:
     assert refusal(damaged, tmp_path / "x.onnx").startswith("a name or an entry in it isn't UTF-8: b'\\xff")
 
 
+def test_an_entry_of_the_metadata_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    made = model()
+    for point in ('{"threshold": 0.1}', '{"threshold": 0.9}'):
+        made.metadata_props.add(key="hybridseg.operating_point", value=point)
+    assert refusal(made, tmp_path / "x.onnx") == "an entry of its metadata is there twice: 'hybridseg.operating_point'"
+
+
 def test_what_a_file_says_is_told_in_one_printable_line(tmp_path: Path) -> None:
     made = model()
     made.graph.output[0].name = "mask\x1b[2J\n"
