@@ -7,7 +7,14 @@ line of their own (how many get a mask, and how large). A prediction that is mis
 from .boundary import HD95_DEFINITION, BoundaryScores, boundary, boundary_iou, boundary_pixels, hd95, nsd
 from .counts import Counts, count_pixels, f1, iou, mean_iou_two_class, precision, recall
 from .lesions import LESION_OVERLAP, LesionCounts, count_lesions
-from .significance import PairedDifference, holm, paired_difference, rank_stability, wilcoxon
+from .significance import (
+    PairedDifference,
+    false_claim_probability,
+    holm,
+    paired_difference,
+    rank_stability,
+    wilcoxon,
+)
 from .summary import (
     Estimate,
     bootstrap_ratio,
@@ -40,6 +47,7 @@ __all__ = [
     "count_lesions",
     "count_pixels",
     "f1",
+    "false_claim_probability",
     "group_means",
     "hd95",
     "holm",

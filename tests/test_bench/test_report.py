@@ -64,7 +64,7 @@ def test_verdict_in_words(tmp_path: Path) -> None:
     assert words(document, "leaderboard").startswith(
         "good has the highest mean IoU: 0.800 [0.800, 0.800]. It is better"
     )
-    assert cells(document, "better")[0][7] == "good is better"
+    assert cells(document, "better")[0][8] == "good is better"
 
 
 def test_choice_of_cases() -> None:

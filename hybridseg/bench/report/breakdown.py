@@ -20,10 +20,10 @@ _LISTED = 100
 
 def parts(facts: Facts) -> Section:
     """Return mean IoU by lesion size, by class, by source, and by what the source knows of a case."""
-    lesion = {case_id: facts.shares[case_id] for scores in facts.scores.values() for case_id in scores}
+    lesion = facts.lesion_shares()
     if not lesion:
         return Section("Parts of the data", "parts", (Text("No image with a lesion has been scored yet."),))
-    sizes, thirds = _size_thirds(lesion)
+    sizes, thirds, _ = size_thirds(lesion)
     tables = [_by(facts, sizes, thirds, "By lesion size: thirds, by the lesion's share of the picture.")]
     texts = []
     known = sorted({fact for case_id in lesion for fact in facts.known[case_id]} - {"patient"})
@@ -50,8 +50,8 @@ def source_of(case_id: str) -> str:
     return case_id.rpartition("/")[0]
 
 
-def _size_thirds(shares: Mapping[str, float]) -> tuple[dict[str, str], list[str]]:
-    """Return which third of the lesions by size each case is in, and the thirds' names in order."""
+def size_thirds(shares: Mapping[str, float]) -> tuple[dict[str, str], list[str], tuple[float, float]]:
+    """Return which third of the lesions by size each case is in, the thirds' names in order, and where they part."""
     first, second = np.quantile(list(shares.values()), [1 / 3, 2 / 3])
     names = [
         f"small: up to {100 * first:.1f} %",
@@ -61,7 +61,7 @@ def _size_thirds(shares: Mapping[str, float]) -> tuple[dict[str, str], list[str]
     return {
         case_id: names[0] if share <= first else names[1] if share <= second else names[2]
         for case_id, share in shares.items()
-    }, names
+    }, names, (float(first), float(second))
 
 
 def _by(facts: Facts, parts_of: Mapping[str, str], names: list[str], caption: str) -> Table:

@@ -78,6 +78,10 @@ class Facts:
         first, *others = self.scores.values()
         return [case_id for case_id in first if all(case_id in scores for scores in others)]
 
+    def lesion_shares(self) -> dict[str, float]:
+        """Return the lesion's share of the picture of each lesion image."""
+        return {case_id: self.shares[case_id] for scores in self.scores.values() for case_id in scores}
+
     def ceilings(self) -> list[tuple[str, float]]:
         """Return second readers by name with their mean IoU."""
         return [(each.marked, each.iou) for each in self.readers if each.iou is not None]

@@ -127,6 +127,32 @@ def scatter(points: Sequence[Point], unit: str, ceilings: Ceilings = ()) -> str:
     return _svg(bottom + 40, parts, f"Accuracy against {unit}")
 
 
+def bland_altman(
+    means: NDArray[np.float64], differences: NDArray[np.float64], limits: Sequence[float], unit: str
+) -> str:
+    """Return differences against means (N,), with lines at the lower limit, the mean difference and the upper limit."""
+    top, bottom, left = 28, 258, 46
+    across_ticks = nice_ticks(float(means.min()), float(means.max()))
+    up_ticks = nice_ticks(float(min(differences.min(), limits[0])), float(max(differences.max(), limits[-1])))
+    across = _linear(across_ticks[0], across_ticks[-1], left, _RIGHT)
+    up = _linear(up_ticks[0], up_ticks[-1], bottom, top)
+    parts = []
+    for tick in up_ticks:
+        parts.append(f'<line class="grid" x1="{left}" x2="{_RIGHT}" y1="{up(tick):.1f}" y2="{up(tick):.1f}"/>')
+        parts.append(_label(left - 5, up(tick) + 4, f"{tick:g}", "tick end"))
+    for tick in across_ticks:
+        parts.append(_label(across(tick), bottom + 15, f"{tick:g}", "tick middle"))
+    parts.append(_label((left + _RIGHT) / 2, bottom + 33, f"mean of true and predicted, {unit}", "tick middle"))
+    parts.append(_label(2, 10, f"predicted minus true, {unit}"))
+    parts += [
+        f'<circle class="dot s0" cx="{across(mean):.1f}" cy="{up(difference):.1f}" r="2"/>'
+        for mean, difference in zip(means.tolist(), differences.tolist(), strict=True)
+    ]
+    for name, value in zip(("lower limit", "mean difference", "upper limit"), limits, strict=True):
+        parts.append(_ceiling(left, _RIGHT, up(value), up(value), name, value, unit))
+    return _svg(bottom + 40, parts, "Difference of measures against their mean")
+
+
 def _place_labels(
     places: Sequence[tuple[float, float]], names: Sequence[str], room: tuple[float, float, float, float]
 ) -> list[str]:
@@ -194,9 +220,9 @@ def _vertical_axis_lines(ticks: Sequence[float], scale: Scale, top: float, botto
     return parts
 
 
-def _ceiling(x1: float, x2: float, y1: float, y2: float, name: str, value: float) -> str:
+def _ceiling(x1: float, x2: float, y1: float, y2: float, name: str, value: float, unit: str = "IoU") -> str:
     line = f'<line class="median" x1="{x1:.1f}" x2="{x2:.1f}" y1="{y1:.1f}" y2="{y2:.1f}">'
-    return f"{line}<title>{_escape(f'{name}: IoU {value:.3f}')}</title></line>"
+    return f"{line}<title>{_escape(f'{name}: {value:.3f} {unit}')}</title></line>"
 
 
 def _mark(x: float, y: float, series: int) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from .accuracy import ceilings, distributions, leaderboard, ranks, verdicts
 from .across import across, second_source
+from .agreement import agreement
 from .breakdown import failures, lesion_free, parts
 from .document import Document, Picture
 from .facts import Facts
@@ -17,6 +18,7 @@ from .paths import without_paths
 from .plain import as_csv, as_json, markdown
 from .price import price
 from .protocol import protocol
+from .seeds import seeds
 
 _WRITERS: dict[str, Callable[[Document], str]] = {
     "html": page,
@@ -53,15 +55,17 @@ def make_report(
     sections = [leaderboard(facts)]
     if facts.description.get("sources"):
         sections += [across(facts), second_source(facts)]
-    sections += [verdicts(facts), ranks(facts)]
+    sections += [verdicts(facts), ranks(facts), seeds(facts)]
     if facts.readers:
         sections.append(ceilings(facts))
     sections += [price(facts), distributions(facts), parts(facts), lesion_free(facts)]
     shown: tuple[Picture, ...] = ()
     naming = False
-    if pictures:
+    if not pictures:
+        sections.append(agreement(facts))
+    else:
         gallery = Gallery(facts, [os.fspath(data)] if isinstance(data, str | os.PathLike) else data)
-        sections += [examples(facts, gallery), disagreements(facts, gallery)]
+        sections += [agreement(facts, gallery), examples(facts, gallery), disagreements(facts, gallery)]
         shown, naming = tuple(gallery.pictures), gallery.naming
     sections += [failures(facts), protocol(facts)]
     document = Document(facts.title, facts.summary.title, tuple(sections), shown, naming)

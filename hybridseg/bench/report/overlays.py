@@ -84,6 +84,17 @@ class Gallery:
         stem = self.facts.stems.get((row.method, row.fold))
         return None if stem is None else read_row_mask(self.facts.folder, stem, row)
 
+    def truth(self, row: Record) -> NDArray[np.bool_] | None:
+        """Return a row's true mask, if the data have the one that the row was scored on."""
+        case = self.cases.get(row.case_id)
+        try:
+            mask_true = None if case is None else case.mask
+        except (ImageError, DataError):
+            return None
+        if mask_true is None or not same_truth(row, mask_true.shape, int(mask_true.sum())):
+            return None
+        return mask_true
+
     def _picture(self, row: Record) -> int | None:
         if row.case_id not in self._numbers:
             case = self.cases.get(row.case_id)

@@ -9,7 +9,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-from ...metrics import CaseMetric, Counts, case_metrics, f1, holm, iou, paired_difference, wilcoxon
+from ...metrics import (
+    CaseMetric,
+    Counts,
+    case_metrics,
+    f1,
+    false_claim_probability,
+    holm,
+    iou,
+    paired_difference,
+    wilcoxon,
+)
 from ...text import p_text
 from ..records.cells import OWN_COLUMNS, Record
 
@@ -78,7 +88,8 @@ class Comparison:
 
     ``better`` names the better one where the corrected p-value is below `SIGNIFICANT`; else it is empty.
     ``wilcoxon_holm`` is what Wilcoxon's signed-rank test says of the scenes' means, corrected alike: for comparison,
-    nothing rests on it. ``images`` of so many ``scenes`` are behind it all.
+    nothing rests on it. ``images`` of so many ``scenes`` are behind it all. ``p_false``: the probability that the one
+    with the higher mean isn't better; see `hybridseg.metrics.false_claim_probability`.
     """
 
     first: str
@@ -91,6 +102,7 @@ class Comparison:
     wilcoxon_holm: float
     images: int
     scenes: int
+    p_false: float
 
 
 def lesion_scores(records: Iterable[Record], metric: str) -> dict[str, float]:
@@ -165,10 +177,16 @@ def compare_methods(ranked: dict[str, list[Record]]) -> tuple[list[Comparison], 
             wilcoxon_holm=p_value,
             images=each.cases,
             scenes=each.scenes,
+            p_false=_false_claim(pairs[first, second], each, groups),
         )
         for ((first, second), each), p_value in zip(found.items(), p_wilcoxon, strict=True)
     ]
     return comparisons, COMPARISON_TEST
+
+
+def _false_claim(pair: tuple[Scores, Scores], found: Difference, groups: Mapping[str, str]) -> float:
+    higher, lower = pair if found.mean >= 0 else pair[::-1]
+    return false_claim_probability(*_paired(higher, lower, groups))
 
 
 def in_words(first: str, second: str, found: Difference, *, unit: str) -> str:

@@ -1,0 +1,144 @@
+"""The chapter on agreement: how far the measures of predicted lesions are from the truth's, and whose class changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...metrics.measure import measure_lesions
+from ..records.cells import Record
+from .breakdown import size_thirds
+from .document import Cell, Figure, Section, Table, Text, count, number, percent
+from .facts import Facts
+from .figures import bland_altman
+from .overlays import Gallery
+
+LIMIT = 1.96
+"""Limits of agreement are the mean difference plus and minus so many standard deviations."""
+_PLOTTED = 4
+_TEXT = (
+    "Difference: predicted minus true, over lesion images with a mask. The limits of agreement hold 95 % of the "
+    "differences if these are normal (J. Bland and D. Altman 1986, doi 10.1016/S0140-6736(86)90837-8). Copies of a "
+    "scene count each. An image without a mask has no difference: it is counted as missing."
+)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """True and predicted values (N,) of lesion images, of how many scenes, and how many images had no mask."""
+
+    true: NDArray[np.float64]
+    pred: NDArray[np.float64]
+    scenes: int
+    missing: int
+
+
+def agreement(facts: Facts, gallery: Gallery | None = None) -> Section:
+    """Return Bland and Altman's agreement of areas and diameters, and the lesions whose class of size changes.
+
+    Areas come from the rows. Diameters are measured on masks, which takes ``gallery`` with the run's data.
+    """
+    title, slug = "Agreement of measures", "agreement"
+    if not any(facts.scores.values()):
+        return Section(title, slug, (Text("No image with a lesion has been scored yet."),))
+    spacings = {case_id: facts.known[case_id].get("spacing_mm") for case_id in facts.lesion_shares()}
+    in_mm = all(isinstance(each, float) for each in spacings.values())
+    unit = "mm" if in_mm else "px"
+    scale = {case_id: float(each) if in_mm and isinstance(each, float) else 1.0 for case_id, each in spacings.items()}
+    texts = [Text(_TEXT)]
+    tables = [_differences(f"Area, {unit}².", {name: _areas(facts, name, scale) for name in facts.rows})]
+    figures: tuple[Figure, ...] = ()
+    if gallery is None or gallery.why_none:
+        why = gallery.why_none if gallery else "pictures were left out"
+        texts.append(Text(f"Diameters are measured on masks: {why}."))
+    else:
+        long = {name: _diameters(facts, gallery, name, scale) for name in facts.rows}
+        tables.append(_differences(f"Longest diameter of the largest region, {unit}.", long))
+        figures = tuple(_plots(facts, long, unit))
+    tables.append(_changed_class(facts))
+    return Section(title, slug, tuple(texts), figures, tuple(tables))
+
+
+def _lesion_rows(facts: Facts, method: str) -> list[Record]:
+    return [row for row in facts.rows[method] if row.has_lesion]
+
+
+def _areas(facts: Facts, method: str, scale: Mapping[str, float]) -> _Measured:
+    rows = _lesion_rows(facts, method)
+    kept = [row for row in rows if row.tp + row.fp and not row.error]
+    square = np.array([scale[row.case_id] ** 2 for row in kept])
+    true, pred = (np.array(each, np.float64) * square for each in (
+        [row.tp + row.fn for row in kept], [row.tp + row.fp for row in kept],
+    ))  # fmt: skip
+    return _Measured(true, pred, len({row.group for row in kept}), len(rows) - len(kept))
+
+
+def _diameters(facts: Facts, gallery: Gallery, method: str, scale: Mapping[str, float]) -> _Measured:
+    rows = _lesion_rows(facts, method)
+    found = [(row.group, scale[row.case_id] * true, scale[row.case_id] * pred)
+             for row, true, pred in _longest(rows, gallery)]  # fmt: skip
+    true, pred = (np.array([each[index] for each in found], np.float64) for index in (1, 2))
+    return _Measured(true, pred, len({group for group, *_ in found}), len(rows) - len(found))
+
+
+def _longest(rows: list[Record], gallery: Gallery) -> Iterator[tuple[Record, float, float]]:
+    """Yield rows with the longest diameter, in pixels, of the largest region of truth and prediction."""
+    for row in rows:
+        mask_pred, mask_true = gallery.mask(row), gallery.truth(row)
+        if mask_pred is not None and mask_true is not None and mask_pred.any():
+            yield row, measure_lesions(mask_true)[0].long_px, measure_lesions(mask_pred)[0].long_px
+
+
+def _differences(caption: str, measured: Mapping[str, _Measured]) -> Table:
+    rows = []
+    for method, each in measured.items():
+        if len(each.true) < 2:
+            counts = count(len(each.true)), count(each.scenes), count(each.missing)
+            rows.append((Cell(method), *counts, *[Cell("-")] * 6))
+            continue
+        difference = each.pred - each.true
+        mean, spread = float(difference.mean()), float(difference.std(ddof=1))
+        rows.append((
+            Cell(method), count(len(difference)), count(each.scenes), count(each.missing),
+            number(float(each.true.mean()), 1), number(mean, 1), number(spread, 1), number(mean - LIMIT * spread, 1),
+            number(mean + LIMIT * spread, 1), percent(float(np.mean(np.abs(difference) > each.true / 4))),
+        ))  # fmt: skip
+    header = (
+        "method", "images", "scenes", "missing", "true mean", "mean difference", "SD", "lower limit", "upper limit",
+        "off by more than a quarter, %",
+    )  # fmt: skip
+    return Table(caption, header, tuple(rows))
+
+
+def _plots(facts: Facts, measured: Mapping[str, _Measured], unit: str) -> Iterator[Figure]:
+    for method, each in list(measured.items())[:_PLOTTED]:
+        if len(each.true) > 1:
+            difference = each.pred - each.true
+            limits = [float(difference.mean() + sign * LIMIT * difference.std(ddof=1)) for sign in (-1, 0, 1)]
+            plot = bland_altman((each.true + each.pred) / 2, difference, limits, unit)
+            caption = f"{facts.short[method]}: longest diameter, predicted minus true, against the mean of both."
+            yield Figure(plot, caption)
+
+
+def _changed_class(facts: Facts) -> Table:
+    """Return how many lesions the prediction puts into another third by size."""
+    sizes, names, bounds = size_thirds(facts.lesion_shares())
+    rows = []
+    for method in facts.rows:
+        lesion = _lesion_rows(facts, method)
+        masked = [row for row in lesion if row.tp + row.fp and not row.error]
+        steps = [
+            int(np.searchsorted(bounds, (row.tp + row.fp) / (row.height * row.width))) - names.index(sizes[row.case_id])
+            for row in masked
+        ]
+        shares = [sum(step < 0 for step in steps), sum(step > 0 for step in steps), len(lesion) - len(masked)]
+        rows.append((
+            Cell(method), count(len(lesion)), percent(sum(step == 0 for step in steps) / max(1, len(lesion))),
+            *(percent(each / max(1, len(lesion))) for each in shares),
+        ))  # fmt: skip
+    header = ("method", "images", "same class, %", "smaller class, %", "larger class, %", "no mask, %")
+    caption = f"Classes of size that change: thirds of the truth ({'; '.join(names)} of the picture)."
+    return Table(caption, header, tuple(rows))
