@@ -26,7 +26,7 @@ _LINK = re.compile(r"(!?)\[([^\]]*)\]\((?![a-z]+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 
 project = "hybridseg"
 author = "the hybridseg authors"
-copyright = "the hybridseg authors, Apache-2.0. For research. Not a medical device: not for diagnosis."
+copyright = "the hybridseg authors, Apache-2.0. For research. Not a medical device: not for diagnosis"
 release = version = __version__
 
 extensions = [
@@ -36,7 +36,7 @@ extensions = [
     "sphinx_click",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "examples/node_modules", "gallery/*.rst", "fill.py"]
+exclude_patterns = ["_build", "examples/node_modules", "gallery/*.rst", "fill.py", "**/sg_execution_times.rst"]
 default_role = "code"  # docstrings write `name` as Markdown does
 nitpicky = False
 suppress_warnings = ["config.cache"]  # the gallery's order is a function, which can't be cached
@@ -50,7 +50,8 @@ numpydoc_show_class_members = False
 
 html_theme = "pydata_sphinx_theme"
 html_title = "hybridseg"
-html_static_path: list[str] = []
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_theme_options = {
     "navbar_end": ["theme-switcher"],
@@ -64,6 +65,8 @@ sphinx_gallery_conf = {
     "examples_dirs": "gallery",
     "gallery_dirs": "published/gallery",
     "filename_pattern": r"plot_",
+    "within_subsection_order": "FileNameSortKey",
+    "capture_repr": (),  # what is printed, not what a line returns
     "download_all_examples": False,
     "remove_config_comments": True,
     "show_memory": False,
@@ -150,6 +153,12 @@ def refuse_undocumented(app: Sphinx, what: str, name: str, obj: Any, options: An
     del obj
 
 
+def leave_out_fields(app: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
+    """Leave out attributes of classes: the class's own table has them."""
+    del app, name, skip, options
+    return True if what == "class" and not (callable(obj) or hasattr(obj, "__get__")) else None
+
+
 def escape_help(app: Sphinx, context: Any, lines: list[str]) -> None:
     """Keep the stars in help texts, such as `*_mask.png`, from being taken for emphasis."""
     del app, context
@@ -160,5 +169,6 @@ def setup(app: Sphinx) -> None:
     """Tell Sphinx of them."""
     app.connect("builder-inited", bring_pages, priority=1)
     app.connect("autodoc-process-docstring", refuse_undocumented)
+    app.connect("autodoc-skip-member", leave_out_fields)
     for part in ("description", "options", "epilog"):
         app.connect(f"sphinx-click-process-{part}", escape_help)

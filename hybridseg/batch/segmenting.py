@@ -120,7 +120,8 @@ def segment_file(model: Segmenter, work: Work, number: int, job: Job) -> Done:
             for output in reversed(wanted):
                 output.write(one.files[output.name], frame)
             if wanted:
-                done.lines.append(f"{name}: lesion {100 * frame.mask.mean():.1f} % -> {printable(one.mask)}")
+                found = f"lesion {100 * frame.mask.mean():.1f} %" if frame.mask.any() else "no lesion found"
+                done.lines.append(f"{name}: {found} -> {printable(one.mask)}")
             if work.measuring:
                 done.rows += rows_of(one.image, None if index is None else place + 1, one.mask, frame)
     except Exception as error:  # one bad file, whatever is bad about it, doesn't stop the others

@@ -82,7 +82,9 @@ def grouped_folds(dataset: Dataset, n_folds: int, seed: int = 0) -> Split:
         raise DataError(f"`n_folds` must be an integer of at least 2, got {n_folds!r}")
     groups = sorted(set(dataset.groups), key=natural_key)
     if len(groups) < n_folds:
-        raise DataError(f"`n_folds` must be at most the number of groups ({len(groups)}), got {n_folds}")
+        raise DataError(
+            f"`n_folds` must be at most the number of groups ({len(groups)}), got {n_folds} (choose with `--folds`)"
+        )
     row = {group: i for i, group in enumerate(groups)}
     column = {label: i for i, label in enumerate(sorted(set(dataset.labels)))}
     brings = np.zeros((len(groups), len(column) + 1))  # last column: cases of any class
