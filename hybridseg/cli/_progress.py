@@ -1,7 +1,8 @@
-"""A progress line with the time left, on a terminal only."""
+"""A progress line with the time left on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,3 +33,17 @@ def progress_line(what: str) -> Iterator[Callable[[int, int, str], None] | None]
             bar.update(task, completed=done, total=total, text=text)
 
         yield draw
+
+
+@contextmanager
+def log_lines() -> Iterator[None]:
+    """Write what the library logs to stderr meanwhile, one line each, such as an epoch of a training."""
+    log, handler = logging.getLogger("hybridseg"), logging.StreamHandler()
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+        log.removeHandler(handler)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
-from ._progress import progress_line
+from ._progress import log_lines, progress_line
 from ._scenes import find_scenes, scene_options
 from ._targets import overwrite_option, prepare_target
 
@@ -80,7 +81,7 @@ def fit(
             lesion_images += bool(reader.read(case)[1].any())
             if progress is not None:
                 progress(number + 1, len(dataset), "reading")
-        with contained():
+        with contained(), nullcontext() if progress is not None else log_lines():
             model.fit(reader.images(dataset), reader.masks(dataset), groups=dataset.groups, progress=progress)
     if own_checkpoint:
         model.set_params(checkpoint_dir=None)

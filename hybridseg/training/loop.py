@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +25,9 @@ from .augment import augment
 from .building import check_network
 from .checkpoints import CHECKPOINT, Run, TrainingError, read_checkpoint, write_checkpoint
 from .operating import THRESHOLDS, f1_per_image
+
+LOG = logging.getLogger(__name__)
+"""One line per epoch, at level INFO."""
 
 Teacher = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.float32]]
 """From an image (S, S), uint8, to a probability (S, S), float32; several teachers draw who answers."""
@@ -136,9 +140,10 @@ def _train(
     progress: Callable[[int, int, str], None], checkpoint_dir: Path | None,
     teacher: Teacher | None, teacher_hash: str, start: Sequence[NDArray[Any]] | None,
 ) -> tuple[Any, list[dict[str, float]]]:
-    import keras
-
     from .loss import bce_dice
+    from .quiet import import_keras
+
+    keras = import_keras()
 
     keras.utils.set_random_seed(recipe.random_state)
     model = check_network(network._build(recipe.size), recipe.size)
@@ -204,10 +209,15 @@ def _one_epoch(
         run.best, run.best_epoch = list(run.averaged), run.epoch
     if not run.reference or np.mean(scores) >= np.mean(run.reference):
         run.reference = scores
+    seconds = time.monotonic() - start
     run.history.append({
         "epoch": run.epoch, "loss": float(np.mean(losses)), "validation_f1": float(np.mean(scores)),
-        "threshold": threshold, "seconds": round(time.monotonic() - start, 3),
+        "threshold": threshold, "seconds": round(seconds, 3),
     })
+    LOG.info(
+        "epoch %d/%d: loss %.3f, validation F1 %.3f, %.0f s",
+        run.epoch, recipe.epochs, np.mean(losses), np.mean(scores), seconds,
+    )
 
 
 def epoch_order(recipe: Recipe, data: TrainingData, epoch: int) -> NDArray[np.intp]:

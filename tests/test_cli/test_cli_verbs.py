@@ -18,6 +18,7 @@ from hybridseg.zoo import cards
 METHODS = '''
 import time
 
+import logging
 import numpy as np
 from hybridseg import Segmenter, Tags
 
@@ -34,6 +35,7 @@ class Level(Segmenter):
         self.share = share
 
     def _fit(self, images, masks, *, groups, validation, progress):
+        logging.getLogger("hybridseg.training").info("looked at %d", len(images))
         self.level_ = self.share * float(np.mean([image.mean() for image in images]))
 
     def _predict_proba(self, image):
@@ -94,6 +96,7 @@ def test_fit_then_segment_and_info(here: Path) -> None:
     result = run("fit", "mine.py:Level", "--data", "phantoms[n=4]", "-p", "share=0.5", "-o", "level.hybridseg")
     assert result.exit_code == 0, result.output
     assert result.stdout == "level.hybridseg: Level(share=0.5) fitted on 4 cases of phantoms\n"
+    assert result.stderr == "looked at 4\n"
     shown = run("info", "level.hybridseg").output
     assert "Level" in shown
     assert "share      0.5" in shown

@@ -45,7 +45,8 @@ def fitted(cases, tmp_path_factory) -> UNetSegmenter:
     return UNetSegmenter(**TINY, checkpoint_dir=str(folder)).fit(*cases)
 
 
-def test_learns_to_tell_dark_discs() -> None:
+def test_learns_to_tell_dark_discs(caplog) -> None:
+    caplog.set_level("INFO", "hybridseg")
     rng = np.random.default_rng(0)
     images, masks = [], []
     y, x = np.mgrid[:64, :64]
@@ -58,6 +59,9 @@ def test_learns_to_tell_dark_discs() -> None:
     model = UNetSegmenter(**{**TINY, "epochs": 15, "learning_rate": 5e-3, "ema_decay": 0.9}).fit(images, masks)
     assert model.score(images, masks) > 0.5
     assert model.history_[-1]["loss"] < model.history_[0]["loss"]
+    lines = [record.getMessage() for record in caplog.records]
+    assert [line.partition(":")[0] for line in lines] == [f"epoch {k}/15" for k in range(1, 16)]
+    assert lines[-1].startswith(f"epoch 15/15: loss {model.history_[-1]['loss']:.3f}, validation F1 ")
 
 
 def test_fitted_model_predicts_without_keras_and_survives_saving(fitted, cases, tmp_path: Path) -> None:
@@ -225,7 +229,8 @@ def test_killed_training_ends_with_the_same_model(fitted, cases, tmp_path: Path)
     process.wait()
     assert not saved.exists(), "the kill came too late to show anything"
     assert (folder / training.CHECKPOINT).exists()
-    subprocess.run(command, check=True, capture_output=True)
+    again = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert not [line for line in again.stderr.splitlines() if line.startswith("I0000") or "absl" in line]
     resumed = UNetSegmenter.load(saved)
     assert len(resumed.history_) == 3
     np.testing.assert_array_equal(resumed.predict_proba(cases[0][1]), fitted.predict_proba(cases[0][1]))
