@@ -119,3 +119,13 @@ def test_the_watch_sees(event: str) -> None:
     code = WATCHED.replace("main(sys.argv[1:])", does[event])
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert f"WATCHED {event}" in done.stderr
+
+
+def test_every_test_that_security_names_is_there() -> None:
+    said = (ROOT / "SECURITY.md").read_text("utf-8")
+    tests = {path.name: path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py")}
+    everything = "\n".join(tests.values())
+    names = set(re.findall(r"`(test_\w+)`", said))
+    assert len(names) > 10
+    assert [name for name in sorted(names) if f"def {name}(" not in everything] == []
+    assert [path for path in re.findall(r"`(tests/[\w/.]+\.py)`", said) if not (ROOT / path).is_file()] == []

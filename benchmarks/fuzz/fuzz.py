@@ -174,7 +174,7 @@ class Guard:
 
     def __init__(self, box: Path) -> None:
         self.box, self.active, self.problem = str(box), False, ""
-        packages = str(Path(numpy.__file__).parents[1])  # a reader imports what it needs: where packages are is open
+        packages = str(Path(numpy.__file__).resolve().parents[1])  # a reader imports what it needs
         self._readable = (self.box, str(CORPUS.parents[1]), packages, sys.prefix, sys.base_prefix,
                           "/usr", "/lib", "/proc/self")  # fmt: skip
         sys.addaudithook(self._heard)

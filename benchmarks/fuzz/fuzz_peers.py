@@ -141,6 +141,14 @@ def _page(lines: list[str], asked: argparse.Namespace) -> str:
         f"`python benchmarks/fuzz/fuzz_peers.py --count {asked.count} --seed {asked.seed}`: files of `tests/corpus`, "
         "each damaged in one to eight places. The other reader is OpenCV for images, and `onnx.checker` for ONNX.", "",
         *lines, "",
+        f"*Alike*: the same pixels, or at most {MOST_LEVELS} grey levels apart in lossy formats; both take the model. "
+        "*Ours alone* and *the other alone*: one reader takes a file which the other refuses. `-v` says of each.",
+        "",
+        "- *Differing* would be one file shown as two pictures. OpenCV doesn't invert 16-bit TIFFs whose 0 is white.",
+        "- *Ours alone*, images: the pixels are whole, but something else is wrong, such as a BMP's number of colours.",
+        "- *The other alone*, images: OpenCV shows what is there of a cut picture, and the first page of several.",
+        "- *Ours alone*, ONNX: the screen checks what a file may do. Whether it computes is for onnxruntime to say.",
+        "- *The other alone*, ONNX: parts given twice, texts that aren't UTF-8, fields that no ONNX file has.", "",
     ])  # fmt: skip
 
 
