@@ -100,6 +100,23 @@ def read_start(path: Path) -> tuple[list[NDArray[Any]], NDArray[np.uint8] | None
     return stored["best"], stored["fingerprints"][0]
 
 
+def set_start(model: Any, start: Sequence[NDArray[Any]]) -> None:
+    """Set the weights of a model of the same architecture; its size may be another.
+
+    Raises
+    ------
+    TrainingError
+        If the architecture is another.
+    """
+    expected, got = ([array.shape for array in arrays] for arrays in (model.get_weights(), start))
+    if expected != got:
+        raise TrainingError(
+            f"`start_from` must be a checkpoint of this very network, expected {len(expected)} arrays of its "
+            f"shapes, got {len(got)} of others"
+        )
+    model.set_weights(start)
+
+
 def _read(path: Path, names: Sequence[str]) -> tuple[dict[str, Any], dict[str, list[NDArray[Any]]]]:
     """Return a checkpoint's header and the arrays of these roles."""
     try:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from .augment import augment
 from .building import check_network
-from .checkpoints import CHECKPOINT, Run, TrainingError, read_checkpoint, write_checkpoint
+from .checkpoints import CHECKPOINT, Run, TrainingError, read_checkpoint, set_start, write_checkpoint
 from .operating import THRESHOLDS, f1_per_image
 
 LOG = logging.getLogger(__name__)
@@ -149,7 +149,7 @@ def _train(
     model = check_network(network._build(recipe.size), recipe.size)
     judge = network._build(recipe.size)
     if start is not None:
-        _set_start(model, start)
+        set_start(model, start)
     else:
         network._initialise(model)
     steps = max(1, len(epoch_order(recipe, data, 0)) // recipe.batch_size)
@@ -310,20 +310,3 @@ def is_worse(scores: Sequence[float], reference: Sequence[float]) -> bool:
         return False
     difference = np.asarray(scores) - np.asarray(reference)
     return bool(difference.mean() < -difference.std() / np.sqrt(len(difference)))
-
-
-def _set_start(model: Any, start: Sequence[NDArray[Any]]) -> None:
-    """Set the weights of a model of the same architecture; its size may be another.
-
-    Raises
-    ------
-    TrainingError
-        If the architecture is another.
-    """
-    expected, got = ([array.shape for array in arrays] for arrays in (model.get_weights(), start))
-    if expected != got:
-        raise TrainingError(
-            f"`start_from` must be a checkpoint of this very network, expected {len(expected)} arrays of its "
-            f"shapes, got {len(got)} of others"
-        )
-    model.set_weights(start)
