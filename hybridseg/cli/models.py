@@ -8,6 +8,7 @@ import click
 
 from ..text import aligned
 from ..zoo.cards import cards, copy_shipped, shipped
+from ..zoo.hugging_face import hugging_face_card
 from ._targets import overwrite_option
 
 HOSPITALS = ("BUSI", "BUS-BRA", "BUS-UCLM")
@@ -20,10 +21,14 @@ HOSPITALS = ("BUSI", "BUS-BRA", "BUS-UCLM")
     help="Where --copy writes; made if it isn't there.",
 )  # fmt: skip
 @overwrite_option
-def models(copy: str | None, output: Path | None, overwrite: bool) -> None:
+@click.option("--hugging-face", metavar="NAME", help="Print this model's card as the Hugging Face hub reads it.")
+def models(copy: str | None, output: Path | None, overwrite: bool, hugging_face: str | None) -> None:
     """List the trained models that ship in the package, with their scores and cost. Not for diagnosis."""
     if (copy is None) != (output is None):
         raise click.UsageError("--copy NAME and -o DIR belong together")
+    if hugging_face is not None:
+        click.echo(hugging_face_card(hugging_face))
+        return
     if copy is not None and output is not None:
         for copied in copy_shipped(copy, output, overwrite=overwrite):
             click.echo(copied)
