@@ -23,6 +23,7 @@ class PlanError(ValueError):
 FOLD, TRAIN = "{fold}", "{train}"
 """In a method's spec, or the folder of its masks: names of fold and training, for trainings made elsewhere."""
 
+_CITED = re.compile(r"\bdoi \S|\barXiv:")
 _PER_FOLD = re.compile(r"(?:([^=\[\]{}]+)=)?(.*\{fold\}.*)")
 
 
@@ -48,6 +49,10 @@ class Method:
         Name of its `Training`; empty where it isn't trained, or there is one source.
     is_reader : bool
         True for a second reader's outlines: the ceiling of the table, and no competitor.
+    summary : str
+        The first line of its class's docstring.
+    references : tuple of str
+        What the docstring cites, for reports.
     """
 
     spec: str
@@ -58,6 +63,8 @@ class Method:
     sha256: str = ""
     trained_on: str = ""
     is_reader: bool = False
+    summary: str = ""
+    references: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -120,7 +127,16 @@ def describe_method(factory: str, spec: str, seed: int, as_given: bool) -> tuple
     class_name = f"{kind.__module__}:{kind.__qualname__}"
     content = saved_hash(model) if as_given else ""
     key = hash_of([class_name, _source_hash(kind), params, as_given, content])
-    return model, Method(spec, key, class_name, params, as_given, content)
+    return model, Method(spec, key, class_name, params, as_given, content, **_documentation(kind))
+
+
+def _documentation(kind: type) -> dict[str, Any]:
+    """Return the first line of a class's docstring, and the paragraphs of it that end in a DOI or arXiv number."""
+    text = inspect.cleandoc(kind.__doc__ or "")
+    listed = re.split(r"\nReferences\n-+\n", text)[1:]
+    entries = re.split(r"(?<=\.)\n(?=\S)", listed[0].strip()) if listed else []
+    cited = (" ".join(entry.split()) for entry in entries)
+    return {"summary": text.partition("\n")[0], "references": tuple(entry for entry in cited if _CITED.search(entry))}
 
 
 def _source_hash(kind: type) -> str:

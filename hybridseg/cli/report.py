@@ -18,8 +18,9 @@ _BY_SUFFIX = {".html": "html", ".htm": "html", ".md": "md", ".csv": "csv", ".tex
     help="Where to [default: RUN/report.html; other formats are printed].",
 )  # fmt: skip
 @click.option(
-    "--format", "form", type=click.Choice(["html", "md", "csv", "latex", "latex-document", "json"]),
-    help="latex: one table for a paper; latex-document: all of it [default: by the ending of FILE; html without one].",
+    "--format", "form", type=click.Choice(["html", "md", "csv", "latex", "latex-document", "json", "paper"]),
+    help="latex: one table for a paper; latex-document: the whole report; paper: methods and results, as a folder "
+    "[default: by the ending of FILE; html without one].",
 )  # fmt: skip
 @click.option(
     "--data", multiple=True, metavar="[NAME=]DIR",
@@ -42,6 +43,9 @@ def report(
     The page is one file that needs no network: RUN/report.html, made anew each time, unless -o names another. It shows
     images of the data set: mind whom you give it to.
     """
+    if form == "paper":
+        _write_paper(run, output, overwrite)
+        return
     from ..bench.report import latex_table, make_report, render_report
     from ..files import remove_parts, write_atomically
 
@@ -72,3 +76,12 @@ def report(
             "(BurnedInAnnotation isn't NO); --no-pictures leaves them out",
             err=True,
         )
+
+
+def _write_paper(run: Path, output: Path | None, overwrite: bool) -> None:
+    from ..bench.paper import write_paper
+
+    if output is None:
+        raise click.UsageError("--format paper needs -o DIR")
+    for path in write_paper(run, output, overwrite=overwrite):
+        click.echo(f"paper: {path}", err=True)

@@ -121,6 +121,8 @@ class Dataset(Sequence[Case]):
         Name of the layout that its folder has; empty for any other.
     folds : mapping of int to mapping of str to int
         Folds that its authors publish: number of folds to case_id to the fold that tests it.
+    layouts : mapping of str to str
+        Of several data sets as one: short name to layout.
     parts : mapping of str to str
         Of several data sets as one: short name to what `load_dataset` takes; else empty.
     """
@@ -130,6 +132,7 @@ class Dataset(Sequence[Case]):
     groups_from: str = GROUPS_ALONE
     source: str = ""
     layout: str = ""
+    layouts: Mapping[str, str] = field(default_factory=dict, hash=False)
     folds: Mapping[int, Mapping[str, int]] = field(default_factory=dict, hash=False)
     parts: Mapping[str, str] = field(default_factory=dict, hash=False)
 
@@ -211,4 +214,5 @@ def join_datasets(named: Mapping[str, Dataset]) -> Dataset:
     )
     groups_from = "; ".join(f"{name}: {dataset.groups_from}" for name, dataset in named.items())
     parts = {name: dataset.source for name, dataset in named.items()}
-    return Dataset(" + ".join(named), cases, groups_from, parts=parts)
+    layouts = {name: dataset.layout for name, dataset in named.items()}
+    return Dataset(" + ".join(named), cases, groups_from, layouts=layouts, parts=parts)

@@ -11,9 +11,7 @@ from ..training.segmenter import NetworkSegmenter
 class UNetSegmenter(NetworkSegmenter):
     """U-Net with a pretrained or plain encoder; trained with Keras, run with onnxruntime.
 
-    See `NetworkSegmenter` for what is done around the network. After O. Ronneberger et al., U-Net (MICCAI 2015, doi
-    10.1007/978-3-319-24574-4_28); encoder after M. Tan and Q. Le, EfficientNet (ICML 2019, arXiv:1905.11946), Lite0
-    variant.
+    See `NetworkSegmenter` for what is done around the network. The encoder is EfficientNet's Lite0 variant.
 
     Parameters
     ----------
@@ -27,6 +25,13 @@ class UNetSegmenter(NetworkSegmenter):
         Start the encoder from ImageNet weights (a plain U-Net has none).
     **training
         As those of `NetworkSegmenter`; ``size`` is a multiple of 32.
+
+    References
+    ----------
+    O. Ronneberger, P. Fischer, T. Brox, U-Net: Convolutional networks for biomedical image segmentation, MICCAI 2015,
+    doi 10.1007/978-3-319-24574-4_28.
+    M. Tan, Q. Le, EfficientNet: Rethinking model scaling for convolutional neural networks, ICML 2019,
+    arXiv:1905.11946.
     """
 
     def __init__(

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ...data import Dataset
+from ...data.layouts import known_layouts
 from ...files import is_part, read_regular, remove_parts, write_atomically
 from ...metrics import NSD_TOLERANCE_PX
 from ...text import printable
@@ -218,6 +220,7 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
         "dataset": plan.dataset.name,
         "source": plan.dataset.source,
         "cases": len(plan.dataset),
+        "references": _references(plan.dataset),
         "groups_from": plan.dataset.groups_from,
         "split": plan.split_name,
         "n_folds": plan.n_folds,
@@ -234,6 +237,8 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
                 "as_given": method.as_given,
                 "key": method.key,
                 "sha256": method.sha256,
+                "summary": method.summary,
+                "references": list(method.references),
             }
             for method in plan.methods
         ],
@@ -243,6 +248,13 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
         ],
         "sessions": [],
     }
+
+
+def _references(dataset: Dataset) -> dict[str, str]:
+    """Return whom to cite for each data set, by its short name, or by none where there is one."""
+    known = {layout.name: layout.reference for layout in known_layouts()}
+    layouts = dataset.layouts or {"": dataset.layout}
+    return {name: known[layout] for name, layout in layouts.items() if known.get(layout)}
 
 
 def _describe_crossing(plan: Plan) -> dict[str, Any]:

@@ -29,13 +29,14 @@ _FIT = {"seconds": "number or none", "operating_point": dict, "unsaved": str, "e
 _DESCRIPTION = {
     "plan": dict, "dataset": str, "cases": int, "groups_from": str, "split": str, "n_folds": int, "empty_masks": str,
     "nsd_tolerance_px": "number", "methods": list, "cells": list, "sessions": list, "sources": dict,
-    "fold_names": list, "trainings": dict,
+    "fold_names": list, "trainings": dict, "references": dict,
 }  # fmt: skip
 _CROSSING = ("sources", "fold_names", "trainings")
 _METHOD = {
     "spec": str, "class": str, "params": dict, "as_given": bool, "key": str, "sha256": str, "trained_on": str,
-    "reader": bool,
+    "reader": bool, "summary": str, "references": list,
 }  # fmt: skip
+_METHOD_LATER = {"sha256", "trained_on", "reader", "summary", "references"}
 _CELL = {"method": str, "fold": int, "file": str, "cases": int}
 _SESSION = {"command": list, "deaths": list, "worker_cpus": list, "cpu": str}
 _COST = {
@@ -76,10 +77,10 @@ def check_fit(row: Any) -> None:
 
 def check_description(description: Any) -> None:
     """Raise ValueError unless this is a run's description; cells can't name files outside the folder."""
-    _check(description, _DESCRIPTION, optional={"groups_from", *_CROSSING}, others=True)
+    _check(description, _DESCRIPTION, optional={"groups_from", "references", *_CROSSING}, others=True)
     for name, kinds in (("methods", _METHOD), ("cells", _CELL), ("sessions", _SESSION)):
         for entry in description[name]:
-            _check(entry, kinds, optional={*_SESSION, "sha256", "trained_on", "reader"}, others=True)
+            _check(entry, kinds, optional={*_SESSION, *_METHOD_LATER}, others=True)
     known = {method["spec"] for method in description["methods"]}
     for cell in description["cells"]:
         if cell["method"] not in known:
@@ -96,8 +97,10 @@ def check_description(description: Any) -> None:
 
 def _check_crossing(description: dict[str, Any]) -> None:
     texts = [*description.get("sources", {}).values(), *description.get("fold_names", ())]
+    texts += description.get("references", {}).values()
+    texts += [text for method in description["methods"] for text in method.get("references", ())]
     if not all(isinstance(text, str) for text in texts):
-        raise ValueError("`sources` and `fold_names` can't be other than texts")
+        raise ValueError("`sources`, `fold_names` and `references` can't be other than texts")
     n_names = len(description.get("fold_names", ()))
     for fold_of in description.get("trainings", {}).values():
         if not isinstance(fold_of, dict) or not all(_is(fold, int) and fold < n_names for fold in fold_of.values()):

@@ -62,6 +62,14 @@ def agreement(facts: Facts, gallery: Gallery | None = None) -> Section:
     return Section(title, slug, tuple(texts), figures, tuple(tables))
 
 
+def true_and_predicted_areas(facts: Facts, method: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return areas (N,) of truth and prediction as shares of the image, over lesion images with a mask."""
+    kept = [row for row in _lesion_rows(facts, method) if row.tp + row.fp and not row.error]
+    sizes = np.array([row.height * row.width for row in kept], np.float64)
+    areas = np.array([[row.tp + row.fn, row.tp + row.fp] for row in kept], np.float64).reshape(-1, 2)
+    return areas[:, 0] / sizes, areas[:, 1] / sizes
+
+
 def _lesion_rows(facts: Facts, method: str) -> list[Record]:
     return [row for row in facts.rows[method] if row.has_lesion]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ...metrics import CaseMetric, case_metrics
+from ...text import escaped
 from ...version import __version__
 from ..verdicts.methods import MethodSummary, SetScores
 from ..verdicts.origin import NOT_KNOWN_NOTE, SEEN
@@ -121,11 +122,29 @@ def latex_table(
     ValueError
         If a column or the reference isn't known.
     """
-    return table_of(Facts(run), columns, against=against, label=label)
+    return latex_of(Facts(run), columns, against=against, label=label)
 
 
-def table_of(facts: Facts, columns: Sequence[str] = (), *, against: str = "", label: str = "tab:hybridseg") -> str:
-    """Do what `latex_table` promises for a run that was read."""
+@dataclass(frozen=True)
+class _Marked:
+    """A cell as it reads, whether it is the best of its column, and whether it differs from the reference."""
+
+    text: str
+    is_best: bool
+    differs: bool
+
+
+@dataclass(frozen=True)
+class _Content:
+    """Names of methods, headings and cells by column, and the caption."""
+
+    names: list[str]
+    headings: list[str]
+    columns: list[list[_Marked]]
+    caption: str
+
+
+def _content(facts: Facts, columns: Sequence[str], against: str) -> _Content:
     sets = list(dict.fromkeys(each.tested_on for method in facts.methods for each in method.sets))
     chosen = [_column(name, sets) for name in columns or DEFAULT_COLUMNS]
     ranked = [method for method in facts.methods if method.is_ranked]
@@ -133,24 +152,55 @@ def table_of(facts: Facts, columns: Sequence[str] = (), *, against: str = "", la
     if against and against not in names:
         raise ValueError(f"`against` must be one of {', '.join(names)}, got `{against}`")
     reference = against or (names[0] if names else "")
-    cells = [_cells(facts, column, ranked, reference) for column in chosen]
-    rows = [
-        " & ".join([escape(facts.marked[method.method]), *(column[row] for column in cells)]) + r" \\"
-        for row, method in enumerate(facts.methods)
-    ]
-    header = " & ".join(["method", *(escape(column.heading) for column in chosen)])
     tested = any(column.metric for column in chosen) and len(ranked) > 1
-    caption = _caption(facts, hide_paths([reference])[0] if tested else "")
+    return _Content(
+        [facts.marked[method.method] for method in facts.methods],
+        [column.heading for column in chosen],
+        [_cells(facts, column, ranked, reference) for column in chosen],
+        _caption(facts, hide_paths([reference])[0] if tested else ""),
+    )
+
+
+def markdown_of(facts: Facts, columns: Sequence[str] = (), *, against: str = "") -> str:
+    """Return the same table as Markdown, its caption above it."""
+    content = _content(facts, columns, against)
+    cells = [[_as_markdown(cell) for cell in column] for column in content.columns]
+    header = " | ".join(["method", *map(escaped, content.headings)])
+    rule = " | ".join(["---", *["---:"] * len(cells)])
+    rows = [" | ".join([escaped(name), *(column[row] for column in cells)]) for row, name in enumerate(content.names)]
+    return "\n".join([escaped(content.caption), "", *(f"| {line} |" for line in (header, rule, *rows))])
+
+
+def _as_markdown(cell: _Marked) -> str:
+    text = f"**{escaped(cell.text)}**" if cell.is_best else escaped(cell.text)
+    return text + ("\\*" if cell.differs else "")
+
+
+def _as_latex(cell: _Marked) -> str:
+    text = rf"\textbf{{{escape(cell.text)}}}" if cell.is_best else escape(cell.text)
+    return text + ("$^{*}$" if cell.differs else "")
+
+
+def latex_of(facts: Facts, columns: Sequence[str] = (), *, against: str = "", label: str = "tab:hybridseg") -> str:
+    """Do what `latex_table` promises for a run that was read."""
+    content = _content(facts, columns, against)
+    cells = [[_as_latex(cell) for cell in column] for column in content.columns]
+    rows = [
+        " & ".join([escape(name), *(column[row] for column in cells)]) + r" \\"
+        for row, name in enumerate(content.names)
+    ]
+    header = " & ".join(["method", *map(escape, content.headings)])
     return "\n".join([
         f"% hybridseg {__version__}, run {escape(facts.folder.root.resolve().name)}; needs \\usepackage{{booktabs}}",
-        r"\begin{table}", r"\centering", rf"\caption{{{escape(caption)}}}", rf"\label{{{label}}}",
-        rf"\begin{{tabular}}{{l{'r' * len(chosen)}}}", r"\toprule", rf"{header} \\", r"\midrule", *rows,
+        r"\begin{table}", r"\centering", rf"\caption{{{escape(content.caption)}}}", rf"\label{{{label}}}",
+        r"\vspace{4pt}", r"\footnotesize\setlength{\tabcolsep}{4pt}",
+        rf"\begin{{tabular}}{{l{'r' * len(cells)}}}", r"\toprule", rf"{header} \\", r"\midrule", *rows,
         r"\bottomrule", r"\end{tabular}", r"\end{table}",
     ])  # fmt: skip
 
 
-def _cells(facts: Facts, column: Column, ranked: Sequence[MethodSummary], reference: str) -> list[str]:
-    """Return a column as LaTeX: the best of the ranked in bold, a star where it differs from the reference."""
+def _cells(facts: Facts, column: Column, ranked: Sequence[MethodSummary], reference: str) -> list[_Marked]:
+    """Return a column with the best of the ranked, and those that differ from the reference, marked."""
     found = {method.method: column.cell(method) for method in facts.methods}
     shown = {method.method: found[method.method].text.partition(" ")[0] for method in ranked}
     values = {name: float(text) for name, text in shown.items() if text != "-"}
@@ -158,13 +208,9 @@ def _cells(facts: Facts, column: Column, ranked: Sequence[MethodSummary], refere
     if column.more_is_better is not None and len(values) > 1:
         best = max(values.values()) if column.more_is_better else min(values.values())
     stars = _differing(facts, column, [method.method for method in ranked], reference)
-    cells = []
-    for name, cell in found.items():
-        text = escape(cell.text)
-        if best is not None and values.get(name) == best:
-            text = rf"\textbf{{{text}}}"
-        cells.append(text + ("$^{*}$" if name in stars else ""))
-    return cells
+    return [
+        _Marked(cell.text, best is not None and values.get(name) == best, name in stars) for name, cell in found.items()
+    ]
 
 
 def _differing(facts: Facts, column: Column, ranked: Sequence[str], reference: str) -> set[str]:

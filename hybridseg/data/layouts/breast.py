@@ -20,4 +20,8 @@ LAYOUT = Layout(
         needed=False,
     ),
     on_black=True,
+    reference=(
+        "A. Pawłowska et al., Curated benchmark dataset for ultrasound based breast lesion analysis, "
+        "Scientific Data 11:148, 2024, doi 10.7937/9WKK-Q141."
+    ),
 )

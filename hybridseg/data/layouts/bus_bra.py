@@ -14,4 +14,9 @@ LAYOUT = Layout(
         facts={"device": "Device", "birads": "BIRADS", "histology": "Histology", "side": "Side"},
     ),
     folds={n: FoldFile(f"{n}-fold-cv.csv", key="ID", fold="kFold") for n in (5, 10)},
+    reference=(
+        "W. Gómez-Flores, M. J. Gregorio-Calas, W. Coelho de Albuquerque Pereira, BUS-BRA: A breast "
+        "ultrasound dataset for assessing computer-aided diagnosis systems, Medical Physics 51(4):3110-3123, "
+        "2024, doi 10.1002/mp.16812."
+    ),
 )

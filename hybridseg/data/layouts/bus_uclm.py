@@ -15,4 +15,8 @@ LAYOUT = Layout(
     ),
     facts={"device": "Siemens ACUSON S2000"},
     other_sizes=True,  # 13 masks of patient HESN in the full release
+    reference=(
+        "N. Vallez et al., BUS-UCLM: Breast ultrasound lesion segmentation dataset, Scientific Data 12:242, "
+        "2025, doi 10.17632/7fvgj4jsp7."
+    ),
 )

@@ -69,6 +69,8 @@ class Layout:
         True: the release holds masks of another size than their image. Those cases are left out and counted.
     on_black : bool
         True: some images are transparent in places, and are seen on black.
+    reference : str
+        Whom to cite: authors, title, journal, year, doi.
     """
 
     name: str
@@ -80,3 +82,4 @@ class Layout:
     facts: Mapping[str, str] = field(default_factory=dict)
     other_sizes: bool = False
     on_black: bool = False
+    reference: str = ""

@@ -7,4 +7,9 @@ LAYOUT = Layout(
     image=r"original/(?P<key>[0-9]{6})",
     mask=r"GT/(?P<key>[0-9]{6})",
     facts={"device": "Siemens ACUSON Sequoia C512"},
+    reference=(
+        "M. H. Yap et al., Automated breast ultrasound lesions detection using convolutional neural networks, "
+        "IEEE Journal of Biomedical and Health Informatics 22(4):1218-1226, 2018, doi "
+        "10.1109/JBHI.2017.2731873."
+    ),
 )
