@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .guests import contained
+from .text import spec_parts
 from .zoo.cards import read_shipped, shipped
 
 if TYPE_CHECKING:
@@ -104,24 +105,19 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
     >>> parse_spec("random-forest[n_trees=50,criterion=gini]")
     ('random-forest', {'n_trees': 50, 'criterion': 'gini'})
     """
-    match = re.fullmatch(r"(?P<name>[^\[\]]+)(?:\[(?P<params>[^\[\]]*)\])?", spec.strip())
-    if match is None:
-        raise ValueError(f"a method is written `name` or `name[param=value,...]`, got `{spec}`")
+    name, parts = spec_parts(spec)
     params: dict[str, Any] = {}
-    # A comma inside parentheses belongs to a value such as (1, 2).
-    for part in re.split(r",(?![^(]*\))", match["params"] or ""):
-        if not part.strip():
-            continue
+    for part in parts:
         key, equals, text = part.partition("=")
         if not equals or not key.strip().isidentifier():
-            raise ValueError(f"a parameter is written `name=value`, got `{part.strip()}` in `{spec}`")
+            raise ValueError(f"a parameter is written `name=value`, got `{part}` in `{spec}`")
         if key.strip() in params:
             raise ValueError(f"parameter `{key.strip()}` is given twice in `{spec}`")
         try:
             params[key.strip()] = ast.literal_eval(text.strip())
         except (ValueError, SyntaxError, TypeError):
             params[key.strip()] = text.strip()
-    return match["name"].strip(), params
+    return name, params
 
 
 def is_model_path(name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 from collections.abc import Iterable, Sequence
 
 MAX_FIELDS = 200
@@ -81,6 +82,15 @@ def escaped(text: str) -> str:
     for mark in "\\|<>*_`[]":
         text = text.replace(mark, f"\\{mark}")
     return text
+
+
+def spec_parts(spec: str) -> tuple[str, list[str]]:
+    """Split ``name[a=1,b=(2, 3)]`` into its name and ``a=1``, ``b=(2, 3)``: a comma in parentheses is a value's."""
+    match = re.fullmatch(r"([^\[\]]+)(?:\[([^\[\]]*)\])?", spec.strip())
+    if match is None:
+        raise ValueError(f"a method is written `name` or `name[param=value,...]`, got `{spec}`")
+    parts = re.split(r",(?![^(]*\))", match[2] or "")
+    return match[1].strip(), [part.strip() for part in parts if part.strip()]
 
 
 def p_text(p: float) -> str:

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import importlib
 import inspect
+import itertools
 import json
 import re
 import tempfile
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..segmenter import NotFittedError, Segmenter
+from ..text import spec_parts
 
 
 class PlanError(ValueError):
@@ -34,7 +36,7 @@ class Method:
     Attributes
     ----------
     spec : str
-        What the person wrote, for example ``random-forest[n_trees=50]``.
+        What the person wrote, for example ``random-forest[n_trees=50]``; with ``50|100`` it is searched.
     key : str
         Hash over class, source code, parameters, the sources that teach and, for a trained model, its file.
     class_name : str
@@ -79,6 +81,16 @@ class Method:
         return _PER_FOLD.fullmatch(self.spec) is not None
 
     @property
+    def candidates(self) -> tuple[str, ...]:
+        """The specs among which each training part chooses; the spec alone where it gives every parameter one value."""
+        return candidates(self.spec)
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether parameters are chosen inside each training part."""
+        return len(self.candidates) > 1
+
+    @property
     def is_onnx(self) -> bool:
         """Whether what is run is an ONNX file."""
         return self.spec.partition("[")[0].endswith(".onnx")
@@ -92,8 +104,22 @@ class Method:
         """Return what the factory takes to make the method for a fold."""
         given = _PER_FOLD.fullmatch(self.spec)
         if given is None:
-            return self.spec
+            return self.candidates[0]
         return given[2].replace(FOLD, fold_name).replace(TRAIN, self.trained_on)
+
+
+def candidates(spec: str) -> tuple[str, ...]:
+    """Return the specs that ``name[a=1|2,b=3|4]`` stands for; a spec without ``|`` stands for itself.
+
+    >>> candidates("forest[trees=50|100,depth=8]")
+    ('forest[trees=50,depth=8]', 'forest[trees=100,depth=8]')
+    """
+    if "|" not in spec:
+        return (spec,)
+    name, parts = spec_parts(spec)
+    values = [(key, text.split("|")) for key, _, text in (part.partition("=") for part in parts)]
+    choices = itertools.product(*([f"{key}={value.strip()}" for value in texts] for key, texts in values))
+    return tuple(f"{name}[{','.join(choice)}]" for choice in choices) if parts else (spec,)
 
 
 def create_method(factory: str, spec: str, seed: int, *, as_given: bool) -> Segmenter:
@@ -117,6 +143,24 @@ def learns(model: Segmenter) -> bool:
 
 
 def describe_method(factory: str, spec: str, seed: int, as_given: bool) -> tuple[Segmenter, Method]:
+    """Return the method, or the first of a search's candidates, and its line."""
+    if len(candidates(spec)) == 1:
+        return _describe(factory, spec, seed, as_given)
+    if as_given:
+        raise PlanError(f"method `{spec}` is trained: there is no training part to choose its parameters in")
+    described = [_describe(factory, each, seed, as_given) for each in candidates(spec)]
+    model, first = described[0]
+    keys = [method.key for _, method in described]
+    if len(set(keys)) < len(keys):
+        raise PlanError(f"method `{spec}` names one candidate twice")
+    params = {}
+    for name, value in first.params.items():
+        tried = list(dict.fromkeys(repr(method.params[name]) for _, method in described))
+        params[name] = value if len(tried) == 1 else " | ".join(tried)
+    return model, Method(spec, hash_of(["search", *keys]), first.class_name, params, as_given)
+
+
+def _describe(factory: str, spec: str, seed: int, as_given: bool) -> tuple[Segmenter, Method]:
     model = create_method(factory, spec, seed, as_given=as_given)
     try:
         model._check_state()

@@ -105,6 +105,7 @@ def make_plan(
         Folds of one source, or trainings over several: a method that learns has a line for each training.
     specs : sequence of str
         Methods, as ``factory`` takes them. ``name=runs/fold{fold}.onnx`` is a model per fold, trained elsewhere.
+        ``name[a=1|2]`` chooses inside each training part.
     factory : str
         ``module:callable``: spec -> Segmenter.
     split_name : str
@@ -185,7 +186,7 @@ def _lines(
     if Method(spec, "", "", {}, as_given=False).is_per_fold:
         return [(_per_fold(factory, spec, seed, training, crossing), training) for training in crossing.trainings]
     model, method = describe_method(factory, spec, seed, as_given)
-    if as_given or not learns(model):
+    if as_given or not (learns(model) or method.is_searched):
         return [(method, crossing.untrained)]
     return [
         (replace(method, key=hash_of([method.key, training.name]), trained_on=training.name), training)

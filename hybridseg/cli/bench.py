@@ -160,7 +160,8 @@ def bench(
     TensorFlow. Each case is predicted by a model that saw neither it nor another image of its scene: where nothing
     names the scenes, near-duplicates are looked for first. With -o every row is on disk at once and a killed run
     goes on where it was. A trained model (a file) is scored as it is, and marked. `-m mine=runs/fold{fold}.onnx` is
-    a model per fold: each predicts its own fold alone.
+    a model per fold: each predicts its own fold alone. `-m "random-forest[n_trees=50|100]"` chooses inside each
+    training part, in inner folds that keep scenes together; the fit time holds the search.
 
     With `--data NAME=DIR --data NAME2=DIR2` a model for fold k learns from no case of fold k of any data set. A
     data set that doesn't teach is predicted by the model that learned from all cases of those that do.

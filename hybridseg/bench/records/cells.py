@@ -101,12 +101,17 @@ class Record:
 
 @dataclass(frozen=True)
 class FitRecord:
-    """What came of a cell's ``fit``: ``seconds`` (None: not fitted here), what predictions use, any error."""
+    """What came of a cell's ``fit``: ``seconds`` (None: not fitted here), what predictions use, any error.
+
+    ``search`` is empty where nothing was searched; else it has ``fold`` (its name), ``chosen`` (a spec) and ``iou``,
+    the mean of each spec in the inner folds. ``seconds`` include the search.
+    """
 
     seconds: float | None
     operating_point: dict[str, Any]
     unsaved: str = ""
     error: str = ""
+    search: dict[str, Any] = field(default_factory=dict)
 
 
 class CellFile:

@@ -25,7 +25,8 @@ _LATER = {
     "false_regions", "seen", "metrics",
 }  # fmt: skip
 """What older versions didn't write."""
-_FIT = {"seconds": "number or none", "operating_point": dict, "unsaved": str, "error": str}
+_FIT = {"seconds": "number or none", "operating_point": dict, "unsaved": str, "error": str, "search": dict}
+_SEARCH = {"fold": str, "chosen": str, "iou": dict}
 _DESCRIPTION = {
     "plan": dict, "dataset": str, "cases": int, "groups_from": str, "split": str, "n_folds": int, "empty_masks": str,
     "nsd_tolerance_px": "number", "methods": list, "cells": list, "sessions": list, "sources": dict,
@@ -72,7 +73,12 @@ def check_row(row: Any) -> None:
 
 def check_fit(row: Any) -> None:
     """Raise ValueError unless this is the first line of a cell's file."""
-    _check(row, _FIT, optional={"unsaved", "error"})
+    _check(row, _FIT, optional={"unsaved", "error", "search"})
+    if row.get("search"):
+        _check(row["search"], _SEARCH)
+        for spec, value in row["search"]["iou"].items():
+            if not _is(value, "number"):
+                raise ValueError(f"`{printable(spec)[:80]}` can't have the IoU {printable(repr(value))[:80]}")
 
 
 def check_description(description: Any) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +22,11 @@ from ..method import create_method, learns
 from ..plan import Cell, Plan
 from ..records.cells import OWN_COLUMNS, CellFile, FitRecord, Record
 from ..records.folder import RunFolder, encode_mask, write_row_mask
+from .search import search
 
 Progress = Callable[[int, int, str], None]
 """``progress(done, total, text)``: rows of the run so far, rows in all, what is going on."""
+
 
 def run_cell(folder: RunFolder, plan: Plan, cell: Cell, reader: CaseReader, tell: Callable[[int, str], None]) -> None:
     """Do what is left to do of a cell. ``tell(rows_done, text)`` hears of it.
@@ -186,8 +189,8 @@ def _fitted_model(
         return None, file.fit.error
     path = folder.model(cell.file_stem)
     model = create_method(plan.factory, cell.spec, plan.seed, as_given=not cell.method.is_fitted_here)
-    seconds, unsaved = None, ""
-    if cell.method.is_fitted_here and learns(model):
+    seconds, unsaved, found = None, "", dict[str, Any]()
+    if cell.method.is_fitted_here and (learns(model) or cell.method.is_searched):
         if file.fit is not None and path.is_file():
             try:
                 with contained():
@@ -200,26 +203,29 @@ def _fitted_model(
             reader.read(case)
         try:
             with contained():
-                seconds = _fit(model, cases, reader, say)
+                start = time.perf_counter()
+                if cell.method.is_searched:
+                    found = search(plan, cell, cases, reader, say)
+                    model = create_method(plan.factory, found["chosen"], plan.seed, as_given=False)
+                _fit(model, cases, reader, say)
+                seconds = round(time.perf_counter() - start, 3)
         except Exception as error:  # as in predict_case
             file.append(FitRecord(None, {}, error=f"fit: {reason(error)}"))
             return None, f"fit: {reason(error)}"
         unsaved = _save(model, path)
     if file.fit is None:
-        file.append(FitRecord(seconds, asdict(model.current_operating_point), unsaved))
+        file.append(FitRecord(seconds, asdict(model.current_operating_point), unsaved, search=found))
     return model, ""
 
 
-def _fit(model: Segmenter, cases: Dataset, reader: CaseReader, say: Callable[[str], None]) -> float:
+def _fit(model: Segmenter, cases: Dataset, reader: CaseReader, say: Callable[[str], None]) -> None:
     say("fitting")
-    start = time.perf_counter()
     model.fit(
         reader.images(cases),
         reader.masks(cases),
         groups=cases.groups,
         progress=lambda done, total, text: say(f"fitting {done}/{total} {text}".rstrip()),
     )
-    return round(time.perf_counter() - start, 3)
 
 
 def _save(model: Segmenter, path: Path) -> str:

@@ -162,13 +162,13 @@ def _is_left(folder: RunFolder, cell: Cell) -> bool:
 def _check_fittable(folder: RunFolder, plan: Plan, cells: Sequence[Cell]) -> None:
     """Raise `RunError` if a method that is to be fitted here lacks a package."""
     unfitted = [cell for cell in cells if not folder.model(cell.file_stem).is_file()]
-    for method in {cell.method.key: cell.method for cell in unfitted if cell.method.is_fitted_here}.values():
-        model = create_method(plan.factory, method.spec, plan.seed, as_given=False)
+    for cell in {cell.method.key: cell for cell in unfitted if cell.method.is_fitted_here}.values():
+        model = create_method(plan.factory, cell.spec, plan.seed, as_given=False)
         if learns(model):
             try:
                 model._check_fittable()
             except ImportError as error:
-                raise RunError(f"method `{method.name}`: {error}") from None
+                raise RunError(f"method `{cell.method.name}`: {error}") from None
 
 
 def _read_all(plan: Plan, cells: Sequence[Cell], reader: CaseReader, progress: Progress | None) -> None:

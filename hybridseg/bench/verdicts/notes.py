@@ -12,7 +12,7 @@ from ..records.costs import busy_note, run_cpus, time_note, timed_on
 from .origin import NOT_KNOWN_NOTE, READER_NOTE, SEEN, in_words, with_synthetic
 
 if TYPE_CHECKING:
-    from ..records.cells import Record
+    from ..records.cells import FitRecord, Record
     from .methods import MethodSummary
 
 MIN_SCENES = 50
@@ -143,6 +143,30 @@ def _origin_notes(methods: Sequence[MethodSummary]) -> Iterator[str]:
             yield f"{SEEN} {method.method}: {words}. It isn't ranked, and is in no comparison."
         elif method.as_given and method.seen is not None:
             yield f"{method.method}: trained elsewhere, on none of these {method.cases} images."
+
+
+def choosing_notes(description: dict[str, Any], fits: Mapping[str, Sequence[FitRecord]]) -> tuple[str, ...]:
+    """Return what each fold of a searched method chose, and a warning where one method has several lines."""
+    found = []
+    for method, records in fits.items():
+        searches = [fit.search for fit in records if fit.search]
+        if searches:
+            chosen = [f"fold {each['fold']}: {each['chosen'].partition('[')[2][:-1]}" for each in searches]
+            found.append(
+                f"{method}: chosen inside each training part, by mean IoU in grouped inner folds: {'; '.join(chosen)}. "
+                "Its fit time holds the search."
+            )
+    variants: dict[str, set[str]] = {}
+    for entry in description["methods"]:
+        spec = entry["spec"].removesuffix(f" on {entry.get('trained_on')}")
+        variants.setdefault(spec.partition("[")[0], set()).add(spec)
+    several = [name for name, specs in variants.items() if len(specs) > 1]
+    if several:
+        found.append(
+            f"Several lines of {', '.join(several)}: choosing among them by this table is choosing on the test folds. "
+            f'-m "{several[0]}[PARAMETER=1|2]" chooses inside each training part.'
+        )
+    return tuple(found)
 
 
 def ignored_note(records: Iterable[Record]) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ from ..records.cells import Record
 from ..records.costs import method_cost
 from ..records.folder import StoredRun, open_run
 from .methods import Ceiling, MethodSummary, MetricMean, RunSummary, SetScores
-from .notes import ignored_note, lesion_note, notes, scenes_note, scenes_of, title
+from .notes import choosing_notes, ignored_note, lesion_note, notes, scenes_note, scenes_of, title
 from .origin import count_seen, readers, synthetic_note
 from .pairing import compare_methods, difference, lesion_scores, metric_value
 
@@ -77,7 +77,7 @@ def summarize_run(run: StoredRun, *, empty: float | None = None) -> RunSummary:
     several = bool(description.get("sources"))  # where one case is in one fold for one training, another for the next
     cases = {name: {(0 if several else row.fold, row.case_id) for row in rows} for name, rows in by_method.items()}
     under = notes(description, methods, [each for name, each in cases.items() if each and name not in read], empty)
-    under += lesion_note(methods) + ignored_note(run.records)
+    under += choosing_notes(description, run.fits) + lesion_note(methods) + ignored_note(run.records)
     under = synthetic_note(record.case_id for record in run.records) + under + scenes_note(scenes_of(methods))
     heading = title(description, cases.values())
     return RunSummary(heading, tuple(methods), under, tuple(comparisons), test, _ceilings(ranked, read))
