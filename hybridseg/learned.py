@@ -57,6 +57,15 @@ class Learned:
         """What the images look like that it has learned from, see `hybridseg.data.scope`; None if nobody knows."""
         return getattr(self, "scope_", None)
 
+    def is_in_scope(self, image: NDArray[np.uint8]) -> bool | None:
+        """Return whether an image, (H, W) uint8, looks like those that it has learned from; None if nobody knows."""
+        scope = self.scope
+        if scope is None:
+            return None
+        from .data.scope import is_in_scope
+
+        return is_in_scope(image, scope)
+
     def _check_carried(self) -> None:
         """Raise ValueError if it carries something else under the name of fingerprints, scope or calibration."""
         if not isinstance(self.calibration, Calibration | None):

@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..metrics.measure import Lesion
     from .outputs import Frame
 
 Row = dict[str, Any]
 
-_IMAGE_COLUMNS = ("image", "frame", "mask", "height", "width", "row_mm", "column_mm", "lesion")
+_IMAGE_COLUMNS = (
+    "image", "frame", "mask", "height", "width", "row_mm", "column_mm", "in_scope", "image_confidence", "refused",
+    "lesion",
+)  # fmt: skip
 
 
 def check_target(path: Path, existing: str, shard: str) -> Path:
@@ -34,20 +38,35 @@ def check_target(path: Path, existing: str, shard: str) -> Path:
     return path
 
 
-def rows_of(image: Path, number: int | None, mask_path: Path, frame: Frame) -> list[Row]:
+def rows_of(image: Path, number: int | None, mask_path: Path, frame: Frame, *, refused: bool = False) -> list[Row]:
     """Return a row for each lesion of one mask, largest first, and one with lesion 0 and area 0 where there is none.
 
-    ``number`` counts frames from 1; None for the only one.
+    ``number`` counts frames from 1; None for the only one. A refused frame has one row, without mask and lesion.
     """
     from ..metrics.measure import Lesion, measure_lesions
 
     row_mm, column_mm = frame.spacing_mm or (None, None)
-    values = (os.fspath(image), number, os.fspath(mask_path), *frame.mask.shape, row_mm, column_mm)
+    values = (
+        os.fspath(image), number, None if refused else os.fspath(mask_path), *frame.mask.shape, row_mm,
+        column_mm, frame.in_scope, frame.confidence, refused,
+    )  # fmt: skip
     common = dict(zip(_IMAGE_COLUMNS, values, strict=False))
+    unknown = dict.fromkeys([*(entry.name for entry in fields(Lesion)), "confidence"])
+    if refused:
+        return [{**common, "lesion": None, **unknown}]
     found = measure_lesions(frame.mask, frame.spacing_mm, frame.probability)
     if not found:
-        return [{**common, "lesion": 0, **dict.fromkeys(entry.name for entry in fields(Lesion)), "area_px": 0}]
-    return [{**common, "lesion": place, **asdict(lesion)} for place, lesion in enumerate(found, 1)]
+        return [{**common, "lesion": 0, **unknown, "area_px": 0}]
+    return [
+        {**common, "lesion": place, **asdict(lesion), "confidence": _confidence(lesion, frame)}
+        for place, lesion in enumerate(found, 1)
+    ]
+
+
+def _confidence(lesion: Lesion, frame: Frame) -> float | None:
+    if frame.calibration is None or lesion.mean_probability is None:
+        return None
+    return frame.calibration.of_lesion(lesion.mean_probability)
 
 
 def write_rows(path: Path, rows: list[Row]) -> None:
@@ -60,7 +79,7 @@ def write_rows(path: Path, rows: list[Row]) -> None:
         text = json.dumps(rows, indent=1) + "\n"
     else:
         stream = io.StringIO()
-        columns = [*_IMAGE_COLUMNS, *(entry.name for entry in fields(Lesion))]
+        columns = [*_IMAGE_COLUMNS, *(entry.name for entry in fields(Lesion)), "confidence"]
         writer = csv.DictWriter(stream, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ..confidence import Calibration
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -30,6 +32,10 @@ class Frame:
     probability : ndarray of shape (H, W), float32, or None
         None where a mask that is there already was read, and no output needs it.
     spacing_mm : tuple of (row, column), or None
+    calibration : Calibration or None
+        What the method's probabilities meant on held-out cases; None if nobody has measured that.
+    in_scope : bool or None
+        Whether the image looks like those that the method learned from; None if it doesn't know these.
     """
 
     source: str
@@ -38,6 +44,15 @@ class Frame:
     mask: NDArray[np.bool_]
     probability: NDArray[np.float32] | None = None
     spacing_mm: tuple[float, float] | None = None
+    calibration: Calibration | None = None
+    in_scope: bool | None = None
+
+    @property
+    def confidence(self) -> float | None:
+        """The chance that the mask is right; None without calibration or probability."""
+        if self.calibration is None or self.probability is None:
+            return None
+        return self.calibration.of_image(self.mask, self.probability)
 
 
 class Output(ABC):

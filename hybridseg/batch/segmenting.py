@@ -5,32 +5,26 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ..files import remove_parts
-from ..guests import contained, show_traceback
 from ..registry import create_trained
 from ..zoo.cards import shipped
 from .formats import OUR_OUTPUT
-from .lesions import check_target, rows_of, write_rows
-from .outputs import FileOutput, Frame, FrameOutput, Mask, Output
+from .lesions import check_target, write_rows
+from .one_file import segment_file
+from .outputs import FileOutput, FrameOutput, Mask, Output
 from .planning import Job, Plan, choose_jobs, file_key, plan_jobs, with_spacing
 from .work import Done, Work
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from ..processes.local import Outcome, Workers
     from ..segmenter import Segmenter
 
 MAX_UNIT = 256
 """Files at most in one unit of a cluster: enough that the scheduler sees few, little enough to do again."""
-
-
-Kind = TypeVar("Kind", bound=Output)
 
 Unit = list[tuple[int, Job]]
 """Files with their number in the run."""
@@ -91,91 +85,6 @@ def _model(spec: str) -> Segmenter:
     return create_trained(spec)
 
 
-def segment_file(model: Segmenter, work: Work, number: int, job: Job) -> Done:
-    """Segment every frame of a file; whatever is bad about it is an error in what is returned."""
-    from ..images import find_facts, read_bytes
-    from ..text import printable
-
-    name = printable(job.image)
-    done = Done(number)
-    try:
-        data = read_bytes(job.image)
-        facts = find_facts(data, name)
-        done.may_name_patient = facts.burnt_in_text
-        spacing_mm = facts.spacing_mm or (None if job.spacing_mm is None else (job.spacing_mm, job.spacing_mm))
-        masks: list[NDArray[np.bool_]] = []
-        for place in range(facts.frames):
-            one = job.for_frame(place, facts.frames, work.outputs)
-            index = None if facts.frames == 1 else place
-            # Whether the only frame of a file may be written was known before it was read.
-            if (index is not None or work.existing == "skip") and _stays(one, work) and not work.measuring:
-                continue
-            frame = _segment_frame(model, one, data, index, spacing_mm, work)
-            masks.append(frame.mask)
-            one.mask.parent.mkdir(parents=True, exist_ok=True)
-            if len(masks) == facts.frames:  # before the last mask: where that is, all the rest is
-                for whole in _wanted(one, work.per_file, work):
-                    whole.write(one.files[whole.name], data, masks, work.spec)
-            wanted = _wanted(one, work.per_frame, work)
-            for output in reversed(wanted):
-                output.write(one.files[output.name], frame)
-            if wanted:
-                found = f"lesion {100 * frame.mask.mean():.1f} %" if frame.mask.any() else "no lesion found"
-                done.lines.append(f"{name}: {found} -> {printable(one.mask)}")
-            if work.measuring:
-                done.rows += rows_of(one.image, None if index is None else place + 1, one.mask, frame)
-    except Exception as error:  # one bad file, whatever is bad about it, doesn't stop the others
-        message = " ".join(str(error).split()) or type(error).__name__
-        done.error = message if name in message else f"{name}: {message}"
-    return done
-
-
-def _stays(job: Job, work: Work) -> bool:
-    """Return whether a frame's files are there already and are left as they are; known only once it is read."""
-    from ..text import printable
-
-    for target in job.targets:
-        if file_key(target) in work.sources:
-            raise ValueError(f"{printable(target)} would be written over an input image; give another folder with -o")
-        if work.existing == "error" and os.path.exists(target):
-            raise ValueError(f"{printable(target)} exists; give -o DIR, or --existing overwrite or skip")
-    return work.existing == "skip" and job.is_done
-
-
-def _segment_frame(
-    model: Segmenter, job: Job, data: bytes, index: int | None, spacing_mm: tuple[float, float] | None, work: Work
-) -> Frame:
-    """Return image and mask of one frame, from 0; None for the only one. A mask that is there and stays is read."""
-    from ..images import decode_image, read_mask
-    from ..text import printable
-
-    image = decode_image(data, printable(job.image), index)
-    if not work.measuring and not any(output.predicted for output in _wanted(job, work.per_frame, work)):
-        return Frame(job.image.name, work.spec, image, read_mask(job.mask), None, spacing_mm)
-    mask, probability = _predict(model, image)
-    kept = work.existing == "skip" and os.path.exists(job.mask)
-    mask = read_mask(job.mask) if kept else mask
-    return Frame(job.image.name, work.spec, image, mask, probability, spacing_mm)
-
-
-def _predict(model: Segmenter, image: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-    """Return mask and probability. What a method raises is told with its type, since a KeyError's text is a key."""
-    try:
-        with contained():
-            return model.predict_both(image)
-    except Exception as error:
-        show_traceback(error)
-        if type(error).__module__.startswith("hybridseg."):
-            raise
-        raise RuntimeError(f"{type(error).__name__}: {error}") from error
-
-
-def _wanted(job: Job, outputs: Sequence[Kind], work: Work) -> list[Kind]:
-    """Return the outputs whose file is to be written."""
-    keeps = work.existing == "skip"
-    return [output for output in outputs if not (keeps and os.path.exists(job.files[output.name]))]
-
-
 @dataclass(frozen=True)
 class Batch:
     """What is to be segmented, planned: nothing is written before `run`.
@@ -199,6 +108,11 @@ class Batch:
     folder: Path | None
     table: Path | None
 
+    @cached_property
+    def model(self) -> Segmenter:
+        """The method, in this process."""
+        return create_trained(self.work.spec)
+
     def run(self, processes: int = 1, cluster: str = "") -> Iterator[Done]:
         """Segment the files, in no special order, and write the table at the end.
 
@@ -214,13 +128,14 @@ class Batch:
         PermissionError
             If nothing can be written below ``folder``.
         ValueError
-            If the method can't work: one that has to be trained, or a parameter out of its range.
+            If the method can't work: one that has to be trained, a parameter out of its range, or no calibration where
+            masks are to be refused.
         """
         self._prepare_folders()
-        model = create_trained(self.work.spec)
-        model._check_state()  # a parameter out of its range is one line, not one per image
+        self.model._check_state()  # a parameter out of its range is one line, not one per image
+        check_refusal(self.model, self.work)
         rows: dict[int, list[dict[str, Any]]] = {}
-        for done in self._outcomes(model, processes, cluster):
+        for done in self._outcomes(processes, cluster):
             rows[done.number] = done.rows
             yield done
         if self.table is not None:
@@ -234,10 +149,10 @@ class Batch:
         for folder in {target.parent for job in self.jobs for target in job.targets if target.parent.is_dir()}:
             remove_parts(folder)  # old ones: another process may be at work on the same folder
 
-    def _outcomes(self, model: Segmenter, processes: int, cluster: str) -> Iterator[Done]:
+    def _outcomes(self, processes: int, cluster: str) -> Iterator[Done]:
         count = min(processes, len(self.jobs))
         if not cluster and count <= 1:
-            return segment_here(model, self.work, self.jobs)
+            return segment_here(self.model, self.work, self.jobs)
         from ..processes.cluster import ClusterWorkers
         from ..processes.local import LocalWorkers
         from ..processes.machine import usable_cores
@@ -246,6 +161,14 @@ class Batch:
             return segment_with(ClusterWorkers(segment_unit, self.work, cluster), self.jobs, in_units=True)
         workers = LocalWorkers(segment_unit, self.work, count, usable_cores())
         return segment_with(workers, self.jobs, in_units=False)
+
+
+def check_refusal(model: Segmenter, work: Work) -> None:
+    """Raise ValueError if masks are to be refused by a confidence that the method doesn't tell."""
+    from ..text import printable
+
+    if work.refuse_below is not None and model.calibration is None:
+        raise ValueError(f"{printable(work.spec)} has no calibration: no mask of it can be refused for its confidence")
 
 
 def default_method() -> str:
@@ -263,6 +186,7 @@ def plan_batch(
     table: Path | None = None,
     shard: str = "",
     spacing_mm: float | Mapping[Path, float] | None = None,
+    refuse_below: float | None = None,
 ) -> Batch:
     """Return what ``hybridseg segment`` would do, ready to run.
 
@@ -285,6 +209,8 @@ def plan_batch(
     spacing_mm : float or mapping of Path to float, optional
         Size of a (square) pixel of files that don't tell it: of all, or by image as
         `hybridseg.data.manifest.read_spacings` returns it.
+    refuse_below : float, optional
+        Write nothing of a mask whose confidence is below this, in [0, 1].
 
     Raises
     ------
@@ -308,5 +234,6 @@ def plan_batch(
     jobs = choose_jobs(plan.jobs, existing, shard, measuring=table is not None)
     named = (file_key(job.image) for job in plan.jobs)
     sources = frozenset(path for path in named if OUR_OUTPUT.search(path))
-    work = Work(method or default_method(), wanted, existing, measuring=table is not None, sources=sources)
+    spec = method or default_method()
+    work = Work(spec, wanted, existing, table is not None, sources, refuse_below)
     return Batch(plan, jobs, work, folder, table)

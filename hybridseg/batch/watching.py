@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..files import is_part, remove_parts
 from ..registry import create_trained
+from .one_file import segment_file
 from .outputs import Mask, Output
 from .planning import Job, Plan, with_spacing
-from .segmenting import default_method, segment_file
+from .segmenting import check_refusal, default_method
 from .work import Work
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def watch(
     method: str = "",
     outputs: Sequence[Output] = (),
     spacing_mm: float | Mapping[Path, float] | None = None,
+    refuse_below: float | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Segment each file below a folder once it no longer changes; yield what is written to the log, a file at a time.
 
@@ -49,7 +51,7 @@ def watch(
         log is ``watch.jsonl`` there.
     wait : callable
         Called between two looks; what it raises ends the watch.
-    method, outputs, spacing_mm
+    method, outputs, spacing_mm, refuse_below
         As in `plan_batch`.
 
     Raises
@@ -65,11 +67,12 @@ def watch(
         raise ValueError(f"`--watch` needs a folder, got {printable(folder)}")
     if output.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"{printable(output)} lies in the watched folder; give one outside it with -o")
-    work = Work(method or default_method(), (Mask(), *outputs), existing="skip")
+    work = Work(method or default_method(), (Mask(), *outputs), existing="skip", refuse_below=refuse_below)
     for each in work.outputs:
         each.check()
     model = create_trained(work.spec)
     model._check_state()
+    check_refusal(model, work)
     output.mkdir(parents=True, exist_ok=True)
     remove_parts(output)
     settled = _read_log(output / LOG)
@@ -107,7 +110,9 @@ def _settle(model: Segmenter, work: Work, job: Job) -> dict[str, Any]:
     if done.error:
         return {"status": "failed", "reason": done.error, "time": moment}
     # Nothing was written where an earlier watch was killed between the mask and its line here.
-    return {"status": "done" if done.lines else "was there", "frames": len(done.lines), "time": moment}
+    status = "done" if done.lines else "refused" if done.refused else "was there"
+    told = {"refused": len(done.refused), "out_of_scope": len(done.strange)}
+    return {"status": status, "frames": len(done.lines), **{key: n for key, n in told.items() if n}, "time": moment}
 
 
 def _look(folder: Path) -> Iterator[tuple[str, State]]:

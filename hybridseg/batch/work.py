@@ -10,13 +10,18 @@ from .outputs import FileOutput, FrameOutput, Mask, Output
 
 @dataclass(frozen=True)
 class Work:
-    """What is wanted of every image. ``sources`` are the keys of the inputs that have the name of an output."""
+    """What is wanted of every image.
+
+    ``sources`` are the keys of the inputs that have the name of an output. A mask whose confidence is below
+    ``refuse_below`` isn't written.
+    """
 
     spec: str
     outputs: tuple[Output, ...] = (Mask(),)
     existing: str = "error"
     measuring: bool = False
     sources: frozenset[str] = frozenset()
+    refuse_below: float | None = None
 
     @property
     def per_frame(self) -> list[FrameOutput]:
@@ -31,11 +36,16 @@ class Work:
 
 @dataclass
 class Done:
-    """What came of one file, beside what was written; with a ``note`` alone, it comes later."""
+    """What came of one file, beside what was written; with a ``note`` alone, it comes later.
+
+    ``refused`` has a line for each frame that was refused, ``strange`` for each that is out of the method's scope.
+    """
 
     number: int
     lines: list[str] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    strange: list[str] = field(default_factory=list)
     may_name_patient: bool = False
     error: str = ""
     note: str = ""

@@ -16,7 +16,7 @@ import click
 from ..batch.formats import FORMATS
 from ..batch.outputs import DicomSeg, Output, Overlay, Probability
 from ..batch.planning import Plan, choose_jobs, share
-from ..batch.segmenting import default_method, plan_batch
+from ..batch.segmenting import Batch, default_method, plan_batch
 from ..batch.work import Done
 from ..guests import contained
 from ..registry import create_trained
@@ -49,9 +49,10 @@ if TYPE_CHECKING:
     "--measure",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Also write a row for each lesion, as .csv or .json: number, centre, area, diameters, largest probability; in "
-    "mm where the image or --spacing tells the scale. With --existing skip the table is made anew: the method runs "
-    "for its probabilities, and masks that are there are measured as they are. A shard with "
+    help="Also write a row for each lesion, as .csv or .json: number, centre, area, diameters, probabilities; in "
+    "mm where the image or --spacing tells the scale. It tells the confidence in image and lesion too, where the "
+    "method's is calibrated, and whether the image is in scope. With --existing skip the table is made anew: the "
+    "method runs for its probabilities, and masks that are there are measured as they are. A shard with "
     "images has a table of its own: FILE.csv is called FILE_K_of_N.csv.",
 )
 @click.option("--probability", is_flag=True, help="Also write <name>_probability.png, 16-bit: 65535 is 1.")
@@ -62,6 +63,11 @@ if TYPE_CHECKING:
 @click.option(
     "--spacing", default="", metavar="MM|FILE",
     help="Size of a pixel where the image doesn't tell it: a number, or a CSV file with columns image and spacing_mm.",
+)  # fmt: skip
+@click.option(
+    "--refuse-below", type=click.FloatRange(0, 1), metavar="X",
+    help="Write nothing of an image whose confidence is below X: the chance that its mask is right, as measured on "
+    "images that the method hadn't seen. Such images are told, and have a row in --measure.",
 )  # fmt: skip
 @click.option("--dicom-seg", is_flag=True, help="Also write <name>_seg.dcm, a DICOM SEG without patient fields.")
 @click.option("--keep-patient", is_flag=True, help="Copy patient and study fields into the DICOM SEG.")
@@ -81,7 +87,9 @@ if TYPE_CHECKING:
     "--every", default=2.0, show_default=True, metavar="SECONDS", type=click.FloatRange(0.1, 3600),
     help="How often --watch looks. A file that is the same at two looks is whole.",
 )  # fmt: skip
-@click.option("--strict", is_flag=True, help="Exit code 1, too, if files in a folder were passed over.")
+@click.option(
+    "--strict", is_flag=True, help="Exit code 1, too, if files in a folder were passed over, or masks refused."
+)
 @click.option("--shard", default="", metavar="K/N", help="Only every N-th image, from the K-th.")
 @limit_options
 @click.option("-q", "--quiet", is_flag=True, help="No line per image.")
@@ -96,6 +104,7 @@ def segment(
     probability: bool,
     formats: tuple[str, ...],
     spacing: str,
+    refuse_below: float | None,
     dicom_seg: bool,
     keep_patient: bool,
     processes: int,
@@ -120,7 +129,7 @@ def segment(
     if "-" in inputs:
         beside = (
             *(output, overlay, existing != "error", measure, probability, formats, spacing),
-            *(dicom_seg, keep_patient),
+            *(refuse_below is not None, dicom_seg, keep_patient),
             *(processes > 1, cluster, strict, shard, watching),
         )
         if inputs != ("-",) or any(beside):
@@ -139,11 +148,14 @@ def segment(
             )
         if output is None:
             raise click.UsageError("`--watch` needs a folder to write to: -o DIR")
-        _watch(Path(inputs[0]), output, every, quiet=quiet, method=spec or "", outputs=outputs, spacing=spacing)
+        _watch(
+            Path(inputs[0]), output, every, quiet=quiet, method=spec or "", outputs=outputs, spacing=spacing,
+            refuse_below=refuse_below,
+        )  # fmt: skip
         return
     batch = plan_batch(
         inputs, output, method=spec or "", outputs=outputs, existing=existing, table=measure, shard=shard,
-        spacing_mm=_spacing(spacing),
+        spacing_mm=_spacing(spacing), refuse_below=refuse_below,
     )  # fmt: skip
     unwanted = _tell_plan(batch.plan, shard, strict=strict, quiet=quiet)
     if not batch.jobs:
@@ -152,21 +164,23 @@ def segment(
             why = f"shard {shard} of {len(batch.plan.jobs)} images is empty"
         click.echo(f"nothing to do: {why}")
         raise click.exceptions.Exit(bool(unwanted))
-    failures = _tell(batch.run(processes, cluster), len(batch.jobs), quiet=quiet)
+    failures, refused = _tell(batch, batch.run(processes, cluster), quiet=quiet)
     if failures and len(batch.jobs) > 1:
         click.echo(f"hybridseg segment: {failures} of {len(batch.jobs)} images failed", err=True)
-    if failures or unwanted:
+    if failures or unwanted or (strict and refused):
         raise click.exceptions.Exit(1)
 
 
 def _watch(
-    folder: Path, output: Path, every: float, *, quiet: bool, method: str, outputs: list[Output], spacing: str
+    folder: Path, output: Path, every: float, *, quiet: bool, method: str, outputs: list[Output], spacing: str,
+    refuse_below: float | None,
 ) -> None:
     from ..batch.watching import watch
 
     entries = watch(
-        folder, output, lambda: time.sleep(every), method=method, outputs=outputs, spacing_mm=_spacing(spacing)
-    )
+        folder, output, lambda: time.sleep(every), method=method, outputs=outputs, spacing_mm=_spacing(spacing),
+        refuse_below=refuse_below,
+    )  # fmt: skip
     for entry in entries:
         if not quiet:
             click.echo(json.dumps(entry))
@@ -200,26 +214,41 @@ def _tell_plan(plan: Plan, shard: str, *, strict: bool, quiet: bool) -> int:
     return sum(strict or other.failed for other in passed_over)
 
 
-def _tell(outcomes: Iterator[Done], total: int, *, quiet: bool) -> int:
-    """Print what comes of each file; return how many failed."""
-    failures, named = 0, 0
+def _tell(batch: Batch, outcomes: Iterator[Done], *, quiet: bool) -> tuple[int, int]:
+    """Print what comes of each file; return how many failed, and how many masks were refused."""
+    total = len(batch.jobs)
+    if batch.table is not None and batch.model.calibration is None:
+        click.echo("hybridseg segment: the method has no calibration: the table tells no confidence", err=True)
+    failures, named, refused, strange = 0, 0, 0, 0
     with progress_line("segment") as progress:
         for count, done in enumerate(outcomes, 1):
             for line in () if quiet else done.lines:
                 click.echo(line)
+            for line in () if quiet else (*done.strange, *done.refused):
+                click.echo(f"hybridseg segment: {line}", err=True)
             if done.error or done.note:
                 click.echo(done.error or f"hybridseg segment: {done.note}", err=True)
             failures += bool(done.error)
             named += done.may_name_patient
+            refused += len(done.refused)
+            strange += len(done.strange)
             if progress is not None:
                 progress(count, total, "")
+    if strange:
+        click.echo(
+            f"hybridseg segment: {strange} out of scope: they don't look like what the method learned from, and their "
+            "masks mean nothing",
+            err=True,
+        )
+    if refused:
+        click.echo(f"hybridseg segment: {refused} refused for their confidence: nothing is written of them", err=True)
     if named:
         click.echo(
             f"hybridseg segment: {named} of {total} files are DICOM images that may have the "
             "patient's name in the picture (BurnedInAnnotation isn't NO); masks can't show it, overlays do",
             err=True,
         )
-    return failures
+    return failures, refused
 
 
 def _pipe(model: Segmenter) -> None:

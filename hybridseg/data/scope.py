@@ -31,17 +31,20 @@ _BLACK, _WHITE, _STEP = 8, 224, 64
 
 def look_of(image: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Return the look of an image, (H, W) uint8, as (29,) float64."""
+    from PIL import Image  # here, so that reading a file's scope costs the start of `segment` nothing
+
     scan = image[find_scan(image)]
-    small = _averaged(scan)
-    steps = np.abs(np.diff(scan.astype(np.int16), axis=1))
-    if not steps.size:
-        steps = np.zeros((1, 1), np.int16)
+    small = np.asarray(
+        Image.fromarray(scan.astype(np.float32)).resize((_SIDE, _SIDE), Image.Resampling.BOX), np.float64
+    )
+    here, beside = scan[:, :-1], scan[:, 1:]
+    steps = np.maximum(here, beside) - np.minimum(here, beside)
     rows, columns = small.mean(axis=1), small.mean(axis=0)
     eighth = _SIDE // 8
     sides, middle = (columns[:eighth].mean() + columns[-eighth:].mean()) / 2, columns[2 * eighth : -2 * eighth].mean()
     return np.array([
         small.mean(), small.std(), *np.percentile(small, [5, 25, 50, 75, 95]),
-        np.mean(scan <= _BLACK), np.mean(scan >= _WHITE), np.mean(steps == 0), np.log(np.mean(steps >= _STEP) + 1e-3),
+        _share(scan <= _BLACK), _share(scan >= _WHITE), _share(steps == 0), np.log(_share(steps >= _STEP) + 1e-3),
         *_edges(small),
         *(rows.reshape(4, -1).mean(axis=1)[:3] - rows.mean()), rows.std(), columns.std(),
         np.log((sides + 5) / (middle + 5)),
@@ -97,14 +100,8 @@ def decode_scope(text: str) -> NDArray[np.float32]:
     return check_scope(np.frombuffer(data, "<f4").astype(np.float32).reshape(NUMBERS + 1, NUMBERS))
 
 
-def _averaged(scan: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return a scan averaged to 128 x 128; pixels of a smaller one are repeated."""
-    for axis in (0, 1):
-        scan = np.repeat(scan, -(-_SIDE // scan.shape[axis]), axis=axis) if scan.shape[axis] < _SIDE else scan
-    rows, columns = (np.linspace(0, side, _SIDE + 1).astype(int) for side in scan.shape)
-    sums = np.add.reduceat(np.add.reduceat(scan, rows[:-1], axis=0, dtype=np.float64), columns[:-1], axis=1)
-    means: NDArray[np.float64] = sums / np.outer(np.diff(rows), np.diff(columns))
-    return means
+def _share(chosen: NDArray[np.bool_]) -> float:
+    return np.count_nonzero(chosen) / max(1, chosen.size)
 
 
 def _edges(small: NDArray[np.float64]) -> list[float]:

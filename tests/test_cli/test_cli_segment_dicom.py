@@ -70,7 +70,8 @@ def test_mask_and_measurements_in_mm(here: Path) -> None:
         "image": "a.dcm", "frame": "", "mask": "a_mask.png", "height": "40", "width": "60",
         "row_mm": "0.3", "column_mm": "0.2", "lesion": "1", "row": "14.5", "column": "29.5", "area_px": "200",
         "long_px": "22.36068", "short_px": "17.888544", "area_mm2": "12.0", "long_mm": "5.0", "short_mm": "4.8",
-        "largest_probability": "1.0", "mean_probability": "1.0",
+        "largest_probability": "1.0", "mean_probability": "1.0", "in_scope": "", "image_confidence": "",
+        "refused": "False", "confidence": "",
     }  # fmt: skip
     assert (rows[1]["image"], rows[1]["lesion"], rows[1]["area_px"], rows[1]["area_mm2"]) == ("b.png", "0", "0", "")
     assert segment("b.png", "-o", "out", "--measure", "sizes.json").exit_code == 0
