@@ -52,16 +52,7 @@ def main(
     earlier: Path | None, output: Path,
 ) -> None:
     """Train, save, and score what was held out."""
-    train: list[tuple[str, Case]] = []
-    test: list[tuple[str, Case]] = []
-    for folder in folders:
-        dataset = load_dataset(folder)
-        if dataset.layout not in TEACHERS:
-            raise click.BadParameter(f"{folder}: must be one of {', '.join(TEACHERS)}, which may teach")
-        split = published_split(dataset)
-        train_ids = split.folds[fold].train if fold is not None else split.case_ids
-        train += [(dataset.layout, case) for case in dataset.select(train_ids)]
-        test += [(dataset.layout, case) for case in dataset.select(split.folds[fold or 0].test)]
+    train = training_cases(folders, fold)
     name = f"fold{fold}" if fold is not None else "all"
     output.mkdir(parents=True, exist_ok=True)
     start_from = str(earlier / f"{name}.checkpoint" / CHECKPOINT) if earlier is not None else None
@@ -77,11 +68,10 @@ def main(
             print(f"{done}/{total} {text} ({left / 60:.0f} min left at most)", file=sys.stderr, flush=True)
 
     images, masks = zip(*(case.read() for _, case in train), strict=True)
-    groups = [f"{source}/{case.group}" for source, case in train]
-    has_lesion = np.array([mask[find_scan(image)].any() for image, mask in zip(images, masks, strict=True)])
-    held_out = hold_out(has_lesion, groups, model.validation_share, model.random_state)
+    groups = group_names(train)
+    held_out = held_out_cases(model, train, images, masks)
     shown = [(k, groups[k]) for k in np.flatnonzero(~held_out)]
-    shown += [(k, f"{group}, again") for k, group in shown if train[k][0] in again and has_lesion[k]]
+    shown += [(k, f"{group}, again") for k, group in shown if train[k][0] in again and masks[k].any()]
     kept = np.flatnonzero(held_out)
     model.fit(
         [images[k] for k, _ in shown], [masks[k] for k, _ in shown], groups=[group for _, group in shown],
@@ -90,10 +80,37 @@ def main(
     model.save(output / f"{name}.hybridseg")
     print(f"{name}: {time.monotonic() - start:.0f} s, {model.current_operating_point}")
     if fold is not None:
-        for layout in dict.fromkeys(source for source, _ in test):
-            cases = [case for source, case in test if source == layout]
+        for folder in folders:
+            dataset = load_dataset(folder)
+            cases = list(dataset.select(published_split(dataset).folds[fold].test))
             predicted = [model.predict(case.read()[0]) for case in cases]
-            write_scores(cases, predicted, output / f"{layout}-{name}.csv", output / "masks" / layout)
+            write_scores(cases, predicted, output / f"{dataset.layout}-{name}.csv", output / "masks" / dataset.layout)
+
+
+def training_cases(folders: tuple[str, ...], fold: int | None) -> list[tuple[str, Case]]:
+    """Return the cases that may teach, each with its set's layout, without a published fold of every set."""
+    train: list[tuple[str, Case]] = []
+    for folder in folders:
+        dataset = load_dataset(folder)
+        if dataset.layout not in TEACHERS:
+            raise click.BadParameter(f"{folder}: must be one of {', '.join(TEACHERS)}, which may teach")
+        split = published_split(dataset)
+        ids = split.folds[fold].train if fold is not None else split.case_ids
+        train += [(dataset.layout, case) for case in dataset.select(ids)]
+    return train
+
+
+def group_names(train: list[tuple[str, Case]]) -> list[str]:
+    """Return the group of each case; sets share none."""
+    return [f"{source}/{case.group}" for source, case in train]
+
+
+def held_out_cases(
+    model: UNetSegmenter, train: list[tuple[str, Case]], images: Sequence[np.ndarray], masks: Sequence[np.ndarray]
+) -> np.ndarray:
+    """Return which cases a training holds out for validation, whole groups: bool (n,)."""
+    has_lesion = np.array([mask[find_scan(image)].any() for image, mask in zip(images, masks, strict=True)])
+    return hold_out(has_lesion, group_names(train), model.validation_share, model.random_state)
 
 
 def published_split(dataset: Dataset) -> Split:
