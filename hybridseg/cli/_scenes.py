@@ -17,7 +17,7 @@ cache_option = click.option(
     "--cache",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Where the search for near-duplicates keeps what it found [default: the user's cache].",
+    help="Where to keep the near-duplicates that were found [default: the user's cache].",
 )
 
 
@@ -26,7 +26,7 @@ def scene_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--as-read",
         is_flag=True,
-        help="Take the groups as the data give them; don't look for near-duplicates where they give none.",
+        help="Take the groups as the data give them. Don't look for near-duplicates where they give none.",
     )(cache_option(command))
 
 

@@ -43,10 +43,10 @@ _NEEDS_TENSORFLOW = ("hybridseg.unet", "hybridseg_networks")
     "--train",
     multiple=True,
     metavar="NAME[+NAME]",
-    help="Data sets that teach together; may be repeated, for several trainings [default: all together].",
+    help="Data sets to learn from together. Repeat it for several trainings [default: all together].",
 )
 @click.option(
-    "--test", multiple=True, metavar="NAME", help="Data set to predict; may be repeated [default: all]."
+    "--test", multiple=True, metavar="NAME", help="Data set to predict. May be repeated [default: all]."
 )
 @click.option(
     "--leave-one-out", is_flag=True, help="Predict each data set by models that learned from the others only."
@@ -63,12 +63,12 @@ _NEEDS_TENSORFLOW = ("hybridseg.unet", "hybridseg_networks")
     "--folds",
     type=click.IntRange(2),
     metavar="N",
-    help=f"Grouped, class-stratified folds [default: {DEFAULT_FOLDS}].",
+    help=f"Number of folds. Scenes stay whole, and classes are spread evenly [default: {DEFAULT_FOLDS}].",
 )
 @click.option(
     "--split",
     metavar="busi|published|grouped|FILE",
-    help="Where the folds come from [default: busi for BUSI, published where the data bring folds, else grouped].",
+    help="Where the folds come from [default: busi for BUSI, published if the data bring folds, else grouped].",
 )
 @click.option(
     "--fold",
@@ -76,10 +76,10 @@ _NEEDS_TENSORFLOW = ("hybridseg.unet", "hybridseg_networks")
     multiple=True,
     type=click.IntRange(0),
     metavar="K",
-    help="Only this fold, from 0; may be repeated.",
+    help="Only this fold, counted from 0. May be repeated.",
 )
 @click.option(
-    "--test-part", is_flag=True, help="BUSI in full: train on the published development part, score the rest."
+    "--test-part", is_flag=True, help="For BUSI: train on the published development part and score the rest."
 )
 @scene_options
 @click.option(
@@ -87,10 +87,10 @@ _NEEDS_TENSORFLOW = ("hybridseg.unet", "hybridseg_networks")
     "--output",
     type=click.Path(path_type=Path),
     metavar="RUN",
-    help="Run folder; run again to go on where it was.",
+    help="Folder of the run. The same command goes on where it stopped.",
 )
 @click.option(
-    "-j", "--jobs", default=1, show_default=True, type=click.IntRange(1), help="Cells worked on at once."
+    "-j", "--jobs", default=1, show_default=True, type=click.IntRange(1), help="Cells (method x fold) at work at once."
 )
 @click.option(
     "--cluster",
@@ -100,7 +100,7 @@ _NEEDS_TENSORFLOW = ("hybridseg.unet", "hybridseg_networks")
 )
 @click.option(
     "--shard", default="", metavar="K/N",
-    help="Only every N-th cell (a method on a fold), from the K-th; `merge` joins the folders.",
+    help="Only every N-th cell, from the K-th. `merge` joins the folders.",
 )  # fmt: skip
 @click.option(
     "--seed",
@@ -114,15 +114,15 @@ _NEEDS_TENSORFLOW = ("hybridseg.unet", "hybridseg_networks")
     type=click.Choice(["skip", "0", "1"]),
     default="skip",
     show_default=True,
-    help="Also print means over all images, in which an empty mask on a lesion-free one scores this.",
+    help="Also print means over all images. An empty mask on a lesion-free image scores this in them.",
 )
 @limit_options
 @click.option("--no-cost", is_flag=True, help="Don't measure time and memory in processes of their own.")
 @click.option(
     "--as-exported", is_flag=True, help="Measure the cost of each method's exported ONNX file, kept in RUN/models."
 )
-@click.option("--retry-failed", "retry", is_flag=True, help="Do again what failed, where RUN is gone on with.")
-@click.option("--dry-run", is_flag=True, help="Print methods x folds and stop.")
+@click.option("--retry-failed", "retry", is_flag=True, help="When going on with RUN, try again what failed.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done, and stop.")
 @click.option(
     "--format", "form", type=click.Choice(["text", "md", "csv", "json"]), default="text", show_default=True,
     help="How to print the table.",
@@ -152,20 +152,23 @@ def bench(
     dry_run: bool,
     form: str,
 ) -> None:
-    """Fit and score methods on the folds of a data set and print the table.
+    """Fit and score methods on the folds of a data set, and print the table.
 
-    A suite describes a run whole: a TOML file whose keys are the long names of these options, which override it.
+    Without options it takes synthetic phantoms, the models that ship, and every method that needs no TensorFlow.
 
-    Without options: the embedded phantoms (synthetic), the models that ship, and every method that needs no
-    TensorFlow. Each case is predicted by a model that saw neither it nor another image of its scene: where nothing
-    names the scenes, near-duplicates are looked for first. With -o every row is on disk at once and a killed run
-    goes on where it was. A trained model (a file) is scored as it is, and marked. `-m mine=runs/fold{fold}.onnx` is
-    a model per fold: each predicts its own fold alone. `-m "random-forest[n_trees=50|100]"` chooses inside each
-    training part, in inner folds that keep scenes together; the fit time holds the search.
+    Each case is predicted by a model that saw neither it nor another image of its scene. If nothing names the scenes,
+    near-duplicates are looked for first. A trained model (a file) is scored as it is, and marked.
+    `-m mine=runs/fold{fold}.onnx` is one model per fold. Each predicts its own fold alone.
+    `-m "random-forest[n_trees=50|100]"` chooses inside each training part, in inner folds that keep scenes together.
+    The fit time holds the search.
 
-    With `--data NAME=DIR --data NAME2=DIR2` a model for fold k learns from no case of fold k of any data set. A
-    data set that doesn't teach is predicted by the model that learned from all cases of those that do.
-    Exit code 1: some predictions failed; they count as misses and are listed.
+    With -o every row is on disk at once, and a killed run goes on where it was.
+
+    SUITE.toml describes a whole run. Its keys are the long names of these options, and options override it.
+
+    Data sets with short names are crossed: `--data NAME=DIR --data NAME2=DIR2`. A model for fold k learns from no case
+    of fold k of any of them. A data set that doesn't teach is predicted by the model that learned from all the others'
+    cases. Exit code 1 means that predictions failed. They count as misses and are listed.
     """
     from ..bench import make_plan
     from ..bench.method import FOLD

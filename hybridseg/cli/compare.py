@@ -24,7 +24,7 @@ _RUN = click.Path(path_type=Path)
 def compare(*, run_a: Path, run_b: Path, metric: str, all_pairs: bool, form: str) -> None:
     """Say which methods of RUN_B are better or worse than those of RUN_A, case by case.
 
-    A method is compared with its namesake in the other run; where the runs share no method, each with each.
+    A method is compared with its namesake in the other run. If the runs share no method, each is compared with each.
     """
     from ..bench.tables.compare import render_comparison
     from ..bench.verdicts.compare import compare_runs

@@ -28,9 +28,9 @@ _format = click.option(
 def data() -> None:
     """Inspect data sets, find near-duplicates, make and check splits, write phantoms.
 
-    DATA is a folder (BUSI, BUS-BRA, BUS-UCLM, BrEaST, UDIAT or STU as published, images/ and masks/, or
-    <name>_image beside <name>_mask), a manifest (CSV: image, mask, group, label), or `phantoms[n=24,seed=0]`.
-    `DIR[lesion=1;2,ignore=255]` says which mask values are lesion and which are ignored.
+    DATA is a folder, a manifest (CSV: image, mask, group, label), or `phantoms[n=24,seed=0]`. A folder is BUSI,
+    BUS-BRA, BUS-UCLM, BrEaST, UDIAT or STU as published. It may also hold images/ and masks/, or <name>_image beside
+    <name>_mask. `DIR[lesion=1;2,ignore=255]` says which mask values are lesion and which are ignored.
     """
 
 
@@ -41,7 +41,7 @@ def data() -> None:
 @cache_option
 @_format
 def check(source: str, no_pairs: bool, models: tuple[str, ...], cache: Path | None, fmt: str) -> None:
-    """Count what a data set holds and what reading it decides. Exit code 1 if it can't be used."""
+    """Count what a data set holds, and say what reading it decides. Exit code 1 means that it can't be used."""
     from ..data import take_inventory
 
     folder = None if no_pairs else cache_folder(cache)
@@ -85,13 +85,13 @@ def _taught_lines(taught: dict[str, list[str] | None], images: int) -> list[tupl
 
 @data.command()
 @click.argument("sources", metavar="[NAME=]DATA...", nargs=-1, required=True)
-@click.option("--folds", type=click.IntRange(2), default=5, show_default=True, metavar="N", help="How many.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Of the dealing.")
+@click.option("--folds", type=click.IntRange(2), default=5, show_default=True, metavar="N", help="Number of folds.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Seed of the dealing.")
 @click.option(
     "--split", "kind", type=click.Choice(["grouped", "busi", "published"]),
-    help="As for `bench` [default: grouped; with short names what `bench` takes].",
+    help="As for `bench` [default: grouped, but with short names what `bench` takes].",
 )  # fmt: skip
-@click.option("--files", is_flag=True, help="Also columns image and masks: all that a training script needs.")
+@click.option("--files", is_flag=True, help="Also write columns image and masks, which a training script needs.")
 @click.option(
     "-o", "--output", type=_FILE, required=True, metavar="CSV", help="Written: case_id,group,label,fold."
 )
@@ -142,7 +142,7 @@ def split(
 def check_split(
     *, file: Path, source: str | None, skip_unknown: bool, as_read: bool, cache: Path | None, fmt: str
 ) -> None:
-    """Count test images whose scene is also in training. Exit code 1 if there are any.
+    """Count test images whose scene is also in training. Exit code 1 means that there are some.
 
     FILE is a split that `hybridseg data split` wrote, nnU-Net's splits_final.json, or train.txt beside
     val.txt or test.txt, or their folder.
@@ -171,7 +171,7 @@ def check_split(
 @cache_option
 @_format
 def pairs(sources: tuple[str, ...], sheet: Path | None, overwrite: bool, cache: Path | None, fmt: str) -> None:
-    """List the pairs of images that show the same frame; of several data sets, the pairs between them."""
+    """List the pairs of images that show the same frame. Of several data sets, list the pairs between them."""
     from ..data import join_datasets, load_dataset
     from ..data.duplicates import contact_sheet, find_pairs
 
@@ -198,10 +198,10 @@ def pairs(sources: tuple[str, ...], sheet: Path | None, overwrite: bool, cache: 
 @data.command(short_help="Write synthetic images and masks.")
 @click.option(
     "-o", "--output", type=_FILE, required=True, metavar="DIR",
-    help="A new or empty folder; a killed command goes on in its own.",
+    help="A new or empty folder. A killed command goes on in its own.",
 )  # fmt: skip
-@click.option("--n", type=click.IntRange(1), default=24, show_default=True, metavar="N", help="How many.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Of the first image.")
+@click.option("--n", type=click.IntRange(1), default=24, show_default=True, metavar="N", help="Number of images.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Seed of the images.")
 def phantoms(output: Path, n: int, seed: int) -> None:
     """Write synthetic ultrasound images and their masks as a folder like BUSI."""
     from ..data.files import write_folder

@@ -29,22 +29,22 @@ FOLDS = 5
 @overwrite_option
 @click.option(
     "--weights", type=click.Choice(["fp32", "fp16", "int8-stored", "int4-stored"]), default="fp32", show_default=True,
-    help="fp16: weights stored in half precision; int8-stored: kernels of convolutions in 8 bits, what else is large "
-    "in half precision; int4-stored: kernels in 4 bits, for networks trained so. All are computed in single precision, "
-    "and need --data or --validation.",
+    help="How weights are stored. With fp16: in half precision. With int8-stored: kernels in 8 bits, other large "
+    "weights in half precision. With int4-stored: kernels in 4 bits, for networks trained so. All are computed in "
+    "single precision, and need --data or --validation.",
 )  # fmt: skip
 @click.option("--int8", is_flag=True, help="8-bit convolutions, calibrated on training images. Needs --data.")
 @click.option(
     "--data", metavar="DIR",
-    help="What to calibrate a smaller file on, and to measure it on (its first fold) unless --validation is given. "
-    "A published test part isn't read.",
+    help="Data to calibrate a smaller file on. Without --validation its first fold also measures the file. A published "
+    "test part isn't read.",
 )  # fmt: skip
 @click.option(
     "--validation", metavar="DIR", help="Cases that the model was not fitted on, to measure a smaller file on."
 )
 @click.option(
     "--max-mb", type=click.FloatRange(min=0, min_open=True),
-    help="What the file may be at most: a reason to keep INT8 that isn't faster.",
+    help="Most that the file may be. It is a reason to keep an INT8 file that isn't faster.",
 )  # fmt: skip
 def export(
     method: str,
@@ -58,9 +58,11 @@ def export(
 ) -> None:
     """Write a method or a saved model as one ONNX file: raw grey image in, mask and probability out.
 
-    The file is run and compared with the method before it gets its name; one that disagrees is not kept. What the card
-    beside a model says of data, split, licence and scores goes into the file. A smaller one is measured against it,
-    size, time and F1 on cases that the model was not fitted on, and refused if F1 falls by more than 0.005.
+    The file is run and compared with the method before it gets its name. If they disagree, it is not kept. What the
+    card beside a model says of data, split, licence and scores goes into the file.
+
+    A smaller file is measured against the full one: size, time, and F1 on cases that the model was not fitted on. It
+    is refused if F1 falls by more than 0.005.
     """
     from ..text import printable
 

@@ -25,10 +25,10 @@ from ._targets import overwrite_option, prepare_target
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Where to save the model; by custom it ends in .hybridseg.",
+    help="Where to save the model. By custom it ends in .hybridseg.",
 )
 @click.option(
-    "-p", "--param", "params", multiple=True, metavar="NAME=VALUE", help="Set a parameter; may be repeated."
+    "-p", "--param", "params", multiple=True, metavar="NAME=VALUE", help="Set a parameter. May be repeated."
 )
 @scene_options
 @overwrite_option
@@ -44,10 +44,11 @@ def fit(
 ) -> None:
     """Train METHOD on every case of a data set and save it.
 
-    METHOD is a name from `hybridseg methods` or file.py:Class, with parameters in brackets or through -p. Beside FILE
-    comes FILE.json, the card: what it was trained on and how. A method that trains in epochs leaves its curves as
-    FILE.history.csv and .png; while it trains, checkpoints in FILE.checkpoint, from which the same command goes on.
-    While it saves, there is a FILE.saving: the same command then replaces what a killed one had written.
+    METHOD is a name from `hybridseg methods` or file.py:Class, with parameters in brackets or through -p.
+
+    FILE.json, beside FILE, is the card: what it was trained on and how. A method that trains in epochs leaves its
+    curves as FILE.history.csv and .png. While it trains, it keeps checkpoints in FILE.checkpoint. The same command goes
+    on from them. While it saves, there is a FILE.saving. If it is killed then, the same command replaces what it wrote.
     """
     from .. import registry
     from ..data import CaseReader, load_dataset

@@ -20,9 +20,9 @@ import click
 def merge(*, runs: tuple[Path, ...], output: Path, form: str) -> None:
     """Join run folders into a new one and print its table.
 
-    They are the shards of one run (`bench --shard`), or runs of other methods on the same data and split. What
-    doesn't belong together is refused. A killed merge is made again by the same command. Exit code 1: rows are
-    missing, as where a shard hasn't ended.
+    They are the shards of one run (`bench --shard`), or runs of other methods on the same data and split. Folders that
+    don't belong together are refused. A killed merge is made again by the same command. Exit code 1 means that rows are
+    missing, for example because a shard hasn't ended.
     """
     from ..bench.run.merge import merge_runs
     from ..bench.tables.run import render

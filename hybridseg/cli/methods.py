@@ -8,7 +8,7 @@ from ..text import aligned
 
 
 @click.command()
-@click.option("--names", is_flag=True, help="Names only, one per line; nothing is imported.")
+@click.option("--names", is_flag=True, help="Print names only, one per line. Nothing is imported.")
 def methods(names: bool) -> None:
     """List the installed methods: built in, and from plug-in packages.
 

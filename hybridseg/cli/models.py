@@ -18,7 +18,7 @@ HOSPITALS = ("BUSI", "BUS-BRA", "BUS-UCLM")
 @click.option("--copy", metavar="NAME", help="Write this model's file and its card into the folder of -o.")
 @click.option(
     "-o", "--output", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-    help="Where --copy writes; made if it isn't there.",
+    help="Where --copy writes. It is made if it isn't there.",
 )  # fmt: skip
 @overwrite_option
 @click.option("--hugging-face", metavar="NAME", help="Print this model's card as the Hugging Face hub reads it.")

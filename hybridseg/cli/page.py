@@ -17,7 +17,7 @@ from ._targets import overwrite_option, prepare_target
 )  # fmt: skip
 @click.option(
     "-m", "--model", "models", multiple=True, default=MODELS, show_default=True, metavar="NAME|MODEL.onnx",
-    help="A model that the page holds: one that ships, or a file. Give it several times for several; the first is used "
+    help="A model that the page holds: one that ships, or a file. Repeat it for several. The first is used "
     "until a person chooses another.",
 )  # fmt: skip
 @click.option("--title", default=TITLE, show_default=True, help="The page's heading.")

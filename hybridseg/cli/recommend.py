@@ -23,28 +23,28 @@ NEW_HOSPITAL = "BUS-UCLM"
 
 @click.command()
 @click.argument("run", required=False, type=click.Path(path_type=Path))
-@click.option("--max-ms", type=float, metavar="MS", help="Median time per image on one thread.")
-@click.option("--max-p95", "max_p95_ms", type=float, metavar="MS", help="95th percentile of that time.")
-@click.option("--max-mb", type=float, metavar="MB", help="Size of the saved method or ONNX file, in 10^6 bytes.")
-@click.option("--max-mib", type=float, metavar="MIB", help="Most memory of its process, in MiB.")
-@click.option("--max-start", "max_start_s", type=float, metavar="S", help="Start of a process to its first mask.")
+@click.option("--max-ms", type=float, metavar="MS", help="Allow this median time per image, on one thread.")
+@click.option("--max-p95", "max_p95_ms", type=float, metavar="MS", help="Allow this 95th percentile of that time.")
+@click.option("--max-mb", type=float, metavar="MB", help="Allow this size of its file, in 10^6 bytes.")
+@click.option("--max-mib", type=float, metavar="MIB", help="Allow this much memory of its process, in MiB.")
+@click.option("--max-start", "max_start_s", type=float, metavar="S", help="Allow this time from start to first mask.")
 @click.option(
     "--max-missed", type=click.FloatRange(0, 100), metavar="PERCENT",
-    help="Lesion images of which it finds no pixel.",
+    help="Allow this share of lesion images in which it finds no pixel.",
 )  # fmt: skip
 @click.option(
     "--max-false-alarms", type=click.FloatRange(0, 100), metavar="PERCENT",
-    help="Lesion-free images in which it predicts a pixel.",
+    help="Allow this share of lesion-free images in which it predicts a pixel.",
 )  # fmt: skip
 @click.option(
     "--hospital", default="", metavar="NAME",
-    help=f"Judge by this data set alone, by its short name [default: all of RUN; {NEW_HOSPITAL} without RUN].",
+    help=f"Judge by this data set alone, by its short name [default: all of RUN, {NEW_HOSPITAL} without RUN].",
 )  # fmt: skip
 @click.option(
     "--metric", default="iou", show_default=True, metavar="NAME",
-    help="What accuracy means: the mean over lesion images of iou, f1, nsd, boundary_iou, or an installed metric.",
+    help="Accuracy is the mean of this over lesion images: iou, f1, nsd, boundary_iou, or an installed metric.",
 )  # fmt: skip
-@click.option("--at-least", type=float, metavar="VALUE", help="Accuracy that it has to reach.")
+@click.option("--at-least", type=float, metavar="VALUE", help="The accuracy to reach.")
 @click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print it."
 )
@@ -54,14 +54,14 @@ def recommend(
 ) -> None:
     """Name the most accurate method of RUN that keeps a budget of time, size, memory and mistakes.
 
-    Without RUN: among the models that ship, from published results on three hospitals' cases that they hadn't seen.
-    The classical methods stand beside them at one of these, BUSI.
+    Without RUN it chooses among the models that ship. It then takes published results on cases of three hospitals that
+    the models hadn't seen. At one of these, BUSI, the classical methods stand beside them.
 
-    Time and size are those of what was measured: of an ONNX file where RUN has one as a line, which is taken before
-    another that is as accurate; else of the method in Python.
+    Time and size are those of what was measured. That is an ONNX file where RUN has one, else the method in Python.
+    Between two of the same accuracy the ONNX file is taken.
 
-    Says what the budget costs in accuracy, what stands next to it, and how to get its file. With --at-least
-    alone: the fastest that reaches it. Exit code 1: nothing fits; what comes nearest is named.
+    The answer says what the budget costs in accuracy, what stands next to it, and how to get its file. With --at-least
+    alone it is the fastest that reaches that accuracy. Exit code 1 means that nothing fits. The nearest is named.
     """
     from ..bench.records.published import read_published
     from ..bench.tables.recommend import render_recommendation

@@ -15,33 +15,33 @@ _BY_SUFFIX = {".html": "html", ".htm": "html", ".md": "md", ".csv": "csv", ".tex
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE",
-    help="Where to [default: RUN/report.html; other formats are printed].",
+    help="The file to write [default: RUN/report.html, while other formats are printed].",
 )  # fmt: skip
 @click.option(
     "--format", "form", type=click.Choice(["html", "md", "csv", "latex", "latex-document", "json", "paper"]),
-    help="latex: one table for a paper; latex-document: the whole report; paper: methods and results, as a folder "
-    "[default: by the ending of FILE; html without one].",
+    help="latex is one table for a paper, latex-document the whole report, and paper a folder with methods and results "
+    "[default: as FILE ends, else html].",
 )  # fmt: skip
 @click.option(
     "--data", multiple=True, metavar="[NAME=]DIR",
-    help="The run's data, if they moved: without them there are no pictures. May be repeated.",
+    help="Where the run's data are, if they moved. Without them there are no pictures. May be repeated.",
 )  # fmt: skip
 @click.option(
-    "--columns", metavar="NAME,NAME", help="Of latex: iou, f1, nsd, missed, false_alarms, ms, mb, f1@SET and others."
+    "--columns", metavar="NAME,NAME", help="For latex: iou, f1, nsd, missed, false_alarms, ms, mb, f1@SET and others."
 )
 @click.option(
-    "--against", default="", metavar="METHOD", help="Of latex: what others are tested against [default: the best]."
+    "--against", default="", metavar="METHOD", help="For latex: the method to test others against [default: the best]."
 )
 @overwrite_option
-@click.option("--no-pictures", is_flag=True, help="Leave the cases out: nothing of the images goes into the file.")
+@click.option("--no-pictures", is_flag=True, help="Leave the cases out, so that no image goes into the file.")
 def report(
     *, run: Path, output: Path | None, form: str | None, data: tuple[str, ...], columns: str | None, against: str,
     overwrite: bool, no_pictures: bool,
 ) -> None:
     """Write a run folder as one page: who leads and how surely, cost, cases to look at, how it was made.
 
-    The page is one file that needs no network: RUN/report.html, made anew each time, unless -o names another. It shows
-    images of the data set: mind whom you give it to.
+    The page is one file that needs no network. It is RUN/report.html, made anew each time, unless -o names another.
+    It shows images of the data set, so mind whom you give it to.
     """
     if form == "paper":
         _write_paper(run, output, overwrite)

@@ -20,20 +20,20 @@ LISTED = 10
 )  # fmt: skip
 @click.option(
     "--pred", required=True, type=click.Path(path_type=Path), metavar="DIR",
-    help="Masks to score. `runs/fold{fold}/`: a folder for each fold of RUN, by a model that held that fold out.",
+    help="Masks to score. `runs/fold{fold}/` is a folder for each fold of RUN, by a model that held that fold out.",
 )  # fmt: skip
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="RUN",
-    help="A new run folder, or one of the same data, which the masks join as a line of its table.",
+    help="A new run folder, or one of the same data. The masks join it as a line of its table.",
 )  # fmt: skip
 @click.option("--name", default="", help="What the line is called [default: the folder's name].")
-@click.option("--model", metavar="MODEL", help="What made the masks: a line says which of these images taught it.")
+@click.option("--model", metavar="MODEL", help="What made the masks. A line says which of these images taught it.")
 @click.option(
-    "--trained-on", default="", metavar="NAME[+NAME]", help="Which of RUN's trainings made masks per fold."
+    "--trained-on", default="", metavar="NAME[+NAME]", help="For masks per fold: which of RUN's trainings made them."
 )
 @click.option(
     "--reader", "is_reader", is_flag=True,
-    help="A second reader's outlines: the ceiling of RUN's table, no competitor. Cases without a mask weren't read.",
+    help="A second reader's outlines: the ceiling of RUN's table, no competitor. A case without a mask wasn't read.",
 )  # fmt: skip
 @click.option(
     "--format", "form", type=click.Choice(["text", "md", "csv", "json"]), default="text", show_default=True,
@@ -52,9 +52,9 @@ def score(
 ) -> None:
     """Score masks made by anybody: another tool's output folder, a second reader's outlines.
 
-    Files are matched with cases by name; `_mask`, `_pred`, `_seg` and the like don't count. A case without a
-    file counts as a miss and is listed. Exit code 1: some predictions are missing. Masks per fold are checked:
-    each case is predicted by the fold that held it out, and by no other.
+    Files are matched with cases by name, and `_mask`, `_pred`, `_seg` and the like don't count. A case without a file
+    counts as a miss and is listed, and the exit code is 1. Masks per fold are checked. The fold that held a case out
+    has to predict it, and no other may.
     """
     from ..bench.method import FOLD
     from ..bench.run.score import NO_PREDICTION, score_masks

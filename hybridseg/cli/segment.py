@@ -49,25 +49,25 @@ if TYPE_CHECKING:
     "--measure",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Also write a row for each lesion, as .csv or .json: number, centre, area, diameters, probabilities; in "
-    "mm where the image or --spacing tells the scale. It tells the confidence in image and lesion too, where the "
-    "method's is calibrated, and whether the image is in scope. With --existing skip the table is made anew: the "
-    "method runs for its probabilities, and masks that are there are measured as they are. A shard with "
-    "images has a table of its own: FILE.csv is called FILE_K_of_N.csv.",
+    help="Also write a row for each lesion, as .csv or .json: number, centre, area, diameters, probabilities. Lengths "
+    "are in mm, too, where the image or --spacing tells the scale. A row also tells whether the image is in scope, and "
+    "the confidence in image and lesion, where the method's is calibrated. With --existing skip the table is made "
+    "anew. The method then runs for its probabilities, and masks that are there are measured as they are. A shard has "
+    "a table of its own: FILE.csv is called FILE_K_of_N.csv.",
 )
-@click.option("--probability", is_flag=True, help="Also write <name>_probability.png, 16-bit: 65535 is 1.")
+@click.option("--probability", is_flag=True, help="Also write <name>_probability.png in 16 bits, where 65535 is 1.")
 @click.option(
     "--format", "formats", multiple=True, type=click.Choice([kind.name for kind in FORMATS]),
     help="Also write the mask, its lesions' outlines or the probabilities as other tools read them. Repeatable.",
 )  # fmt: skip
 @click.option(
     "--spacing", default="", metavar="MM|FILE",
-    help="Size of a pixel where the image doesn't tell it: a number, or a CSV file with columns image and spacing_mm.",
+    help="Size of a pixel, if the image doesn't tell it: a number, or a CSV file with columns image and spacing_mm.",
 )  # fmt: skip
 @click.option(
     "--refuse-below", type=click.FloatRange(0, 1), metavar="X",
-    help="Write nothing of an image whose confidence is below X: the chance that its mask is right, as measured on "
-    "images that the method hadn't seen. Such images are told, and have a row in --measure.",
+    help="Write nothing of an image whose confidence is below X. That is the chance that its mask is right, measured "
+    "on images that the method hadn't seen. Such images are told, and have a row in --measure.",
 )  # fmt: skip
 @click.option("--dicom-seg", is_flag=True, help="Also write <name>_seg.dcm, a DICOM SEG without patient fields.")
 @click.option("--keep-patient", is_flag=True, help="Copy patient and study fields into the DICOM SEG.")
@@ -85,14 +85,14 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--every", default=2.0, show_default=True, metavar="SECONDS", type=click.FloatRange(0.1, 3600),
-    help="How often --watch looks. A file that is the same at two looks is whole.",
+    help="How often --watch looks. A file is taken once it is the same at two looks.",
 )  # fmt: skip
 @click.option(
     "--strict", is_flag=True, help="Exit code 1, too, if files in a folder were passed over, or masks refused."
 )
 @click.option("--shard", default="", metavar="K/N", help="Only every N-th image, from the K-th.")
 @limit_options
-@click.option("-q", "--quiet", is_flag=True, help="No line per image.")
+@click.option("-q", "--quiet", is_flag=True, help="Print no line per image.")
 def segment(
     *,
     inputs: tuple[str, ...],
@@ -117,12 +117,13 @@ def segment(
 ) -> None:
     """Write a lesion mask for each image: <name>_mask.png, 255 where there is lesion.
 
-    Masks go beside their images, or below -o. A folder is searched with its subfolders, which -o mirrors. A file
-    in it is an image if its content says so, whatever its name. What is passed over is listed on stderr, but for
-    the *_mask.png, *_overlay.png and the like of images that are there. If two images would have one name for
-    their masks, the second one's is <name.ending>_mask.png. Pages of a TIFF and frames of a DICOM file have a mask
-    each, <name>_mask_0001.png, and share one DICOM SEG. `-` reads one image from stdin and writes its mask to
-    stdout. One bad file doesn't stop the others; the exit code is then 1.
+    Masks go beside their images, or below -o. A folder is searched with its subfolders, which -o mirrors. A file is an
+    image if its content says so, whatever its name. Files that are passed over are listed on stderr. The *_mask.png,
+    *_overlay.png and the like of images that are there aren't listed.
+
+    If two images would give their masks one name, the second mask is called <name.ending>_mask.png. Pages of a TIFF and
+    frames of a DICOM file have a mask each, <name>_mask_0001.png. They share one DICOM SEG. `-` reads one image from
+    stdin and writes its mask to stdout. One bad file doesn't stop the others, but the exit code is then 1.
 
     For research. Not a medical device: not for diagnosis.
     """
