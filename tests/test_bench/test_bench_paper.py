@@ -15,9 +15,10 @@ from _runtimes import missing
 from hybridseg.bench import make_plan
 from hybridseg.bench.paper import write_paper
 from hybridseg.bench.paper.blocks import Paragraph, cited, plain, with_marks
-from hybridseg.bench.paper.checklists import AUTHOR, checklists
 from hybridseg.bench.paper.references import KNOWN, Library
 from hybridseg.bench.records.folder import describe_plan
+from hybridseg.bench.report.checklists import AUTHOR, checklist_tables
+from hybridseg.bench.report.facts import Facts
 from hybridseg.bench.run.running import run_plan
 from hybridseg.data import load_dataset
 from hybridseg.data.layouts import BUILT_IN, known_layouts
@@ -122,12 +123,16 @@ def test_runs_record_whom_to_cite() -> None:
     assert all(re.search(r", 20\d\d, doi 10\.\S+\.$", layout.reference) for layout in shipped)
 
 
-def test_checklists_are_whole() -> None:
-    _, _, claim, tripod = checklists()
-    assert [row[0].text for row in claim.rows] == [str(number) for number in range(1, 45)]  # type: ignore[union-attr]
-    named = " ".join(row[0].text for row in tripod.rows)  # type: ignore[union-attr]
+def test_checklists_are_whole_and_say_what_the_run_knows(run: Path) -> None:
+    claim, tripod = checklist_tables(Facts(run))
+    assert [row[0].text for row in claim.rows] == [str(number) for number in range(1, 45)]
+    named = " ".join(row[0].text for row in tripod.rows)
     assert all(re.search(rf"\b{number}(?!\d)", named) or number == 26 for number in range(3, 28))
-    assert {row[2].text for row in claim.rows if row[0].text in ("1", "40", "44")} == {AUTHOR}  # type: ignore[union-attr]
+    said = {row[0].text: row[2].text for row in claim.rows}
+    assert {said[number] for number in ("1", "33", "40", "44")} == {AUTHOR}
+    assert said["35"] == "4 images scored, 3 with a lesion, of 3 scenes or patients"
+    assert said["38"].startswith("first: mean IoU 0.333 [")
+    assert said["12"].startswith("1 failed predictions")
 
 
 def test_what_is_refused(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

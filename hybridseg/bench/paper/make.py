@@ -54,7 +54,7 @@ def write_paper(
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     drawn = draw_figures(facts, folder / "figures")
     blocks = _without_paths(
-        [*methods(facts, library), *results(facts, drawn), *checklists()], facts.description
+        [*methods(facts, library), *results(facts, drawn), *checklists(facts)], facts.description
     )
     keys = cited(blocks)
     references = [(key, library.entries[key]) for key in keys]

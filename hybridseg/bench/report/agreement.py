@@ -49,14 +49,16 @@ def agreement(facts: Facts, gallery: Gallery | None = None) -> Section:
     unit = "mm" if in_mm else "px"
     scale = {case_id: float(each) if in_mm and isinstance(each, float) else 1.0 for case_id, each in spacings.items()}
     texts = [Text(_TEXT)]
-    tables = [_differences(f"Area, {unit}².", {name: _areas(facts, name, scale) for name in facts.rows})]
+    tables = [_differences(f"Area, {unit}².", {facts.marked[name]: _areas(facts, name, scale) for name in facts.rows})]
     figures: tuple[Figure, ...] = ()
     if gallery is None or gallery.why_none:
         why = gallery.why_none if gallery else "pictures were left out"
         texts.append(Text(f"Diameters are measured on masks: {why}."))
     else:
-        long = {name: _diameters(facts, gallery, name, scale) for name in facts.rows}
-        tables.append(_differences(f"Longest diameter of the largest region, {unit}.", long))
+        true_px: dict[str, float | None] = {}
+        long = {name: _diameters(facts, gallery, name, scale, true_px) for name in facts.rows}
+        marked = {facts.marked[name]: each for name, each in long.items()}
+        tables.append(_differences(f"Longest diameter of the largest region, {unit}.", marked))
         figures = tuple(_plots(facts, long, unit))
     tables.append(_changed_class(facts))
     return Section(title, slug, tuple(texts), figures, tuple(tables))
@@ -84,20 +86,28 @@ def _areas(facts: Facts, method: str, scale: Mapping[str, float]) -> _Measured:
     return _Measured(true, pred, len({row.group for row in kept}), len(rows) - len(kept))
 
 
-def _diameters(facts: Facts, gallery: Gallery, method: str, scale: Mapping[str, float]) -> _Measured:
+def _diameters(
+    facts: Facts, gallery: Gallery, method: str, scale: Mapping[str, float], true_px: dict[str, float | None]
+) -> _Measured:
+    """Return longest diameters; those of the truth are measured once for all methods, and kept in ``true_px``."""
     rows = _lesion_rows(facts, method)
     found = [(row.group, scale[row.case_id] * true, scale[row.case_id] * pred)
-             for row, true, pred in _longest(rows, gallery)]  # fmt: skip
+             for row, true, pred in _longest(rows, gallery, true_px)]  # fmt: skip
     true, pred = (np.array([each[index] for each in found], np.float64) for index in (1, 2))
     return _Measured(true, pred, len({group for group, *_ in found}), len(rows) - len(found))
 
 
-def _longest(rows: list[Record], gallery: Gallery) -> Iterator[tuple[Record, float, float]]:
+def _longest(
+    rows: list[Record], gallery: Gallery, true_px: dict[str, float | None]
+) -> Iterator[tuple[Record, float, float]]:
     """Yield rows with the longest diameter, in pixels, of the largest region of truth and prediction."""
     for row in rows:
-        mask_pred, mask_true = gallery.mask(row), gallery.truth(row)
-        if mask_pred is not None and mask_true is not None and mask_pred.any():
-            yield row, measure_lesions(mask_true)[0].long_px, measure_lesions(mask_pred)[0].long_px
+        if row.case_id not in true_px:
+            mask_true = gallery.truth(row)
+            true_px[row.case_id] = None if mask_true is None else measure_lesions(mask_true)[0].long_px
+        mask_pred, true = gallery.mask(row), true_px[row.case_id]
+        if mask_pred is not None and true is not None and mask_pred.any():
+            yield row, true, measure_lesions(mask_pred)[0].long_px
 
 
 def _differences(caption: str, measured: Mapping[str, _Measured]) -> Table:
@@ -143,10 +153,9 @@ def _changed_class(facts: Facts) -> Table:
             for row in masked
         ]
         shares = [sum(step < 0 for step in steps), sum(step > 0 for step in steps), len(lesion) - len(masked)]
-        rows.append((
-            Cell(method), count(len(lesion)), percent(sum(step == 0 for step in steps) / max(1, len(lesion))),
-            *(percent(each / max(1, len(lesion))) for each in shares),
-        ))  # fmt: skip
+        shares.insert(0, sum(step == 0 for step in steps))
+        percents = [percent(each / len(lesion) if lesion else None) for each in shares]
+        rows.append((Cell(facts.marked[method]), count(len(lesion)), *percents))
     header = ("method", "images", "same class, %", "smaller class, %", "larger class, %", "no mask, %")
     caption = f"Classes of size that change: thirds of the truth ({'; '.join(names)} of the picture)."
     return Table(caption, header, tuple(rows))

@@ -9,6 +9,7 @@ from .accuracy import ceilings, distributions, leaderboard, ranks, verdicts
 from .across import across, second_source
 from .agreement import agreement
 from .breakdown import failures, lesion_free, parts
+from .checklists import checklists
 from .document import Document, Picture
 from .facts import Facts
 from .latex import latex
@@ -67,7 +68,7 @@ def make_report(
         gallery = Gallery(facts, [os.fspath(data)] if isinstance(data, str | os.PathLike) else data)
         sections += [agreement(facts, gallery), examples(facts, gallery), disagreements(facts, gallery)]
         shown, naming = tuple(gallery.pictures), gallery.naming
-    sections += [failures(facts), protocol(facts)]
+    sections += [failures(facts), protocol(facts), checklists(facts)]
     document = Document(facts.title, facts.summary.title, tuple(sections), shown, naming)
     return without_paths(document, facts.description)
 

@@ -14,7 +14,7 @@ from ..records.costs import busy_note, method_cost, run_cpus, time_note, timed_o
 from ..records.folder import open_run
 from .notes import scenes_note
 from .origin import NOT_KNOWN_NOTE, examined_on_training, never_ran, not_known, readers, synthetic_note
-from .pairing import SIGNIFICANT, TEST, differences, in_words, lesion_scores, rankings
+from .pairing import SIGNIFICANT, TEST, differences, false_claim, in_words, lesion_scores, rankings
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class Pair:
         Corrected for the number of pairs.
     better : str
         ``A``, ``B``, or empty where `p_holm` isn't below `SIGNIFICANT`.
+    p_false : float
+        How likely the one with the higher mean isn't better; see `hybridseg.metrics.false_claim_probability`.
     false_positives_a, false_positives_b, lesion_free : int
         Lesion-free images with a predicted pixel, and how many such images both have.
     ms_a, ms_b : float or None
@@ -53,6 +55,7 @@ class Pair:
     high: float
     p_holm: float
     better: str
+    p_false: float
     false_positives_a: int
     false_positives_b: int
     lesion_free: int
@@ -172,7 +175,8 @@ def _groups(a: _Run, b: _Run, cases: Sequence[str]) -> dict[str, str]:
 
 
 def _pairs(a: _Run, b: _Run, chosen: list[tuple[str, str]], groups: dict[str, str], unit: str) -> tuple[Pair, ...]:
-    found = differences({(first, second): (b.scores[second], a.scores[first]) for first, second in chosen}, groups)
+    scores = {(first, second): (b.scores[second], a.scores[first]) for first, second in chosen}
+    found = differences(scores, groups)
     pairs = []
     for (first, second), result in found.items():
         shared = [case_id for case_id in a.scores[first] if case_id in b.scores[second]]
@@ -193,6 +197,7 @@ def _pairs(a: _Run, b: _Run, chosen: list[tuple[str, str]], groups: dict[str, st
             high=result.high,
             p_holm=result.p_value,
             better=better,
+            p_false=false_claim(scores[first, second], result, groups),
             false_positives_a=a.false_positives(first, free),
             false_positives_b=b.false_positives(second, free),
             lesion_free=len(free),

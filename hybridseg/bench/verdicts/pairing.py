@@ -177,14 +177,15 @@ def compare_methods(ranked: dict[str, list[Record]]) -> tuple[list[Comparison], 
             wilcoxon_holm=p_value,
             images=each.cases,
             scenes=each.scenes,
-            p_false=_false_claim(pairs[first, second], each, groups),
+            p_false=false_claim(pairs[first, second], each, groups),
         )
         for ((first, second), each), p_value in zip(found.items(), p_wilcoxon, strict=True)
     ]
     return comparisons, COMPARISON_TEST
 
 
-def _false_claim(pair: tuple[Scores, Scores], found: Difference, groups: Mapping[str, str]) -> float:
+def false_claim(pair: tuple[Scores, Scores], found: Difference, groups: Mapping[str, str]) -> float:
+    """Return how likely the one of a pair with the higher mean isn't better; ``found`` is first minus second."""
     higher, lower = pair if found.mean >= 0 else pair[::-1]
     return false_claim_probability(*_paired(higher, lower, groups))
 
