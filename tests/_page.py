@@ -66,6 +66,7 @@ def write_pictures(folder: Path) -> dict[str, int]:
         "grey.jpg": (small, {"quality": 90}), "colour.jpg": (colour, {"quality": 85}),
         "grey.bmp": (small, {}), "colour.bmp": (colour, {}),
         "lzw.tif": (grey, {"compression": "tiff_lzw"}), "jpeg.tif": (small, {"compression": "jpeg"}),
+        "lossless.webp": (grey, {"lossless": True}),
         "deep.tif": (small.astype(np.uint16) * 257, {"compression": "tiff_adobe_deflate"}),
     })  # fmt: skip
     Image.fromarray(colour).quantize(64).save(folder / "palette.png")

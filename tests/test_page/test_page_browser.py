@@ -42,7 +42,7 @@ class Visit:
         count = sum(self.frames.values()) + 1
         page = folder / "page.html"
         self.size = write_page(page)
-        steps = [*_start(first, count), *_many(many), *_look_around()]
+        steps = [*_start(first, count), *_many(many), *_other_ways(names[0]), *_look_around()]
         self.found = {step.get("as", str(i)): each for (i, step), each in zip(
             enumerate(steps), drive(folder, page, steps), strict=True
         )}  # fmt: skip
@@ -89,6 +89,15 @@ def _many(files: list[Path]) -> list[dict[str, Any]]:
         {"do": "click", "selector": "#cancel"},
         {"do": "settle", "count": MANY + 10},
         {"do": "memory", "as": "memory after"},
+        {"do": "click", "selector": "#clear"},
+    ]
+
+
+def _other_ways(picture: str) -> list[dict[str, Any]]:
+    return [
+        {"do": "paste", "selector": "#example img", "name": "pasted.png"},
+        {"do": "give", "selector": "#camera", "files": [picture]},
+        {"do": "settle", "count": 2, "as": "other ways"},
         {"do": "click", "selector": "#clear"},
     ]
 
@@ -177,6 +186,11 @@ def test_a_broken_file_is_named_and_passed_over(visit: Visit) -> None:
     [row] = [row for row in visit.rows() if row["image"] == "broken.png"]
     assert row["problem"] and not row["mask"]
     assert [row["image"] for row in visit.rows() if row["problem"]] == ["broken.png"]
+
+
+def test_pictures_come_from_clipboard_and_camera(visit: Visit) -> None:
+    assert [name for name, _ in visit.found["other ways"]] == ["pasted.png", next(iter(visit.frames))]
+    assert "Not read" not in dict(visit.found["other ways"]).values()
 
 
 def test_a_hundred_pictures_leave_memory_flat(visit: Visit) -> None:

@@ -45,6 +45,23 @@ const steps = {
     const data = { items: [], files, dragOperationsMask: 1 };
     for (const type of ["dragEnter", "dragOver", "drop"]) await client.send("Input.dispatchDragEvent", { type, x: 200, y: 200, data });
   },
+  /** A picture of the page itself, as a file from the clipboard. */
+  async paste({ selector, name }) {
+    await page.$eval(
+      selector,
+      async (picture, name) => {
+        const bytes = Uint8Array.from(atob(picture.src.slice(picture.src.indexOf(",") + 1)), (sign) => sign.charCodeAt(0));
+        const clipboardData = new DataTransfer();
+        clipboardData.items.add(new File([bytes], name, { type: "image/png" }));
+        document.dispatchEvent(new ClipboardEvent("paste", { clipboardData }));
+      },
+      name,
+    );
+  },
+  /** Files from the disk, given to an input: what a camera gives, too. */
+  async give({ selector, files }) {
+    await (await page.$(selector)).uploadFile(...files);
+  },
   async example() {
     await page.click("#example");
   },
