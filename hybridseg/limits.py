@@ -45,8 +45,8 @@ def own_process() -> None:
 class TimeLimit:
     """A ``with`` block that is asked to stop when it has taken `MAX_SECONDS`.
 
-    If it goes on for as long again, and the process is hybridseg's own (see `own_process`), one line is written to
-    stderr and the process ends with exit code 1. Elsewhere the block just goes on.
+    If it goes on for as long again, a process of hybridseg's own (see `own_process`) writes one line to stderr and
+    ends with exit code 1. Elsewhere the block just goes on.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """The file that a fitted method is saved in: a zip of one JSON header and plain arrays. No pickle, ever.
 
-``model.json`` holds format, class, parameters and learned values; each learned array is ``NAME_.npy``
-beside it. JSON's own values stand for themselves; a tuple, a mapping, an operating point and a calibration are written
-as an object with one key that says which, so that what is read equals what was saved.
+``model.json`` holds format, class, parameters and learned values; each learned array is ``NAME_.npy`` beside it.
+JSON's own values stand for themselves. A tuple, a mapping, an operating point and a calibration are written as an
+object with one key that says which. So reading gives back what was saved.
 """
 
 from __future__ import annotations

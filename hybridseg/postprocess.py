@@ -22,8 +22,8 @@ class OperatingPoint:
     fill_holes : bool
         Background that isn't 4-connected to the border becomes lesion.
     largest_only : bool
-        Keep the 8-connected component that is expected to hold the most lesion pixels: the one with the largest sum
-        of probability (the first in row order among equals).
+        Keep the 8-connected component that is expected to hold the most lesion pixels. It has the largest sum of
+        probability, and is the first in row order among equals.
     min_area_fraction : float
         Components smaller than this share of the image's pixels are removed, those around the scan counted.
     presence_threshold : float

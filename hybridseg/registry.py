@@ -1,7 +1,7 @@
 """Methods by name. A method is imported only when it is asked for.
 
-A method is named by an entry point of group ``hybridseg.segmenters``, by ``path/to/file.py:Class``, by the path of a
-saved model, or by the file name of a model that ships, such as ``unet.onnx``. Parameters follow in brackets:
+A method's name is an entry point of group ``hybridseg.segmenters``, or ``path/to/file.py:Class``. It may also be the
+path of a saved model, or the file name of a model that ships, such as ``unet.onnx``. Parameters follow in brackets:
 ``random-forest[n_trees=50]``.
 """
 
@@ -49,8 +49,8 @@ class MethodInfo:
 def available() -> dict[str, MethodInfo]:
     """Return the installed methods by name, without importing any of them.
 
-    If two distributions offer one name, which one would win is chance, so neither does: its ``problem``
-    names both, and asking for that method is an error. The other methods are not affected.
+    If two distributions offer one name, chance would decide which one wins, so neither does. Its ``problem`` names
+    both, and asking for that method is an error. The other methods are not affected.
     """
     import importlib.metadata  # here, since running a file needs no method's name and starts faster without
 
@@ -169,8 +169,8 @@ def load(path: str | os.PathLike[str]) -> Segmenter:
 
     Where there is no file ``unet.onnx``, that is the model that ships under this name.
 
-    The file names a class; only a class that an installed method offers, or that is already imported as a
-    `Segmenter`, is used: a model file can't make this process import something else.
+    The file names a class. Only a class that an installed method offers, or that is already imported as a `Segmenter`,
+    is used. So a model file can't make this process import something else.
 
     Raises
     ------

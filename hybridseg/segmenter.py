@@ -1,7 +1,7 @@
 """The contract: everything that turns a grey ultrasound image into a lesion mask is a `Segmenter`.
 
-Public methods validate, private ones compute. An author of a method writes ``_predict_proba`` (and, for a
-method that learns, ``_fit``; for one that exports, ``_to_onnx``); everything else is the same for all.
+Public methods validate, private ones compute. An author of a method writes ``_predict_proba``. A method that learns
+also needs ``_fit``, and one that exports ``_to_onnx``. Everything else is the same for all.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class Tags:
         One line for the person who wanted the file.
     max_differing_pixels : float
         Share of pixels that an exported graph may decide differently from Python, of all compared ones and of each
-        image (rounded up to a pixel); 0 means identical masks.
+        image (rounded up to a pixel). 0 means identical masks.
     max_probability_difference : float
-        What the graph's probability of any pixel may differ by; the default leaves room for rounding.
+        What the graph's probability of any pixel may differ by. The default leaves room for rounding.
     skipped_checks : mapping of check name to reason
         Conformance checks that this method can't meet, each with its reason.
     """

@@ -1,7 +1,7 @@
 """Choosing among candidate regions: what the classical methods share.
 
-A method reduces the image to a small fixed grid and proposes regions on it; this module describes each region
-by a few numbers, predicts from them the IoU that it would reach, and lets the regions vote.
+A method reduces the image to a small fixed grid and proposes regions on it. This module describes each region by a few
+numbers. It predicts from them the IoU that the region would reach, and lets the regions vote.
 
 Features are made from integer sums, and the votes are rounded to integers, so that a graph of standard
 operators reaches the same mask.
@@ -190,8 +190,8 @@ class CandidateSegmenter(Segmenter):
     probability is 0. ``fit`` learns a ridge regression of a region's IoU on a quadratic of its features, then the
     sharpness of the vote and the threshold. Without ``fit`` the score is set by hand: clear edge, oval, off the border.
 
-    A candidate whose predicted IoU is lower than the best one's by the sharpness has 1/e of its say; the parameter of
-    that name, if it isn't None, stands in for the choice of ``fit``.
+    A candidate whose predicted IoU is lower than the best one's by the sharpness has 1/e of its say. The parameter of
+    that name, unless it is None, replaces the choice of ``fit``.
 
     Attributes
     ----------

@@ -21,8 +21,9 @@ class RandomForestSegmenter(GrownTrees, CandidateSegmenter):
     """Randomised trees on box means of grid cells, cut at many levels; a learned score chooses the regions.
 
     A picture is seen where its scan is (`hybridseg.find_scan`). Trees are grown on a balanced sample of lesion and
-    other cells of whole scenes drawn at random. A training image's own probabilities come from the trees that never saw
-    its scene; from them the score learns which of the regions above any level is the lesion, as in Otsu and watershed.
+    other cells of whole scenes drawn at random. A training image's own probabilities come from the trees that never
+    saw its scene. From them the score learns which of the regions above any level is the lesion, as in Otsu and
+    watershed.
 
     Parameters
     ----------

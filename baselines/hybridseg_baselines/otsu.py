@@ -18,10 +18,10 @@ from .parameters import check_whole, is_number
 class OtsuSegmenter(CandidateSegmenter):
     """Dark regions below recursive Otsu thresholds; a learned score chooses among them.
 
-    The scan (`hybridseg.find_scan`) on a fixed grid: block means and two 3x3 means take out the speckle; the mean of
-    the surroundings is subtracted (shadow, gain) and brightness added towards the borders, where lesions are rare; a
-    grey closing cuts thin dark bridges. Otsu's threshold is applied, then again to each class, ``depth`` times in all.
-    The connected dark regions of every threshold are the candidates.
+    The scan (`hybridseg.find_scan`) is seen on a fixed grid. Block means and two 3x3 means take out the speckle. The
+    mean of the surroundings is subtracted, against shadow and gain. Brightness is added towards the borders, where
+    lesions are rare. A grey closing cuts thin dark bridges. Otsu's threshold is applied, then again to each class,
+    ``depth`` times in all. The connected dark regions of every threshold are the candidates.
 
     Parameters
     ----------

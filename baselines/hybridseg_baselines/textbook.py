@@ -51,9 +51,9 @@ class TextbookSegmenter(Segmenter):
 class TextbookOtsuSegmenter(TextbookSegmenter):
     """The largest central region below Otsu's threshold; nothing is learned.
 
-    Block means of the scan (`hybridseg.find_scan`) and 3x3 means take out the speckle. Otsu's threshold parts dark from
-    bright. The dark side is opened, its holes are filled, and one component stays: the largest, where cells count less
-    the further they are from the middle.
+    Block means of the scan (`hybridseg.find_scan`) and 3x3 means take out the speckle. Otsu's threshold parts dark
+    from bright. The dark side is opened, its holes are filled, and one component stays. It is the largest, where cells
+    count less the further they are from the middle.
 
     Parameters
     ----------

@@ -18,13 +18,13 @@ class WatershedSegmenter(CandidateSegmenter):
     """Basins of the gradient merge into ever larger regions; a learned score chooses among them.
 
     Every cell of a de-speckled grid image of the scan (`hybridseg.find_scan`) drains to its lowest neighbour in the
-    gradient; cells that end in one minimum are a basin. Then, in rounds, two regions merge where each is the other's
-    weakest border: the mean gradient along it times the root of the smaller one's area, so that what small regions
-    there are goes first. Every region that ever was is a candidate.
+    gradient. Cells that end in one minimum are a basin. Then, in rounds, two regions merge where each is the other's
+    weakest border. A border's strength is the mean gradient along it times the root of the smaller region's area, so
+    small regions go first. Every region that ever was is a candidate.
 
-    Classical marker control picks the places to flood from beforehand, from darkness and position, and what isn't
-    marked is lost: one wrong marker, one wrong lesion. Here nothing is marked. All minima are flooded, merging gives
-    nested regions of every size, and darkness, position and outline speak afterwards, in the score that chooses.
+    Classical marker control picks the places to flood from beforehand, by darkness and position. A lesion that isn't
+    marked is lost. Here nothing is marked. All minima are flooded, merging gives nested regions of every size, and
+    darkness, position and outline speak afterwards, in the score that chooses.
 
     Parameters
     ----------

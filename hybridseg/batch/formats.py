@@ -21,7 +21,7 @@ NOTE = "made by hybridseg for research: not for diagnosis"
 
 
 class Nrrd(FrameOutput):
-    """The mask as an NRRD volume of one slice, 0 and 1, as 3D Slicer loads it; 1 mm a pixel where no size is known.
+    """The mask as an NRRD volume of one slice, 0 and 1, as 3D Slicer loads it. A pixel is 1 mm where no size is known.
 
     Format: teem.sourceforge.net/nrrd/format.html.
     """

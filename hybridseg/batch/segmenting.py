@@ -39,8 +39,8 @@ def segment_here(model: Segmenter, work: Work, jobs: list[Job]) -> Iterator[Done
 def segment_with(workers: Workers, jobs: list[Job], *, in_units: bool) -> Iterator[Done]:
     """Segment files in other processes, in no special order.
 
-    ``in_units`` sends many files at once. What a process that died had in hand is tried again at the end, one file at a
-    time; a file whose process dies again has failed.
+    ``in_units`` sends many files at once. Files that a process had in hand when it died are tried again at the end,
+    one at a time. A file whose process dies again has failed.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Segmenting what arrives in a folder, for as long as nobody stops it.
 
 The log has a JSON line per file. With it, and with the masks that are there, a watch that was killed goes on where it
-was: no file is lost, and none is segmented twice.
+was. No file is lost, and none is segmented twice.
 """
 
 from __future__ import annotations

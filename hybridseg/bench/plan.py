@@ -118,8 +118,8 @@ def make_plan(
     Raises
     ------
     PlanError
-        If there is no method, one is named twice or has a parameter out of its range, or a fold doesn't exist or has
-        no test case.
+        If there is no method, or one is named twice or has a parameter out of its range. Also if a fold doesn't exist
+        or has no test case.
     """
     if not specs:
         raise PlanError("`methods` must name at least one method, got none")

@@ -1,9 +1,9 @@
 """Near-duplicates: images of one frame that differ by crop, shift, scale, grey levels or burnt-in marks.
 
-Two steps. Local features (RootSIFT: D. Lowe, IJCV 2004, doi 10.1023/B:VISI.0000029664.99615.94; R. Arandjelovic and
-A. Zisserman, CVPR 2012, doi 10.1109/CVPR.2012.6248018) propose pairs and the similarity transform between them. A
-scanner's own decorations propose many, since they are the same on every image; so each proposal is verified on
-what only a copy shares: the speckle, after alignment, away from marks and borders.
+Two steps. Local features (RootSIFT: D. Lowe, IJCV 2004, doi 10.1023/B:VISI.0000029664.99615.94; R. Arandjelovic and A.
+Zisserman, CVPR 2012, doi 10.1109/CVPR.2012.6248018) propose pairs and the similarity transform between them. A
+scanner's own decorations propose many, since they are the same on every image. So each proposal is verified by the
+speckle, which only a copy shares: after alignment, away from marks and borders.
 """
 
 from __future__ import annotations

@@ -58,8 +58,8 @@ class Split:
 def grouped_folds(dataset: Dataset, n_folds: int, seed: int = 0) -> Split:
     """Deal whole groups into folds of like size and like share of each class.
 
-    The largest groups are dealt first, those of one size in an order drawn from ``seed``; each goes to the
-    fold that holds least of what it brings, every class and the number of cases weighed by their totals.
+    The largest groups are dealt first, those of one size in an order drawn from ``seed``. Each goes to the fold that
+    holds least of what it brings, with every class and the number of cases weighed by their totals.
 
     Parameters
     ----------

@@ -26,8 +26,8 @@ class Listing:
     missing : tuple of str
         What a wrong or half download lacks, a line each. The folder is refused.
     other_files, left_out, other_size : tuple of Path
-        Left out: what is no picture or outlines something else; what is hidden or linked twice; images of another
-        size than their mask in a release that is known for it.
+        Left out are files that are no picture or outline something else, and files that are hidden or linked twice. So
+        are images of another size than their mask, in a release that is known for it.
     lost : str
         What can't be told without a table that isn't there or can't be read, in a line; empty if nothing is lost.
     joined : tuple of (str, str)

@@ -27,10 +27,10 @@ MAX_ROWS = 1_000_000
 def read_manifest(path: str | os.PathLike[str]) -> Dataset:
     """Return the dataset that a CSV file lists.
 
-    Columns: ``image`` and ``mask`` (relative to the file's folder; several masks joined by ``;``, none means
-    lesion-free), and if wanted ``group`` (else the patient), ``label`` and ``case_id`` (else the image's path less its
-    ending); ``lesion`` and ``ignore``, the mask values that mean so, joined by ``;``; and the facts in
-    `MANIFEST_FACTS`.
+    Columns ``image`` and ``mask`` are paths relative to the file's folder. Several masks are joined by ``;``, and none
+    means lesion-free. ``group``, ``label`` and ``case_id`` may be left out. The group is then the patient, and the id
+    is the image's path less its ending. ``lesion`` and ``ignore`` are mask values, joined by ``;``. Further columns
+    are the facts in `MANIFEST_FACTS`.
 
     Raises
     ------

@@ -1,11 +1,11 @@
 """Synthetic breast-ultrasound images with exact ground truth: the data set that needs no download.
 
-The generator follows the physics that makes ultrasound hard to segment. Tissue is a map of echo strength in
-decibels: skin, subcutaneous fat with septa, gland with fat lobules, fascia and muscle. Random scatterers of
-that strength are blurred by a point-spread function that widens away from the focus; the envelope of the
-sum is speckle, Rayleigh where scatterers are many and K-distributed where their density varies. Attenuation
-is summed along each beam, so that a shadow or an enhancement begins below what causes it. Noise, an
-imperfect depth gain, logarithmic compression and burnt-in callipers and text come last.
+The generator follows the physics that makes ultrasound hard to segment. Tissue is a map of echo strength in decibels:
+skin, subcutaneous fat with septa, gland with fat lobules, fascia and muscle. Random scatterers of that strength are
+blurred by a point-spread function that widens away from the focus. The envelope of the sum is speckle: Rayleigh where
+scatterers are many, and K-distributed where their density varies. Attenuation is summed along each beam, so that a
+shadow or an enhancement begins below what causes it. Noise, an imperfect depth gain, logarithmic compression and
+burnt-in callipers and text come last.
 
 They are phantoms: good for tests, demonstrations and timing, not for a statement about patients.
 

@@ -1,9 +1,9 @@
 """Masks made by anybody, found by file name: another tool's output folder, a second reader's outlines.
 
-- Below the folder, a file belongs to the case of the same name, or of that name less what marks a mask: `_mask`,
-  `_seg`, `_pred`, `_prediction`, `_output`, `_0000` and the like at its end (a number may follow), `mask_`, `pred_`,
-  `seg_` and the like at its start. Class folders count where names repeat.
-  Marks go one at a time: `img_0000_pred` is case `img_0000` where there is one, else `img`.
+- Below the folder, a file belongs to the case of the same name, or of that name less what marks a mask. Marks at its
+  end are `_mask`, `_seg`, `_pred`, `_prediction`, `_output`, `_0000` and the like (a number may follow). Marks at its
+  start are `mask_`, `pred_`, `seg_` and the like. Class folders count where names repeat. Marks go one at a time:
+  `img_0000_pred` is case `img_0000` where there is one, else `img`.
 - Where a case has marked files and a bare one, the bare one is taken for the image. Marked files of one folder that
   differ in a number (`_mask`, `_mask_1`) are joined by OR; other doubles are refused.
 - Folders called like `IMAGE_FOLDERS` and files that aren't images are passed over.

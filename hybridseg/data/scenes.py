@@ -24,8 +24,8 @@ def with_scenes(
 ) -> Dataset:
     """Return a dataset whose groups are scenes.
 
-    Groups from a manifest or from the published BUSI split stay; where some case has none, near-duplicates
-    are looked for (slow the first time) and join the groups of both.
+    Groups from a manifest or from the published BUSI split stay. Where some case has none, near-duplicates are looked
+    for, which is slow the first time. They join the groups of both.
 
     Parameters
     ----------

@@ -35,8 +35,8 @@ def write_split(split: Split, path: str | os.PathLike[str], dataset: Dataset | N
     Raises
     ------
     DataError
-        If a case is tested twice or is in neither part of some fold, which this file can't say; or if the
-        file can't be written.
+        If a case is tested twice or is in neither part of some fold, which this file can't say. Also if the file can't
+        be written.
     """
     tested: dict[str, int] = {}
     for number, fold in enumerate(split.folds):
@@ -91,9 +91,9 @@ def read_split(path: str | os.PathLike[str], dataset: Dataset, *, skip_unknown: 
     Parameters
     ----------
     path : str or path
-        A CSV that `write_split` wrote, nnU-Net's ``splits_final.json``, a ``train.txt`` beside a ``val.txt``
-        or ``test.txt`` (one name a line), or the folder of one of the latter two. With all three text files, fold 0
-        learns from train and is scored on val, fold 1 learns from both and is scored on test.
+        A CSV that `write_split` wrote, nnU-Net's ``splits_final.json``, a ``train.txt`` beside a ``val.txt`` or
+        ``test.txt`` (one name a line), or the folder of these. With all three text files, fold 0 learns from train and
+        is scored on val, fold 1 learns from both and is scored on test.
     dataset : Dataset
         A name is a case's id or its image's path or file name, with or without ending; case, blanks and
         punctuation don't count.

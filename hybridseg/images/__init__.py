@@ -4,11 +4,11 @@ Taken: PNG, JPEG, BMP, TIFF, WebP, DICOM where pydicom is installed, and NIfTI o
 content decides, not the name.
 
 - Colour becomes grey with Pillow's weights (ITU-R 601-2: 0.299 R + 0.587 G + 0.114 B): equal channels stay.
-- More than 8 bits become 8 by one rule, without looking at the picture: the upper eight bits of the declared
-  range, ``v >> 8`` for 16 bits. A stretch from darkest to brightest would give the same tissue another grey in
-  each picture, and methods learn from grey values. Data that were 8-bit before they were widened, by 256 or by
-  257, come back as they were. A 16-bit picture whose values all lie below 4096 fills less than a sixteenth of
-  its range, mostly since it is 12-bit in truth, and is refused rather than made black.
+- More than 8 bits become 8 by one rule, without looking at the picture. The upper eight bits of the declared range are
+  taken, ``v >> 8`` for 16 bits. A stretch from darkest to brightest would give the same tissue another grey in each
+  picture, and methods learn from grey values. Data that were 8-bit before they were widened, by 256 or by 257, come
+  back as they were. A 16-bit picture whose values all lie below 4096 fills less than a sixteenth of its range. Mostly
+  it is 12-bit in truth, so it is refused rather than made black.
 - Floats must lie in [0, 1] and become ``round(255 v)``. Signed and 32-bit integers are refused.
 - A DICOM picture's window comes before this rule; see `hybridseg.images.dicom`.
 - The alpha channel of an image is ignored: the stored colours are what the scanner wrote.

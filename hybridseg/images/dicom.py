@@ -1,9 +1,10 @@
 """DICOM to `Pixels`, through pydicom (``pip install "hybridseg[dicom]"``). Messages here don't name the file.
 
-- Taken: MONOCHROME1 (inverted) and MONOCHROME2, RGB, YBR and palettes, one frame or many, uncompressed, RLE, and
-  JPEG, JPEG-LS and JPEG 2000 where pydicom finds a decoder (Pillow brings two; plug-ins bring the others).
-- Grey values go through rescale and the first window, as a viewer shows them at first; else through the VOI
-  look-up table; else the upper eight bits of the declared range (`BitsStored`) are taken.
+- MONOCHROME1 (inverted) and MONOCHROME2, RGB, YBR and palettes are taken, with one frame or many. They may be
+  uncompressed or RLE. JPEG, JPEG-LS and JPEG 2000 are taken where pydicom finds a decoder: Pillow brings two, plug-ins
+  the others.
+- Grey values go through rescale and the first window, as a viewer shows them at first. Without a window they go
+  through the VOI look-up table. Without either, the upper eight bits of the declared range (`BitsStored`) are taken.
 - Distances between pixels come from the ultrasound regions in the picture, if they agree, else from PixelSpacing.
 - A file without the 128 bytes and "DICM" in front is read if it starts as a data set does.
 - Overlay planes, presentation states and the windows of enhanced multi-frame objects aren't looked at.

@@ -40,8 +40,8 @@ def write_segmentation(
 ) -> None:
     """Write masks as a binary DICOM segmentation of a DICOM image, a frame for each of its frames.
 
-    It refers to its image by the UIDs of study, series and image, without which no viewer could lay it over the
-    image; whoever has the image can so find out whose it is. Nothing else of the image is copied.
+    It refers to its image by the UIDs of study, series and image, because no viewer could lay it over the image
+    without them. So whoever has the image can find out whose it is. Nothing else of the image is copied.
 
     Parameters
     ----------

@@ -18,12 +18,12 @@ GAP_ONE_IN = 64
 def find_scan(image: NDArray[np.uint8]) -> tuple[slice, slice]:
     """Return the rows and the columns of an image that the scan fills: black frames and captions are around it.
 
-    A column or row is dark where at most every fiftieth of its pixels is brighter than 4, or than 2 more than the
-    corners if these have one grey of at most 32, as the black of video has (16). Dark ones at the edge are left out.
-    What lies beyond a gap, as captions do, is left out too if at least half of the rest remains; a gap is a 64th of all
-    that are looked at, dark, and one across the middle cuts nothing off. If less than an eighth would remain, nothing
-    is left out. The columns are found so, then the rows in them, then the columns of these rows: a caption below the
-    scan may be wider than it.
+    A column or row is dark if at most every fiftieth of its pixels is brighter than 4. If all corners have one grey of
+    at most 32, as black video does (16), 2 more than that grey counts instead of 4. Dark ones at the edge are left
+    out. What lies beyond a gap, as captions do, is left out too if at least half of the rest remains. A gap is dark
+    and spans at least 1/64 of the side. One across the middle cuts nothing off. If less than an eighth would remain,
+    nothing is left out. The columns are found first, then the rows in them, then the columns of these rows. A caption
+    below the scan may be wider than it.
 
     Parameters
     ----------

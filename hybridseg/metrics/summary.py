@@ -1,6 +1,6 @@
 """Reductions, last and named: per-image mean, per-scene mean, pooled over pixels, each with its interval.
 
-All of them are a sum over groups divided by another, so one bootstrap over groups serves all: copies of a scene are
+All of them are a sum over groups divided by another, so one bootstrap over groups serves all. Copies of a scene are
 drawn together, as one draw of a patient would bring them.
 """
 

@@ -1,8 +1,8 @@
 """One ONNX file per method: graph pieces, assembly, parity-checked export, and the class that runs such
 files.
 
-Public names load on first use: running a file needs numpy and onnxruntime only, writing one needs the extra
-``export`` (onnx and spox), whose graphs are made of `hybridseg.onnx.pieces`.
+Public names load on first use. Running a file needs numpy and onnxruntime only. Writing one needs the extra ``export``
+(onnx and spox), whose graphs are made of `hybridseg.onnx.pieces`.
 """
 
 from __future__ import annotations

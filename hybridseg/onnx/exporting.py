@@ -32,10 +32,10 @@ def export(
 ) -> ParityReport:
     """Write ``segmenter`` to ``path`` as one ONNX file of hybridseg's signature.
 
-    A file in the system's temporary folder is run by onnxruntime on images of many sizes and compared with
+    A file in the system's temporary folder is run by onnxruntime on images of many sizes, and compared with
     ``segmenter``; only then is anything written as ``path``. There is no way to keep a file that disagrees. A network
-    from elsewhere is compared with the network run alone, with Pillow and numpy around it; a file of our signature only
-    with itself, so that its entry ``parity`` stays the one that it has, or none.
+    from elsewhere is compared with the network run alone, with Pillow and numpy around it. A file of our signature is
+    compared only with itself, so that its entry ``parity`` stays the one that it has, or none.
 
     Parameters
     ----------

@@ -75,8 +75,8 @@ def bodies(node: Any) -> list[Any]:
 def _move_weights_out(graph: Any) -> None:
     """Move large tensors in half precision or fewer bits from the bodies of loops to the outermost graph.
 
-    onnxruntime copies a body several times while it loads. Single-precision ones stay: those of a convolution are
-    rearranged for speed only where they stand in the graph that uses them, as casts of smaller ones do.
+    onnxruntime copies a body several times while it loads. Single-precision ones stay. Those of a convolution are
+    rearranged for speed only if they stand in the graph that uses them, as casts of smaller ones do.
     """
     everywhere = list(graphs(graph))
     names = Counter(value.name for g in everywhere for value in (*g.initializer, *g.output))
@@ -104,8 +104,8 @@ def _moves(tensor: Any, bearers_of_its_name: int) -> bool:
 def _number_values(graph: Any) -> None:
     """Name everything between a graph's inputs and outputs v0, v1...; nodes have no names.
 
-    What inlining and folding leave as names is a thirtieth of a U-Net's file, and onnxruntime compares them all the
-    time while it loads: 5 of 58 ms.
+    The names that inlining and folding leave are a thirtieth of a U-Net's file. While it loads, onnxruntime compares
+    them all the time: 5 of 58 ms.
     """
     numbers: dict[str, str] = {value.name: value.name for value in (*graph.input, *graph.output)} | {"": ""}
 

@@ -42,8 +42,8 @@ class Foreign:
     layout : {"nchw", "nhwc"}
         Order of its axes, in and out.
     output : {"probability", "logit", "softmax"}
-        What its first output holds: a probability; a number to squash with the logistic function; or one number for
-        each class, to be made probabilities by softmax.
+        What its first output holds. It is a probability, a number to squash with the logistic function, or one number
+        for each class, for softmax.
     channel : int
         The lesion's channel in that output, from 0.
     size : tuple of int, optional

@@ -121,8 +121,8 @@ class ParityReport:
 def parity_images() -> Iterator[tuple[str, NDArray[np.uint8]]]:
     """Yield (name, image) for every image that an export is compared on.
 
-    Odd sizes, constants, single pixels, pure noise, and speckle with dark lesions, once in a black frame: what breaks a
-    resize, a histogram or a component search, and what the method is made for. Always the same images.
+    Odd sizes, constants, single pixels and pure noise break a resize, a histogram or a component search. Speckle with
+    dark lesions, once in a black frame, is what the method is made for. Always the same images.
     """
     rng = np.random.default_rng(0)
     for value in (0, 128, 255):

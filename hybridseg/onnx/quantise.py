@@ -98,7 +98,7 @@ def export_smaller(
 ) -> Compression:
     """Write ``segmenter`` as one ONNX file with smaller weights, if that is worth it.
 
-    The method is exported as it is, parity and all; the smaller file is measured against that one. It says what was
+    The method is exported as it is, parity and all. The smaller file is measured against that one. It says what was
     measured in its entry ``compression``, and keeps the other file's parity as ``parity_single_precision``.
 
     Parameters
@@ -108,10 +108,10 @@ def export_smaller(
         what the network is given.
     path : str or path-like
     weights : {"fp16", "int8", "int8-stored", "int4-stored"}
-        ``fp16`` stores weights in half precision and computes in single; ``int8-stored`` stores the kernels of
-        convolutions in 8 bits, with a scale per output channel, and computes in single; ``int4-stored`` stores those
-        of all but depthwise convolutions in 4 bits, which a network has to be trained for. ``int8`` quantises
-        convolutions: weights per channel, activations over the ranges that they take on ``calibration``.
+        ``fp16`` stores weights in half precision. ``int8-stored`` stores the kernels of convolutions in 8 bits, with a
+        scale per output channel. ``int4-stored`` stores those of all but depthwise convolutions in 4 bits, which a
+        network has to be trained for. These three compute in single precision. ``int8`` quantises convolutions:
+        weights per channel, activations over the ranges that they take on ``calibration``.
     images, masks : sequences of ndarray of shape (H, W), uint8 and bool
         Validation cases: none that the method learned from, none that it will be tested on.
     calibration : sequence of ndarray of shape (H, W), uint8

@@ -67,7 +67,7 @@ def screen(path: str | os.PathLike[str]) -> tuple[bytes, Declared]:
     ------
     ModelFormatError
         If it is no regular file, is larger than `MAX_FILE_BYTES`, isn't ONNX, has operators outside the standard's
-        domains, functions of its own, or weights in a file outside its folder; one line says which.
+        domains, functions of its own, or weights in a file outside its folder. One line says which.
     """
     path = Path(path)
     try:

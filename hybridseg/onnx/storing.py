@@ -25,8 +25,8 @@ Arrays = Mapping[str, NDArray[np.float32]]
 def store_smaller(graph: Any, kernel_bits: Literal[16, 8, 4] = 16, outer: Arrays = MappingProxyType({})) -> None:
     """Store large float32 tensors of an `onnx.GraphProto` as float16 and widen them where they are used, in place.
 
-    With 8 or 4 ``kernel_bits``, kernels of convolutions become integers instead, with a scale for each output channel;
-    with 4, those of depthwise convolutions, which are few, become 8-bit ones. Initializers and constants, those in the
+    With 8 or 4 ``kernel_bits``, kernels of convolutions become integers instead, with a scale for each output channel.
+    With 4, the few kernels of depthwise convolutions become 8-bit ones. Initializers and constants, those in the
     bodies of loops too. ``outer`` are tensors of graphs around this one, which don't use them themselves.
     """
     from onnx import TensorProto, helper, numpy_helper

@@ -20,8 +20,8 @@ _LOOK_SECONDS = 5.0
 class ClusterWorkers:
     """The workers of a running Dask cluster (extra ``cluster``), which see the same files under the same names.
 
-    A unit whose worker is lost is given to another one by the scheduler; it has died when it was with several that were
-    lost (Dask's ``allowed-failures``), which may be another unit's fault if it wasn't alone.
+    A unit whose worker is lost is given to another one by the scheduler. It has died once it was with several that
+    were lost (Dask's ``allowed-failures``), which may be another unit's fault if it wasn't alone.
 
     Parameters
     ----------

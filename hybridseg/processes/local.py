@@ -29,7 +29,7 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one unit: a ``result``; or an ``error``, bad input's one line; or how its process ``died``."""
+    """What came of one unit: a ``result``, a one-line ``error`` caused by bad input, or how its process ``died``."""
 
     unit: Any
     result: Any = None

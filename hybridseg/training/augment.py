@@ -67,8 +67,8 @@ def find_window(mask: NDArray[np.uint8], rng: np.random.Generator) -> tuple[floa
 
 
 def draw_box(side: int, rng: np.random.Generator) -> tuple[float, float, float, float]:
-    """Return what is looked at, in stored pixels: enlarged up to 1.5 times or half as large, sides apart by up to a
-    third, shifted by up to 12 % of the side."""
+    """Return the box to look at, in stored pixels. It is enlarged up to 1.5 times or half as large. Its sides differ
+    by up to a third, and it is shifted by up to 12 % of the side."""
     scale, aspect = np.exp(rng.uniform(-0.65, 0.4)), np.exp(rng.uniform(-0.15, 0.15))
     half = side / 2 / scale * np.array([aspect, 1 / aspect])
     x, y = side / 2 + rng.uniform(-0.12, 0.12, 2) * side

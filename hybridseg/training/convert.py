@@ -28,7 +28,7 @@ MAX_DIFFERENCE = 1e-3
 def convert_weights(segmenter: Segmenter, model: Any) -> bytes:
     """Return the ONNX bytes of a trained model, whichever Keras backend trained it.
 
-    tf2onnx reads TensorFlow graphs, and a process has one Keras backend for life: weights trained with another
+    tf2onnx reads TensorFlow graphs, and a process has one Keras backend for life. So weights trained with another
     backend are converted by a fresh process that has TensorFlow.
     """
     import keras

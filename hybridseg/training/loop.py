@@ -1,6 +1,6 @@
 """Training: sampling, schedule, weight averaging, early stopping, checkpoints.
 
-Everything random derives from (random_state, epoch, position), and a checkpoint holds every variable, so a killed run
+Everything random derives from (random_state, epoch, position), and a checkpoint holds every variable. So a killed run
 that is started again ends with the same weights as an unbroken one on the same machine.
 """
 
@@ -56,7 +56,7 @@ class Recipe:
 class TrainingData:
     """Working-size cases: images uint8 (n, S, S) in 0..255, masks uint8 (n, S, S) in 0..255 for 0..1.
 
-    The arrays may be files that don't fit in memory; ``cases`` are the rows of them that belong to it, and ``groups``
+    The arrays may be files that don't fit in memory. ``cases`` are the rows of them that belong to it, and ``groups``
     number the group (patient, scene) of each case.
     """
 
@@ -303,7 +303,7 @@ def validation_scores(model: Any, validation: TrainingData) -> tuple[list[float]
 def is_worse(scores: Sequence[float], reference: Sequence[float]) -> bool:
     """Say whether an epoch's scores are below the best epoch's by more than one standard error of the difference.
 
-    An epoch that isn't takes over: with some dozen validation cases the highest mean alone is chance, and a later
+    An epoch that isn't takes over. With some dozen validation cases the highest mean alone is chance, and a later
     average has seen lower learning rates (the one-standard-error rule of L. Breiman et al., CART, 1984).
     """
     if len(reference) == 0:

@@ -35,13 +35,13 @@ def choose_operating_point(
 
     ``weights``, one above 0 per case, make a few cases of one hospital count as much as many of another.
 
-    The outline comes first, from the lesion cases alone, by their mean F1. All regions stay, since a second lesion must
-    not be dropped without a word, unless the largest alone (by its sum of probability) is better by more than half a
-    standard error. Thresholds within half a standard error of the best are averaged: with few cases the best choice
-    alone is chance. The presence decision follows: smallest area and presence threshold with the smallest weighted sum
-    of the share of lesions lost, `MAX_LOST` at most, and of the share of lesion-free cases with a mask, `MAX_OUTLINED`
-    at most where that is possible. The gentlest area and presence threshold win among equals: networks are less sure
-    of the lesions of a hospital that they don't know.
+    The outline comes first, from the lesion cases alone, by their mean F1. All regions stay, since a second lesion
+    must not be dropped without a word. The exception: the largest alone, by its sum of probability, is better by more
+    than half a standard error. Thresholds within half a standard error of the best are averaged: with few cases the
+    best choice alone is chance. The presence decision follows: a smallest area and a presence threshold. They have the
+    smallest weighted sum of two shares: lesions lost, and lesion-free cases with a mask. The first is `MAX_LOST` at
+    most, the second `MAX_OUTLINED` where that is possible. The gentlest area and presence threshold win among equals:
+    networks are less sure of the lesions of a hospital that they don't know.
     """
     lesions = np.array([truth.any() for truth in truths], bool)
     weight = np.ones(len(truths)) if weights is None else np.asarray(weights, float)

@@ -27,10 +27,10 @@ TRAIN_LINE = 'pip install "hybridseg[train]"'
 class NetworkSegmenter(Segmenter):
     """A network that is trained with Keras and run with onnxruntime. A subclass writes `_build`.
 
-    What the scan fills of the image, as `hybridseg.find_scan` finds it, is stretched to a square working size, the
-    network gives a probability there, and that is stretched back; around it the probability is 0. A scan of fewer
-    than 32 grey levels from its darkest to its brightest pixel shows nothing: its probability is 0. A fitted one needs
-    no Keras.
+    What the scan fills of the image, as `hybridseg.find_scan` finds it, is stretched to a square working size. The
+    network gives a probability there, which is stretched back. Around it the probability is 0. A scan of fewer than 32
+    grey levels from its darkest to its brightest pixel shows nothing: its probability is 0. A fitted one needs no
+    Keras.
 
     Parameters
     ----------
@@ -172,10 +172,10 @@ class NetworkSegmenter(Segmenter):
     def mean_of(cls, models: Sequence[Self]) -> Self:
         """Return one model that gives the mean probability of several, such as trainings with other seeds.
 
-        Every second one sees the mirrored image, so that its own ``flip_averaging`` is off: two trainings together take
-        the time of one with it. Other parameters, history and operating point are the first one's: choose another
-        point on cases that none of them has seen (`hybridseg.training.operating.choose_operating_point`), and calibrate
-        it there (`hybridseg.training.calibration.fit_calibration`).
+        Every second one sees the mirrored image, so that its own ``flip_averaging`` is off: two trainings together
+        take the time of one with it. Other parameters, history and operating point are the first one's. Choose another
+        point on cases that none of them has seen (`hybridseg.training.operating.choose_operating_point`), and
+        calibrate it there (`hybridseg.training.calibration.fit_calibration`).
 
         Raises
         ------

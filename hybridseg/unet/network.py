@@ -1,8 +1,8 @@
 """The networks, on Keras' public API only, so that any Keras backend can train them.
 
 Input: float32 (N, S, S, 1), grey values 0..255. Output: float32 (N, S, S, 1), lesion probability. The last decoder
-level works at half the input's size: outlines there are smoother than the annotations' own scatter, and the level
-that is left out would cost more than all others together.
+level works at half the input's size. Outlines there are smoother than the annotations' own scatter. The level that is
+left out would cost more than all others together.
 """
 
 from __future__ import annotations

@@ -34,9 +34,9 @@ def model(segmenter: Any, propose: Propose) -> Any:
     ----------
     segmenter : CandidateSegmenter
     propose : callable
-        The twin of ``segmenter._propose``: takes the uint8 scan [H, W], returns the grey grid image, int64
-        [h, w], and layers [L, h, w]: bool masks, whose 4-connected components are the regions, or int64
-        numbers of regions, 0 for none.
+        The twin of ``segmenter._propose``. It takes the uint8 scan [H, W], and returns the grey grid image, int64 [h,
+        w], and layers [L, h, w]. Layers are bool masks, whose 4-connected components are the regions, or int64 numbers
+        of regions, 0 for none.
     """
     grid = segmenter.grid
 

@@ -1,4 +1,4 @@
-"""Chapters on parts of the data: lesions by size, by class, by source; images without a lesion; failures."""
+"""Chapters on parts of the data: lesions by size, class and source, images without a lesion, and failures."""
 
 from __future__ import annotations
 

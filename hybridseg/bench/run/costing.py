@@ -38,7 +38,7 @@ def measure_costs(
     """Measure what isn't measured yet; return the cost of each method by its name (see `measure_cost`).
 
     Methods that learn are measured as fitted on the run's first fold. Images are evenly spaced test cases. Each number
-    of threads has a process of its own; the first one's answer is the method's cost, and ``sweep`` holds what changed
+    of threads has a process of its own. The first one's answer is the method's cost, and ``sweep`` holds what changed
     with the others.
 
     Parameters

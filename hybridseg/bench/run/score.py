@@ -72,8 +72,8 @@ def score_masks(
         The masks; see `hybridseg.data.predictions` for how files are matched with cases. With ``{fold}`` in it: one
         folder per fold of the run, by a model that held that fold out; ``all`` is the model that held nothing out.
     out : path
-        New or empty, or a whole run over cases of ``truth``, which the masks then join as a line of their own, with
-        that run's folds, scenes and classes.
+        New or empty, or a finished run over cases of ``truth``, and then the masks join it as a line of their own,
+        with that run's folds, scenes and classes.
     name : str
         What the line is called; the masks' folder's name if not given.
     trained_on : str
@@ -89,11 +89,11 @@ def score_masks(
     Raises
     ------
     RunError
-        If ``out`` is something else, of other data, unfinished, or has a method of this name; if masks per fold or a
-        second reader's have no run to join; if ``learned`` is given and the truth has no images.
+        If ``out`` is something else, of other data, unfinished, or has a method of this name. Also if masks per fold
+        or a second reader's have no run to join, or if ``learned`` is given and the truth has no images.
     DataError, ImageError
-        If nothing matches, sizes differ, or a file can't be read; or if a fold's folder has a mask of a case that this
-        fold doesn't test.
+        If nothing matches, sizes differ, or a file can't be read. Also if a fold's folder has a mask of a case that
+        this fold doesn't test.
     """
     run, source = RunFolder(Path(out)), os.fspath(folder)
     per_fold = FOLD in source

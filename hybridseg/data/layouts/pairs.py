@@ -1,11 +1,10 @@
 """Folders of images and masks in nobody's layout, read by the names of files and folders.
 
-- A file under a folder called like `IMAGE_FOLDERS` is an image, under one like `MASK_FOLDERS` a mask.
-  Elsewhere a mask is known by its name: ``_mask``, ``_seg``, ``_segmentation``, ``_tumor``, ``_lesion``,
-  ``_gt`` or ``_label`` at its end (a hyphen will do, a number may follow), or ``mask_``, ``seg_``, ``gt_`` or
-  ``label_`` at its start.
-- A mask belongs to the image of the same name less those marks (and less ``image_``, ``img_`` or ``bus_`` at
-  the image's start), in the same class folder. Several masks of one image are joined by OR.
+- A file under a folder called like `IMAGE_FOLDERS` is an image, under one like `MASK_FOLDERS` a mask. Elsewhere a mask
+  is known by its name. It ends in ``_mask``, ``_seg``, ``_segmentation``, ``_tumor``, ``_lesion``, ``_gt`` or
+  ``_label`` (a hyphen will do, a number may follow). Or it starts with ``mask_``, ``seg_``, ``gt_`` or ``label_``.
+- A mask belongs to the image of the same name less those marks, in the same class folder. ``image_``, ``img_`` or
+  ``bus_`` at the image's start doesn't count. Several masks of one image are joined by OR.
 - The class is the innermost other folder. An image without a mask is lesion-free in the class ``normal``;
   otherwise it is an error, as is a mask without an image.
 - Outlines of other structures (``_other1``) are left out.

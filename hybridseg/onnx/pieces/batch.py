@@ -23,10 +23,8 @@ def assemble(single: Callable[[Var], tuple[Var, Var]]) -> Any:
         Takes the image as a uint8 tensor [H, W] and returns (mask, probability): a bool or uint8 tensor and a
         float32 tensor, both [H, W].
 
-    Notes
-    -----
-    The images of a batch go through a Loop one after another: memory stays that of one image, and each gets
-    exactly the result that it gets alone.
+    Notes ----- The images of a batch go through a Loop one after another. Memory stays that of one image, and each
+    gets exactly the result that it gets alone.
     """
     image = spox.argument(Tensor(np.uint8, ("N", "H", "W", 1)))
     shape = op.shape(image)
