@@ -111,6 +111,8 @@ def read_model_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Array
             unpacked = sum(member.file_size for member in members)
             if unpacked > MAX_MODEL_BYTES:
                 raise ValueError(f"it unpacks to {unpacked} bytes, more than {MAX_MODEL_BYTES}")
+            if len({member.filename for member in members}) < len(members):
+                raise ValueError("a part of it is there twice")
             if archive.getinfo("model.json").file_size > MAX_HEADER_BYTES:
                 raise ValueError(f"its model.json has more than {MAX_HEADER_BYTES} bytes")
             header = json.loads(_unpack(archive, archive.getinfo("model.json")))

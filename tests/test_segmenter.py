@@ -338,6 +338,15 @@ def test_an_array_that_lies_is_refused(fitted, tmp_path, name, data, message):
         Toy.load(with_member(path, name, data))
 
 
+def test_a_part_that_is_there_twice_is_refused(fitted, tmp_path):
+    """One reader takes the first, another one the last."""
+    fitted.save(tmp_path / "m.hybridseg")
+    with zipfile.ZipFile(tmp_path / "m.hybridseg", "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("model.json", archive.read("model.json"))
+    with pytest.raises(ModelFormatError, match="a part of it is there twice"):
+        type(fitted).load(tmp_path / "m.hybridseg")
+
+
 def test_an_array_that_claims_more_than_it_holds_reserves_no_memory(fitted, tmp_path):
     data = npy(np.zeros(2))
     wanted = b"'shape': (2,), }"

@@ -135,7 +135,7 @@ def documented(name: str) -> tuple[type[BaseException], ...]:
         "split": (DataError,),
         "run": (RunError,),
         "suite": (ValueError,),
-        "model": (ModelFormatError, MethodLoadError),
+        "model": (ModelFormatError, MethodLoadError, RuntimeError),  # the last: of a network that can't be run
         "onnx": (ModelFormatError, RuntimeError),
         "description": (ModelFormatError, ValueError),
         "card": (ModelFormatError,),

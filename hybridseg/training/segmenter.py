@@ -291,7 +291,7 @@ class NetworkSegmenter(Segmenter):
     def _check_state(self) -> None:
         super()._check_state()
         self._check_parameters()
-        if "network_" in vars(self):
+        if self._state():
             from ..onnx.screening import screen_inside
 
             screen_inside(self.network_.tobytes())

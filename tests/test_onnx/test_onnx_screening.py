@@ -291,3 +291,10 @@ def test_network_inside_a_saved_model_is_screened(tmp_path: Path, network: Any, 
     with pytest.raises(ModelFormatError, match=why) as refused:
         hybridseg.load(path)
     assert str(refused.value).isprintable()
+
+
+def test_a_saved_model_without_its_network_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m.hybridseg"
+    write_model_file(path, "hybridseg.unet.segmenter:UNetSegmenter", {}, {"fingerprints_": np.zeros((1, 18), np.uint8)})
+    with pytest.raises(ModelFormatError, match=r"what it has learned doesn't fit .*: .* no attribute 'network_'"):
+        hybridseg.load(path)
