@@ -25,7 +25,7 @@ Cases = set[tuple[int, str]]
 
 _SEVERAL = (
     "Several data sets: each is in a column of its own. A model that predicts a case of a set that teaches learned "
-    "from none of that case's fold; a set that doesn't teach is predicted by the model of all cases that do. worst: "
+    "from none of that case's fold. A set that doesn't teach is predicted by the model of all cases that do. worst: "
     "the set with the lowest IoU. False alarm: a mask on a lesion-free image (how many there are). Differences are "
     "over all sets together: larger ones weigh more."
 )
@@ -52,8 +52,8 @@ def notes(
     first = methods[0]
     found = [
         f"{first.lesion_images} lesion images of {first.scenes} scenes, {first.lesion_free_images} "
-        "lesion-free images. IoU, F1: mean over lesion images with a 95 % interval by bootstrap over scenes; "
-        "scene: copies of a scene share one vote; pooled: over all pixels.",
+        "lesion-free images. IoU and F1 are means over lesion images, with a 95 % interval by bootstrap over scenes. "
+        "scene: copies of a scene share one vote. pooled: over all pixels.",
         f"Empty masks: {description['empty_masks']}{_in_all_images(empty)}",
         _on_metrics(description, first),
     ]
@@ -70,9 +70,9 @@ def notes(
     places = timed_on(((method.method, asdict(method)) for method in methods), run_cpus(description))
     if places:
         found.append(
-            "Time per image, peak memory and start: measured in a process of its own, decoded pixels to mask; "
+            "Time per image, peak memory and start: measured in a process of its own, from decoded pixels to mask. "
             if any(method.threads is not None for method in methods)
-            else "Time per image: of the run itself; memory was not measured; "
+            else "Time per image: of the run itself. Memory was not measured. "
         )
         found[-1] += time_note(places)
     exported = [method.method for method in methods if method.exported and not method.cost_error]
@@ -83,8 +83,8 @@ def notes(
     if any(each != cases[0] for each in cases):
         shared = len(set.intersection(*cases))
         found.append(
-            f"INCOMPLETE: methods were scored on different cases ({shared} in common): their means don't compare; "
-            "differences between two methods are on the cases that both have."
+            f"INCOMPLETE: methods were scored on different cases ({shared} in common). Their means don't compare. "
+            "Differences between two methods are on the cases that both have."
         )
     for method in methods:
         if method.cases < method.expected:
@@ -181,8 +181,8 @@ def _on_metrics(description: dict[str, Any], method: MethodSummary) -> str:
     """Return what the columns of metrics mean."""
     shown = [each.note for each in case_metrics().values() if each.note and method.metrics[each.name].images]
     return " ".join([
-        f"HD95: {HD95_DEFINITION}; mean over the n images where neither mask is empty. NSD at "
-        f"{description['nsd_tolerance_px']:g} px, 0 for an empty prediction. missed: no predicted pixel in "
+        f"HD95: {HD95_DEFINITION}. Its mean is over the n images where neither mask is empty. NSD is at "
+        f"{description['nsd_tolerance_px']:g} px, and 0 for an empty prediction. missed: no predicted pixel in "
         "the lesion.",
         *shown,
     ])  # fmt: skip

@@ -56,13 +56,13 @@ def rankings() -> dict[str, tuple[str, Score]]:
     return {**ratios, **{name: (each.title, partial(metric_value, each)) for name, each in ranking.items()}}
 
 TEST = (
-    "Mean of the per-image difference over lesion images in both, with its 95 % bootstrap interval over scenes; "
+    "Mean of the per-image difference over lesion images in both, with its 95 % bootstrap interval over scenes. "
     "p: two-sided sign-flip permutation test over scenes"
 )
 
 
 COMPARISON_TEST = (
-    "Mean difference in per-image IoU with its 95 % bootstrap interval over scenes; p: two-sided sign-flip "
+    "Mean difference in per-image IoU with its 95 % bootstrap interval over scenes. p: two-sided sign-flip "
     "permutation test over scenes, Holm-corrected for the number of pairs."
 )
 
