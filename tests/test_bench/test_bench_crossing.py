@@ -302,7 +302,7 @@ def test_a_second_reader_is_a_line_across_and_nobody_is_ranked_by_it() -> None:
     assert re.search(r"reader +mine.py:Nothing +2 +2 +1\.000 +0\.000 +\+1\.000", result.stdout)
     document = make_report("run", pictures=False)
     board = next(section for section in document.sections if section.slug == "leaderboard")
-    assert "reader §: IoU 1.000" in board.figures[0].svg
+    assert "reader §: 1.000 IoU" in board.figures[0].svg
     assert [row[1].text for row in board.tables[0].rows] == ["mine.py:Dark on a", "mine.py:Nothing"]
     assert any(section.slug == "ceiling" for section in document.sections)
     fresh = score("--pred", "reader", "--reader", "-o", "fresh")
