@@ -73,12 +73,12 @@ def page(true: list, made: list, real: list, parts: list, learned: int) -> str:
     return "\n".join([
         "# Out of scope", "", f"`{command} --test BUS-UCLM`", "",
         f"The scope is that of {learned} images, the published folds 1 to 4 of BUSI and BUS-BRA, as in the models that "
-        f"ship. Its border leaves {OUTSIDE:.0%} of them outside. Neither fold 0 nor BUS-UCLM had a part in it. Made-up "
-        "strangers are **synthetic**. Real ones are files that come with scikit-image, scikit-learn, matplotlib and "
-        "pydicom. Quarters of one picture are no independent pictures. Intervals: Wilson, 95 %.",
+        f"ship. Its border leaves {100 * OUTSIDE:.0f} % of them outside. Neither fold 0 nor BUS-UCLM had a part in it. "
+        "Made-up strangers are **synthetic**. Real ones are files that come with scikit-image, scikit-learn, "
+        "matplotlib and pydicom. Quarters of one picture are no independent pictures. Intervals: Wilson, 95 %.",
         "", *tables[0], "", *tables[1], "",
-        f"The aim was 95 % of the strangers at {OUTSIDE:.0%} of true scans. It is missed at a third hospital, whose "
-        "scans look different: more of them are called out of scope.",
+        f"The aim was 95 % of the strangers at {100 * OUTSIDE:.0f} % of true scans. It is missed at a third hospital, "
+        "whose scans look different: more of them are called out of scope.",
         "", "What is not measured: ultrasound of other organs, but for one picture, and real X-rays. Expect ultrasound "
         "of other organs to be taken for breast ultrasound.", "",
     ])  # fmt: skip
@@ -86,10 +86,11 @@ def page(true: list, made: list, real: list, parts: list, learned: int) -> str:
 
 def table(title: str, rows: list[tuple[str, int, int]]) -> list[str]:
     """Return the lines of a table of counts."""
-    lines = [f"| {title} | out of scope | of | share [95 %] |", "|---|---:|---:|---|"]
+    lines = [f"| {title} | out of scope | of | % [95 %] |", "|---|---:|---:|---|"]
     for name, outside, count in rows:
         share = wilson_interval(outside, count)
-        lines.append(f"| {name} | {outside} | {count} | {share.value:.1%} [{share.low:.1%}, {share.high:.1%}] |")
+        low, value, high = (100 * each for each in (share.low, share.value, share.high))
+        lines.append(f"| {name} | {outside} | {count} | {value:.1f} [{low:.1f}, {high:.1f}] |")
     return lines
 
 

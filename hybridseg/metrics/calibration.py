@@ -129,10 +129,17 @@ def mean_at_coverage(
     """Return the mean score of the surest answers: a point of the risk-coverage curve, with its interval.
 
     After Y. Geifman and R. El-Yaniv (2017, Selective classification for deep neural networks). The interval is by
-    bootstrap over the groups of the answers that are kept.
+    bootstrap over the groups of the answers that are kept. A score is NaN where an answer has none: that of a
+    lesion-free image counts for the coverage alone.
+
+    Raises
+    ------
+    ValueError
+        If none of the surest answers has a score.
     """
-    kept = surest(confidence, coverage)
-    return image_mean(np.asarray(scores, float)[kept], [groups[int(k)] for k in np.flatnonzero(kept)])
+    values = np.asarray(scores, float)
+    kept = np.flatnonzero(surest(confidence, coverage) & ~np.isnan(values))
+    return image_mean(values[kept], [groups[int(k)] for k in kept])
 
 
 def _places(values: NDArray[np.float64]) -> NDArray[np.intp]:

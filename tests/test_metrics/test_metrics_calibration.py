@@ -55,3 +55,5 @@ def test_the_surest_stay() -> None:
     found = mean_at_coverage([0.1, 0.9, 0.5, 0.8], [0.0, 1.0, 0.0, 0.5], list("abcd"), 0.5)
     assert found.value == 0.75
     assert (found.low, found.high) == (0.5, 1.0)
+    lesion_free = mean_at_coverage([0.1, 0.9, 0.5, 0.8], [0.0, 1.0, 0.0, np.nan], list("abcd"), 0.5)
+    assert lesion_free.value == 1.0

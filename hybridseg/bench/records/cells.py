@@ -58,6 +58,9 @@ class Record:
         no short names.
     seen : bool or None
         Of a trained model: whether it learned from this very image; None where that isn't known.
+    raw_confidence, confidence : float or None
+        How sure the method is of its mask, see `hybridseg.confidence`: from its probabilities, and calibrated on images
+        that it hadn't learned from. None where it tells none, and in rows that were written before these were kept.
     metrics : dict of str to float or None
         The metrics that have no attribute of their own.
     """
@@ -86,6 +89,8 @@ class Record:
     trained_on: str = ""
     tested_on: str = ""
     seen: bool | None = None
+    raw_confidence: float | None = None
+    confidence: float | None = None
     metrics: dict[str, float | None] = field(default_factory=dict, hash=False)
 
     def metric(self, name: str) -> float | None:

@@ -18,11 +18,11 @@ _ROW: dict[str, Any] = {
     "hd95_px": "number or none", "nsd": "number or none", "predict_ms": "number or none", "error": str,
     "hd95_mm": "number or none", "ignored": int, "facts": dict, "trained_on": str, "tested_on": str,
     **dict.fromkeys(("lesions_found", "lesions_missed", "false_regions"), "whole number or none"),
-    "seen": "yes, no or none", "metrics": dict,
+    "seen": "yes, no or none", "metrics": dict, "raw_confidence": "number or none", "confidence": "number or none",
 }  # fmt: skip
 _LATER = {
     "hd95_mm", "error", "ignored", "facts", "trained_on", "tested_on", "lesions_found", "lesions_missed",
-    "false_regions", "seen", "metrics",
+    "false_regions", "seen", "metrics", "raw_confidence", "confidence",
 }  # fmt: skip
 """What older versions didn't write."""
 _FIT = {"seconds": "number or none", "operating_point": dict, "unsaved": str, "error": str, "search": dict}

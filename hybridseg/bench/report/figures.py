@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...metrics import Estimate
+from ...metrics.calibration import Bin
 from ...text import printable
 
 Scale = Callable[[float], float]
@@ -87,6 +88,30 @@ def histograms(rows: Sequence[tuple[str, NDArray[np.float64]]]) -> str:
         parts.append(f'<line class="median" x1="{x:.1f}" x2="{x:.1f}" y1="{base - height}" y2="{base}"/>')
         parts.append(f'<line class="base" x1="{_LEFT}" x2="{_RIGHT}" y1="{base}" y2="{base}"/>')
     return _svg(bottom + 22, parts, "Distribution of IoU over lesion images for each method")
+
+
+def reliability_curves(rows: Sequence[tuple[str, Sequence[Bin], str]]) -> str:
+    """Return a panel for each method: the share of right answers upwards over confidence, each bin with its interval.
+
+    A row is a method's name, its bins, and what kind of confidence that is.
+    """
+    left, step, side = 40, 178, 136
+    across = _linear(0.0, 1.0, left, _RIGHT)
+    parts = []
+    for number, (name, bins, kind) in enumerate(rows):
+        base = step * (number + 1) - 18
+        up = _linear(0.0, 1.0, base, base - side)
+        parts.append(_label(_LEFT, base - side - 8, f"{name}, {kind}", "name"))
+        for tick in (0.0, 0.5, 1.0):
+            parts.append(f'<line class="grid" x1="{left}" x2="{_RIGHT}" y1="{up(tick):.1f}" y2="{up(tick):.1f}"/>')
+            parts.append(_label(left - 5, up(tick) + 4, f"{tick:g}", "tick end"))
+            parts.append(_label(across(tick), base + 15, f"{tick:g}", "tick middle"))
+        parts.append(f'<polyline class="front" points="{left},{base} {_RIGHT},{base - side}"/>')
+        for each in bins:
+            x, low, high = across(each.confidence), up(each.right.low), up(each.right.high)
+            parts.append(f'<line class="whisker s0" x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}"/>')
+            parts.append(_mark(x, up(each.right.value), 0))
+    return _svg(step * len(rows) + 4, parts, "Share of right masks by confidence for each method")
 
 
 def scatter(points: Sequence[Point], unit: str, ceilings: Ceilings = ()) -> str:

@@ -20,6 +20,7 @@ from .plain import as_csv, as_json, markdown
 from .price import price
 from .protocol import protocol
 from .seeds import seeds
+from .sure import how_sure
 
 _WRITERS: dict[str, Callable[[Document], str]] = {
     "html": page,
@@ -59,7 +60,7 @@ def make_report(
     sections += [verdicts(facts), ranks(facts), seeds(facts)]
     if facts.readers:
         sections.append(ceilings(facts))
-    sections += [price(facts), distributions(facts), parts(facts), lesion_free(facts)]
+    sections += [price(facts), distributions(facts), parts(facts), lesion_free(facts), how_sure(facts)]
     shown: tuple[Picture, ...] = ()
     naming = False
     if not pictures:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...confidence import raw_confidence
 from ...data import Case, CaseReader, Dataset
 from ...data.fingerprints import has_seen
 from ...guests import contained, show_traceback
@@ -82,14 +83,17 @@ def predict_case(
                 model.predict(image.copy())
             given = image.copy()  # a method that writes into its input mustn't change what it is scored on
             start = time.perf_counter()
-            mask_pred = model.predict(given)
+            mask_pred, probability = model.predict_both(given)
             predict_ms = (time.perf_counter() - start) * 1e3
         mask_pred = check_mask(mask_pred, mask_true.shape, "the mask of predict")
+        raw = round(raw_confidence(mask_pred, probability), 6)
+        calibrated = None if model.calibration is None else round(model.calibration.of_image(mask_pred, probability), 6)
     except Exception as error:  # whatever a method does wrong is its result, with the reason
         return failure(cell, case, mask_true, reason(error))
     if keep is not None:
         keep(case.case_id, mask_pred)
-    return score_case(cell, case, mask_true, mask_pred, predict_ms=round(predict_ms, 3))
+    row = score_case(cell, case, mask_true, mask_pred, predict_ms=round(predict_ms, 3))
+    return replace(row, raw_confidence=raw, confidence=calibrated)
 
 
 def score_case(

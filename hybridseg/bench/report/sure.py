@@ -1,0 +1,146 @@
+"""The chapter on confidence: whether it means what it says, and what leaving the doubtful images to a person brings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...confidence import apply_line
+from ...metrics import LESION_OVERLAP, Counts, f1, iou
+from ...metrics.calibration import (
+    BINS,
+    calibration_error,
+    fit_line,
+    mean_at_coverage,
+    reliability,
+    surest,
+)
+from ..records.cells import Record
+from .document import Cell, Figure, Section, Table, Text, count, number, percent
+from .facts import Facts
+from .figures import reliability_curves
+
+_LEFT = (0.0, 0.1, 0.2, 0.3, 0.5)
+"""Shares of the images that are left to a person."""
+_TOLD = 0.2
+_FEWEST = 30
+"""Answers that a calibration on other folds needs."""
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Sure:
+    """What a method's rows say of its confidence: one entry an image, but for those without a raw confidence."""
+
+    groups: list[str]
+    raw: Values
+    right: NDArray[np.bool_]
+    f1: Values
+    calibrated: Values | None
+    how: str
+
+    @property
+    def best(self) -> Values:
+        return self.raw if self.calibrated is None else self.calibrated
+
+
+def how_sure(facts: Facts) -> Section:
+    """Return how far confidences are from the share of right masks, and F1 where the least sure are left out."""
+    title, slug = "How sure", "sure"
+    found = {method: sure for method, rows in facts.rows.items() if (sure := _read(rows)) is not None}
+    if not found:
+        return Section(title, slug, (Text("No method's rows tell how sure it is: masks alone don't."),))
+    texts = [Text(
+        f"A mask is right if its IoU is above {LESION_OVERLAP:g}, or if it is empty as the truth is. Raw: the mean "
+        "probability in the mask, or 1 less the largest where it is empty. Calibrated: the method's own calibration "
+        "where it carries one; else each fold's by a line through the answers of the other folds. A failed prediction "
+        "is no answer, and isn't counted here."
+    )]  # fmt: skip
+    for method, sure in found.items():
+        every, rest = (_f1_of_surest(sure, left) for left in (0.0, _TOLD))
+        if every.value is not None and rest.value is not None:
+            texts.append(Text(
+                f"{facts.marked[method]}: if the {100 * _TOLD:.0f} % least sure images are left to a person, the rest "
+                f"has F1 {rest.text}; all have {every.text}.", "li",
+            ))  # fmt: skip
+    curves = [
+        (facts.short[method], reliability(sure.best, sure.right), "raw" if sure.calibrated is None else "calibrated")
+        for method, sure in found.items()
+    ]
+    figure = Figure(
+        reliability_curves(curves),
+        f"Share of right masks (upwards, Wilson) by confidence, in {BINS} bins; on the line it means what it says.",
+    )
+    return Section(title, slug, tuple(texts), (figure,), (_errors(facts, found), _coverage(facts, found)))
+
+
+def _errors(facts: Facts, found: dict[str, _Sure]) -> Table:
+    rows = []
+    for method, sure in found.items():
+        raw = calibration_error(sure.raw, sure.right, sure.groups)
+        cell = Cell("-")
+        if sure.calibrated is not None:
+            error = calibration_error(sure.calibrated, sure.right, sure.groups)
+            cell = number(error.value, low=error.low, high=error.high)
+        rows.append((
+            Cell(facts.marked[method]), count(len(sure.raw)), percent(float(sure.right.mean())),
+            number(raw.value, low=raw.low, high=raw.high), cell, Cell(sure.how),
+        ))  # fmt: skip
+    header = ("method", "images", "right %", "error raw [95 %]", "error calibrated [95 %]", "calibrated by")
+    caption = "Expected calibration error, with its interval by bootstrap over scenes. Chance alone keeps it above 0."
+    return Table(caption, header, tuple(rows))
+
+
+def _coverage(facts: Facts, found: dict[str, _Sure]) -> Table:
+    rows = []
+    for method, sure in found.items():
+        wrong = [float(1 - sure.right[surest(sure.best, 1 - left)].mean()) for left in (0.0, _TOLD)]
+        scores = (_f1_of_surest(sure, left) for left in _LEFT)
+        rows.append((Cell(facts.marked[method]), *scores, *(percent(share) for share in wrong)))
+    header = (
+        "method", *(f"F1, {100 * left:.0f} % left out" for left in _LEFT), "wrong %",
+        f"wrong %, {100 * _TOLD:.0f} % left out",
+    )  # fmt: skip
+    caption = "Mean F1 of the lesion images that stay, if the least sure of all images are left to a person [95 %]."
+    return Table(caption, header, tuple(rows))
+
+
+def _f1_of_surest(sure: _Sure, left: float) -> Cell:
+    if np.isnan(sure.f1[surest(sure.best, 1 - left)]).all():
+        return Cell("-")
+    mean = mean_at_coverage(sure.best, sure.f1, sure.groups, 1 - left)
+    return number(mean.value, low=mean.low, high=mean.high)
+
+
+def _read(rows: Sequence[Record]) -> _Sure | None:
+    told = [row for row in rows if row.raw_confidence is not None]
+    if not told:
+        return None
+    counts = [Counts(row.tp, row.fp, row.fn, row.tn) for row in told]
+    scored = list(zip(told, counts, strict=True))
+    right = np.array([iou(c) > LESION_OVERLAP if row.has_lesion else c.fp == 0 for row, c in scored])
+    scores = np.array([f1(c) if row.has_lesion else np.nan for row, c in scored])
+    raw = np.array([row.raw_confidence for row in told], float)
+    own = [row.confidence for row in told if row.confidence is not None]
+    calibrated = np.array(own) if len(own) == len(told) else _by_other_folds(told, raw, right)
+    how = "itself" if own else "-" if calibrated is None else "other folds"
+    return _Sure([row.group for row in told], raw, right, scores, calibrated, how)
+
+
+def _by_other_folds(rows: Sequence[Record], raw: Values, right: NDArray[np.bool_]) -> Values | None:
+    """Return confidences by lines through the answers of other folds; None where these are too few for some answer."""
+    fold, shown = np.array([row.fold for row in rows]), np.array([row.tp + row.fp > 0 for row in rows])
+    found = np.zeros(len(rows))
+    for here in np.unique(fold):
+        for kind in (True, False):
+            taught, asked = (fold != here) & (shown == kind), np.flatnonzero((fold == here) & (shown == kind))
+            if len(asked) and taught.sum() < _FEWEST:
+                return None
+            if len(asked):
+                line = fit_line(raw[taught], right[taught])
+                found[asked] = [apply_line(line, float(raw[k])) for k in asked]
+    return found
