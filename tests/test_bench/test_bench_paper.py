@@ -14,11 +14,12 @@ from _runtimes import missing
 
 from hybridseg.bench import make_plan
 from hybridseg.bench.paper import write_paper
-from hybridseg.bench.paper.blocks import Paragraph, cited, plain, with_marks
+from hybridseg.bench.paper.blocks import MainTable, Paragraph, cited, plain, with_marks
 from hybridseg.bench.paper.references import KNOWN, Library
 from hybridseg.bench.records.folder import describe_plan
 from hybridseg.bench.report.checklists import AUTHOR, checklist_tables
 from hybridseg.bench.report.facts import Facts
+from hybridseg.bench.report.paths import without_paths
 from hybridseg.bench.run.running import run_plan
 from hybridseg.data import load_dataset
 from hybridseg.data.layouts import BUILT_IN, known_layouts
@@ -103,6 +104,12 @@ def test_marks_are_told_from_text() -> None:
     assert with_marks(text, str.upper, ";".join, lambda what: f"<{what}>") == "A & B x;y C <why>"
     assert with_marks(plain("[@x] [?y]"), str, ";".join, str) == "[ @x] [ ?y]"
     assert cited([Paragraph(text), Paragraph("[@x] [@z]")]) == ["x", "y", "z"]
+
+
+def test_two_files_of_one_name_stay_two() -> None:
+    texts = (Paragraph("/a/net.onnx is better than /b/net.onnx"), MainTable("\\textless{}/x", "/y"))
+    hidden, table = without_paths(texts, {})
+    assert hidden == Paragraph("a/net.onnx is better than b/net.onnx") and table == texts[1]
 
 
 def test_keys_are_names_and_years_and_never_two_things() -> None:

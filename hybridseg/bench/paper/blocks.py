@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..report.document import Table
@@ -63,7 +63,7 @@ def with_marks(
     return "".join([*parts, escape(text[end:])])
 
 
-def cited(blocks: list[Block]) -> list[str]:
+def cited(blocks: Sequence[Block]) -> list[str]:
     """Return the keys that paragraphs cite, in order."""
     texts = [block.text for block in blocks if isinstance(block, Paragraph)]
     keys = (key for text in texts for mark in _MARK.finditer(text) if mark[1] for key in mark[1].split(","))

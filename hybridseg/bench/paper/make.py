@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ...files import write_atomically
 from ...text import printable
-from ..report.document import Table
 from ..report.facts import Facts
-from ..report.paths import hide_paths
-from .blocks import Block, Heading, Paragraph, cited
+from ..report.paths import without_paths
+from .blocks import cited
 from .checklists import checklists
 from .figures import draw_figures
 from .methods import methods
@@ -53,9 +50,8 @@ def write_paper(
         raise ValueError(f"{printable(there[0])} exists; give --overwrite to replace it")
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     drawn = draw_figures(facts, folder / "figures")
-    blocks = _without_paths(
-        [*methods(facts, library), *results(facts, drawn), *checklists(facts)], facts.description
-    )
+    parts = (*methods(facts, library), *results(facts, drawn), *checklists(facts))
+    blocks = without_paths(parts, facts.description)
     keys = cited(blocks)
     references = [(key, library.entries[key]) for key in keys]
     title = f"Segmentation of breast lesions in ultrasound: {facts.title}"
@@ -67,23 +63,3 @@ def write_paper(
         write_atomically(folder / name, content.encode(errors="backslashreplace"))
     figures = [folder / "figures" / f"{name}{suffix}" for name in drawn for suffix in (".pdf", ".svg")]
     return [*(folder / name for name in names), *figures]
-
-
-def _without_paths(blocks: list[Block], description: dict[str, Any]) -> list[Block]:
-    """Return the blocks without paths of the machine."""
-    sources = [description.get("source"), *description.get("sources", {}).values()]
-    known = [each for each in sources if each and os.path.isabs(each)]
-
-    def hidden(text: str) -> str:
-        return hide_paths([text], known)[0]
-
-    found: list[Block] = []
-    for block in blocks:
-        if isinstance(block, Heading | Paragraph):
-            found.append(replace(block, text=hidden(block.text)))
-        elif isinstance(block, Table):
-            rows = tuple(tuple(replace(cell, text=hidden(cell.text)) for cell in row) for row in block.rows)
-            found.append(replace(block, caption=hidden(block.caption), rows=rows))
-        else:  # the main table's names come without
-            found.append(block)
-    return found

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
-from .document import Document
+Held = TypeVar("Held")
+"""A document, or whatever else is made of dataclasses, tuples and texts."""
 
 _START = r"(?:/(?!/)|[A-Za-z]:[\\/])"
 _PATH = (
     rf"(?<=['\"`]){_START}[^'\"`\n]+(?=['\"`])"  # in quotes, where it may hold spaces
     rf"|(?:(?<![\w.~/\\<-])|(?<=\s-[a-zA-Z])){_START}[^\s'\"`<>|,;:()]+"  # alone, or behind a short option
 )
-_DRAWN = ("svg", "pictures")
+_DRAWN = ("svg", "pictures", "latex", "markdown")
 """Fields that hold markup and image data, no sentences."""
 
 
@@ -46,8 +47,8 @@ def _shortest(paths: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def without_paths(document: Document, description: dict[str, Any]) -> Document:
-    """Return a report whose texts hold no absolute path; drawings have to come without.
+def without_paths(document: Held, description: dict[str, Any]) -> Held:
+    """Return a report, or a tuple of its parts, whose texts hold no absolute path; drawings have to come without.
 
     ``description`` is the run's, whose sources are known paths.
     """
@@ -55,7 +56,7 @@ def without_paths(document: Document, description: dict[str, Any]) -> Document:
     known = [each for each in sources if each and re.match(_START, each)]
     before = list(_texts(document))
     changed = dict(zip(before, hide_paths(before, known), strict=True))
-    result: Document = _changed(document, changed)
+    result: Held = _changed(document, changed)
     return result
 
 
