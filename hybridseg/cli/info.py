@@ -96,6 +96,10 @@ def _onnx(path: Path) -> str:
         ("multiply-adds", f"{found.multiply_adds:,}"),
     ]
     lines += _entries(found.metadata)
+    if path.with_suffix(".toml").is_file() and "mask" not in found.outputs:
+        from ..onnx.foreign import describe_feeding
+
+        lines += describe_feeding(path).items()
     return fields(lines)
 
 

@@ -179,6 +179,36 @@ def adopt_file(path: str | os.PathLike[str]) -> Any:
     return model
 
 
+def describe_feeding(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Return in words what the network in ``path`` is fed and what is taken from it, as the TOML file beside it says.
+
+    Raises
+    ------
+    ModelFormatError
+        If the network isn't as described.
+    """
+    path = Path(path)
+    description = path.with_suffix(".toml")
+    foreign, point = read_description(description)
+    try:
+        name, channels, (height, width) = read_layout(parse_screened(path), foreign)
+    except ValueError as error:
+        raise ModelFormatError(f"{path}: isn't as {description.name} says: {error}") from None
+    mean, std = (np.broadcast_to(np.asarray(each, float), channels) for each in (foreign.mean, foreign.std))
+    black, white = (" ".join(f"{level:.4g}" for level in (grey - mean) / std) for grey in (0, 255))
+    shown = "the scan without its black frame" if foreign.scan else "the whole image"
+    order = (1, channels, height, width) if foreign.layout == "nchw" else (1, height, width, channels)
+    return {
+        "described in": description.name,
+        "fed": f"{shown}, grey, resized to {height} rows x {width} columns, as `{name}` float32 {list(order)}",
+        "black is fed as": black,
+        "white is fed as": white,
+        "taken from it": f"channel {foreign.channel} of its first output, a {foreign.output}"
+        + (", averaged with that of the mirrored image" if foreign.flip else ""),
+        "operating_point": json.dumps(asdict(point)),
+    }
+
+
 def adopt(model: Any, foreign: Foreign, operating_point: OperatingPoint) -> Any:
     """Return an `onnx.ModelProto` of hybridseg's signature around a network from elsewhere.
 

@@ -15,10 +15,12 @@ import pytest
 pytest.importorskip("spox")
 
 import onnx
+from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from hybridseg import ModelFormatError, OperatingPoint
+from hybridseg.cli import main
 from hybridseg.onnx import ParityError
 from hybridseg.onnx.foreign import Foreign, adopt, read_description
 from hybridseg.onnx.runtime import open_session
@@ -257,3 +259,19 @@ def test_an_undescribed_file_and_a_wrong_description_are_refused_in_one_line(fil
     file.with_suffix(".toml").unlink()
     with pytest.raises(ModelFormatError, match=r"got `x`; a network from elsewhere is described in net\.toml"):
         load(file)
+
+
+def test_info_shows_what_would_be_fed(tmp_path: Path) -> None:
+    onnx.save(network(3, 2), tmp_path / "net.onnx")
+    told = tmp_path / "net.toml"
+    told.write_text('output = "softmax"\nchannel = 1\nmean = [0.5, 0.5, 0.25]\nstd = 0.5\nscale = "0-1"\nflip = true\n')
+    done = CliRunner().invoke(main, ["info", str(tmp_path / "net.onnx")])
+    assert done.exit_code == 0, done.output
+    assert "the whole image, grey, resized to 16 rows x 20 columns, as `x` float32 [1, 3, 16, 20]" in done.output
+    lines = [line.split() for line in done.output.splitlines() if " is fed as" in line]
+    assert lines == ["black is fed as: -1 -1 -0.5".split(), "white is fed as: 1 1 1.5".split()]
+    assert "channel 1 of its first output, a softmax, averaged with that of the mirrored image" in done.output
+    told.write_text("channel = 7\n")
+    done = CliRunner().invoke(main, ["info", str(tmp_path / "net.onnx")], prog_name="hybridseg")
+    assert done.exit_code == 2
+    assert "isn't as net.toml says: `channel` is 7" in done.output
