@@ -269,7 +269,7 @@ def test_info_shows_what_would_be_fed(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "the whole image, grey, resized to 16 rows x 20 columns, as `x` float32 [1, 3, 16, 20]" in done.output
     lines = [line.split() for line in done.output.splitlines() if " is fed as" in line]
-    assert lines == ["black is fed as: -1 -1 -0.5".split(), "white is fed as: 1 1 1.5".split()]
+    assert lines == [["black", "is", "fed", "as:", "-1", "-1", "-0.5"], ["white", "is", "fed", "as:", "1", "1", "1.5"]]
     assert "channel 1 of its first output, a softmax, averaged with that of the mirrored image" in done.output
     told.write_text("channel = 7\n")
     done = CliRunner().invoke(main, ["info", str(tmp_path / "net.onnx")], prog_name="hybridseg")
