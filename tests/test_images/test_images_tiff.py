@@ -200,7 +200,7 @@ def test_a_huge_page_behind_a_small_one_is_not_decoded() -> None:
     at = len(small)
     data = small[:start] + struct.pack("<I", at) + small[start + 4 :] + huge[9:]
     assert decode(data, "x", frame=0).to_grey().tolist() == [[0]]
-    with pytest.raises(ImageError, match="x: has 60000 x 60000 pixels, at most"):
+    with pytest.raises(ImageError, match=r"x: .*(60000 x 60000|3600000000) pixels"):  # the latter by an older Pillow
         decode(data, "x", frame=1)
 
 
