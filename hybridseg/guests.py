@@ -14,6 +14,10 @@ end_process = os._exit
 """The real ``os._exit``, for whoever means it; see `contained`."""
 
 
+_MARK = "raised by a method's code, or by what it calls"
+_OURS = ("hybridseg", "hybridseg_baselines", "hybridseg_networks")
+
+
 @contextlib.contextmanager
 def contained() -> Iterator[None]:
     """Run a method's own code in a ``with`` block, in one thread at a time.
@@ -36,7 +40,11 @@ def contained() -> Iterator[None]:
     vars(os)["_exit"] = refuse
     try:
         yield
-    except (Exception, KeyboardInterrupt):
+    except KeyboardInterrupt:
+        raise
+    except Exception as error:
+        if _is_raised_elsewhere(error):
+            error.add_note(_MARK)
         raise
     except BaseException as error:
         said = " ".join(str(error).split())
@@ -44,6 +52,16 @@ def contained() -> Iterator[None]:
     finally:
         vars(os)["_exit"] = before
         os.chdir(folder)
+
+
+def is_of_a_guest(error: BaseException) -> bool:
+    """Return whether code that isn't hybridseg's raised this in a `contained` block: its text needs its type."""
+    return _MARK in getattr(error, "__notes__", ())
+
+
+def _is_raised_elsewhere(error: BaseException) -> bool:
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__")).partition(".")[0] not in _OURS
 
 
 def show_traceback(error: BaseException) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from ..guests import DEBUG
+from ..guests import DEBUG, is_of_a_guest
 from ..limits import own_process
 from ..version import __version__
 from ._process import give_up_streams, say, stopping, take_over
@@ -123,6 +123,8 @@ class LazyGroup(click.Group):
             text = error.args[0] if isinstance(error, KeyError) and error.args else error
             # Python's own words, not ours: a slip in a plug-in, mostly.
             slip = isinstance(error, TypeError) or (isinstance(error, ImportError) and error.name is not None)
+            if is_of_a_guest(error):
+                text, slip = f"{type(error).__name__}: {error}", True
             code = _fail(f"hybridseg: {text}{f' ({DEBUG}=1 shows where)' if slip else ''}")
         except MemoryError:
             code = _fail("hybridseg: out of memory")

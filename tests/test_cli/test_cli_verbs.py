@@ -208,3 +208,30 @@ def test_wrong_input_is_one_line_and_leaves_nothing(here: Path, arguments: list[
 def test_debug_variable_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HYBRIDSEG_DEBUG", "1")
     assert isinstance(run("info", "mehtod").exception, hybridseg.registry.UnknownMethodError)
+
+
+WRONG = """
+from hybridseg import Segmenter
+
+class Wrong(Segmenter):
+    def _fit(self, images, masks, *, groups, validation, progress):
+        {}["learning"]
+
+    def _predict_proba(self, image):
+        return {}["predicting"]
+
+    def _to_onnx(self):
+        return {}["writing"]
+"""
+
+
+@pytest.mark.parametrize(("arguments", "key"), [
+    (["fit", "wrong.py:Wrong", "--data", "phantoms[n=3]", "-o", "x.hybridseg"], "learning"),
+    (["export", "wrong.py:Wrong", "-o", "x.onnx"], "writing"),
+    (["segment", "-", "-m", "wrong.py:Wrong"], "predicting"),
+], ids=["fit", "export", "segment"])
+def test_what_a_methods_code_raises_has_its_type(here: Path, arguments: list[str], key: str) -> None:
+    (here / "wrong.py").write_text(WRONG)
+    result = CliRunner().invoke(main, arguments, input=(here / "grey.png").read_bytes(), prog_name="hybridseg")
+    assert result.exit_code == 2
+    assert result.stderr == f"hybridseg: KeyError: '{key}' (HYBRIDSEG_DEBUG=1 shows where)\n"
