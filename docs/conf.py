@@ -118,11 +118,12 @@ def _methods(setup: ConfigParser) -> str:
     """Return the page of the methods that ship."""
     lines = setup["options.entry_points"]["hybridseg.segmenters"].strip().splitlines()
     methods = [line.partition("=")[2].strip().replace(":", ".") for line in lines]
-    methods.append("hybridseg.training.segmenter.NetworkSegmenter")
+    methods += ["hybridseg.training.segmenter.NetworkSegmenter", "hybridseg.training.elsewhere.OnnxNetworkSegmenter"]
     classes = "".join(f".. autoclass:: {each}\n" for each in methods)
     return f"""# Methods that ship
 
-Create one by its name: `hybridseg.create("otsu")`. Networks of your own derive from `NetworkSegmenter`.
+Create one by its name: `hybridseg.create("otsu")`. Networks of your own derive from `NetworkSegmenter`, or from
+`OnnxNetworkSegmenter`.
 
 ```{{eval-rst}}
 {classes}```

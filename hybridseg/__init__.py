@@ -32,6 +32,7 @@ _LAZY = {
     "parametrize_with_checks": "checks",
     "OnnxSegmenter": "onnx",
     "NetworkSegmenter": "training.segmenter",
+    "OnnxNetworkSegmenter": "training.elsewhere",
 }
 __all__ = [
     "Case",
@@ -39,6 +40,7 @@ __all__ = [
     "ModelFormatError",
     "NetworkSegmenter",
     "NotFittedError",
+    "OnnxNetworkSegmenter",
     "OnnxSegmenter",
     "OperatingPoint",
     "Segmenter",
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from .postprocess import OperatingPoint
     from .registry import available, create, load
     from .segmenter import NotFittedError, Segmenter, Tags
+    from .training.elsewhere import OnnxNetworkSegmenter
     from .training.segmenter import NetworkSegmenter
     from .validation import ModelFormatError
 

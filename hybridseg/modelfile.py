@@ -92,6 +92,15 @@ def write_model_file(
     write_atomically(path, buffer.getvalue())
 
 
+def check_savable(params: dict[str, Any]) -> None:
+    """Raise ValueError if parameters can't be written: whoever trains for hours wants to know before."""
+    try:
+        for name, value in params.items():
+            _encode(name, value)
+    except TypeError as error:
+        raise ValueError(f"{error}, and neither can what is trained with it") from None
+
+
 def read_model_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Arrays]:
     """Return header and learned arrays of a saved model, without creating the model.
 

@@ -33,8 +33,12 @@ BROKEN = {
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that the example is installed in, by pip, without the network."""
-    folder = tmp_path_factory.mktemp("plugin")
-    source = shutil.copytree(EXAMPLE, folder / "source")  # building leaves files beside the source
+    return install(EXAMPLE, tmp_path_factory.mktemp("plugin"))
+
+
+def install(example: Path, folder: Path) -> Path:
+    """Return where a copy of an example package is installed, by pip, without the network."""
+    source = shutil.copytree(example, folder / "source")  # building leaves files beside the source
     target = folder / "site"
     command = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--no-index",
                "--disable-pip-version-check", "--no-input", "--quiet", "--target", target, source]  # fmt: skip

@@ -53,6 +53,7 @@ def fit(
     from .. import registry
     from ..data import CaseReader, load_dataset
     from ..guests import contained
+    from ..modelfile import check_savable
     from ..onnx import OnnxSegmenter
     from ..text import printable
     from ..training.curves import curve_files, is_history, write_curves
@@ -70,6 +71,7 @@ def fit(
         raise ValueError(f"{printable(method)}: an ONNX file can't be trained; give a method from `hybridseg methods`")
     for text in params:  # the grammar of the brackets, so that both ways mean the same
         model.set_params(**registry.parse_spec(f"method[{text}]")[1])
+    check_savable(model.get_params(deep=False))
     checkpoint = output.with_name(f"{output.name}.checkpoint")
     own_checkpoint = "checkpoint_dir" in model.get_params() and model.get_params()["checkpoint_dir"] is None
     if own_checkpoint:

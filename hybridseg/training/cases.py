@@ -14,6 +14,7 @@ from .loop import TrainingData
 from .working import to_working
 
 MAX_HELD_OUT = 500
+NO_LESION = "`masks` must hold at least one lesion pixel in a scan (`find_scan`), got none"
 WORKING_FILES = ("images.npy", "masks.npy")
 """What a training reads from, in its checkpoint folder, while it lasts."""
 
@@ -43,6 +44,16 @@ def working_cases(
     known: dict[Any, int] = {}
     numbers = cases if groups is None else np.array([known.setdefault(group, len(known)) for group in groups], np.intp)
     return TrainingData(small_images, small_masks, cases, numbers)
+
+
+def set_apart(
+    data: TrainingData, images: Sequence[NDArray[np.uint8]], masks: Sequence[NDArray[np.bool_]],
+    groups: list[Any] | None, share: float, random_state: int,
+) -> tuple[TrainingData, tuple[list[NDArray[np.uint8]], list[NDArray[np.bool_]]]]:
+    """Return what is left to learn from, and native images and masks of the groups held out; see `hold_out`."""
+    held_out = hold_out(data.has_lesion, groups, share, random_state)
+    places = [int(k) for k in np.flatnonzero(held_out)]
+    return data.select(np.flatnonzero(~held_out)), ([images[k] for k in places], [masks[k] for k in places])
 
 
 def hold_out(

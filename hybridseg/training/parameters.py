@@ -22,21 +22,22 @@ REAL: dict[str, tuple[str, Callable[[float], bool]]] = {
 
 
 def check_parameters(values: Mapping[str, Any]) -> None:
-    """Raise ValueError for a parameter of another type or out of its range."""
-    for name, least in WHOLE.items():
-        if isinstance(values[name], bool) or not isinstance(values[name], Integral) or values[name] < least:
-            raise ValueError(f"`{name}` must be an integer of at least {least}, got {values[name]!r}")
-    for name, (text, fits) in REAL.items():
-        if isinstance(values[name], bool) or not isinstance(values[name], Real) or not fits(values[name]):
-            raise ValueError(f"`{name}` must {text}, got {values[name]!r}")
-    per_group = values["images_per_group"]
+    """Raise ValueError for a parameter of another type or out of its range; those of a method's own are passed over."""
+    for name, value in values.items():
+        least = WHOLE.get(name)
+        if least is not None and (isinstance(value, bool) or not isinstance(value, Integral) or value < least):
+            raise ValueError(f"`{name}` must be an integer of at least {least}, got {value!r}")
+        text, fits = REAL.get(name, ("", bool))
+        if text and (isinstance(value, bool) or not isinstance(value, Real) or not fits(float(value))):
+            raise ValueError(f"`{name}` must {text}, got {value!r}")
+    per_group = values.get("images_per_group")
     if per_group is not None and (isinstance(per_group, bool) or not isinstance(per_group, int) or per_group < 1):
         raise ValueError(f"`images_per_group` must be None or an integer of at least 1, got {per_group!r}")
-    averaging, teacher = values["flip_averaging"], values["teacher"]
+    averaging, teacher = values["flip_averaging"], values.get("teacher")
     if not isinstance(averaging, bool):
         raise ValueError(f"`flip_averaging` must be True or False, got {averaging!r}")
     for name in ("start_from", "checkpoint_dir"):
-        if not isinstance(values[name], str | None):
+        if not isinstance(values.get(name), str | None):
             raise ValueError(f"`{name}` must be None or a path, got {values[name]!r}")
     teachers = [teacher] if isinstance(teacher, str) else teacher
     if teachers is not None and not (teachers and all(isinstance(path, str) for path in teachers)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import importlib.util
 import os
@@ -10,21 +9,19 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..data.fingerprints import join_fingerprints
-from ..images import find_scan
-from ..segmenter import Progress, Segmenter, Tags
-from .parameters import check_parameters
-from .working import BLANK_RANGE, is_blank, to_native, to_working
+from ..segmenter import Progress
+from .predicting import PredictingNetwork
 
 TRAIN_LINE = 'pip install "hybridseg[train]"'
 
 
-class NetworkSegmenter(Segmenter):
+class NetworkSegmenter(PredictingNetwork):
     """A network that is trained with Keras and run with onnxruntime. A subclass writes `_build`.
 
     What the scan fills of the image, as `hybridseg.find_scan` finds it, is stretched to a square working size. The
@@ -72,8 +69,6 @@ class NetworkSegmenter(Segmenter):
         Folder for checkpoints; a training that finds its own checkpoint there goes on from it. Until it ends, the
         folder also holds its images and masks at ``size``.
     """
-
-    tags = Tags(requires_fit=True, max_differing_pixels=0.0001, max_probability_difference=1e-3)
 
     def __init__(
         self,
@@ -134,7 +129,7 @@ class NetworkSegmenter(Segmenter):
     ) -> None:
         recipe = self._recipe()
         from .augment import STORED_PER_SIDE
-        from .cases import WORKING_FILES, hold_out, working_cases
+        from .cases import NO_LESION, WORKING_FILES, set_apart, working_cases
         from .checkpoints import read_start
         from .loop import train
 
@@ -145,12 +140,9 @@ class NetworkSegmenter(Segmenter):
         folder = Path(self.checkpoint_dir) if self.checkpoint_dir is not None else None
         data = working_cases(images, masks, round(STORED_PER_SIDE * self.size), folder, groups)
         if not data.has_lesion.any():
-            raise ValueError("`masks` must hold at least one lesion pixel in a scan (`find_scan`), got none")
+            raise ValueError(NO_LESION)
         if validation is None:
-            held_out = hold_out(data.has_lesion, groups, self.validation_share, self.random_state)
-            chosen = [int(k) for k in np.flatnonzero(held_out)]
-            validation = [images[k] for k in chosen], [masks[k] for k in chosen]
-            data = data.select(np.flatnonzero(~held_out))
+            data, validation = set_apart(data, images, masks, groups, self.validation_share, self.random_state)
         natives, truths = validation
         validation_data = working_cases(natives, truths, self.size, None)
         model, history = train(
@@ -168,45 +160,6 @@ class NetworkSegmenter(Segmenter):
             for name in WORKING_FILES:
                 (folder / name).unlink()
 
-    @classmethod
-    def mean_of(cls, models: Sequence[Self]) -> Self:
-        """Return one model that gives the mean probability of several, such as trainings with other seeds.
-
-        Every second one sees the mirrored image, so that its own ``flip_averaging`` is off: two trainings together
-        take the time of one with it. Other parameters, history and operating point are the first one's. Choose another
-        point on cases that none of them has seen (`hybridseg.training.operating.choose_operating_point`), and
-        calibrate it there (`hybridseg.training.calibration.fit_calibration`).
-
-        Raises
-        ------
-        ValueError
-            If there is none, or their ``size`` differs.
-        NotFittedError
-            If one isn't fitted.
-        """
-        from ..onnx.pieces.network import mean_network
-
-        models = list(models)
-        for model in models:
-            model._check_fitted()
-        sizes = sorted({model.size for model in models})
-        if len(sizes) != 1:
-            raise ValueError(f"`models` must have one size, got {sizes}")
-        mean = copy.copy(models[0]).set_params(flip_averaging=False)
-        mean.network_ = np.frombuffer(mean_network([model.network_.tobytes() for model in models]), np.uint8)
-        mean.calibration_ = None
-        mean.fingerprints_ = join_fingerprints([model.fingerprints for model in models])
-        return mean
-
-    def _tune(self, images: Sequence[NDArray[np.uint8]], masks: Sequence[NDArray[np.bool_]]) -> None:
-        """Choose the operating point on held-out cases, and calibrate the confidence there, if they are enough."""
-        from .calibration import fit_calibration
-        from .operating import choose_operating_point
-
-        probabilities = [self._predict_proba(image) for image in images]
-        self.operating_point_ = choose_operating_point(masks, probabilities)
-        self.calibration_ = fit_calibration(masks, [self._mask(p) for p in probabilities], probabilities)
-
     def _teacher(self) -> tuple[Any, str, list[NDArray[np.uint8] | None]]:
         """Return what gives one teacher's answer, drawn at random, their files' SHA-256 (hex), and fingerprints."""
         if self.teacher is None:
@@ -221,10 +174,6 @@ class NetworkSegmenter(Segmenter):
             return teachers[rng.integers(len(teachers))].predict_proba(image)
 
         return answer, digest.hexdigest(), [each.fingerprints for each in teachers]
-
-    def _check_parameters(self) -> None:
-        """Raise ValueError for a parameter of another type or out of its range; a subclass checks its own, too."""
-        check_parameters(self.get_params(deep=False))
 
     def _check_fittable(self) -> None:
         """Refuse early where training can't work, and have TensorFlow say less at its start."""
@@ -249,67 +198,3 @@ class NetworkSegmenter(Segmenter):
         trained_by = NetworkSegmenter._param_names()
         own = {name: value for name, value in self.get_params(deep=False).items() if name not in trained_by}
         return {"class": f"{type(self).__module__}:{type(self).__qualname__}", **own}
-
-    def _network_input(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return what the network is given: float32 (1, size, size, 1), grey levels."""
-        return self._stretched(image[find_scan(image)])
-
-    def _stretched(self, scan: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return to_working(scan, self.size)[None, :, :, None]
-
-    def _predict_proba(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        native = np.zeros(image.shape, np.float32)
-        scan = find_scan(image)
-        if is_blank(image[scan]):
-            return native
-        working = self._stretched(image[scan])
-        if self.flip_averaging:
-            working = np.concatenate([working, working[:, :, ::-1]])
-        from ..onnx.runtime import run_session
-
-        (output,) = run_session(self._session(), ["probability"], {"image": working})
-        probability = output[0, :, :, 0]
-        if self.flip_averaging:
-            probability = (probability + output[1, :, ::-1, 0]) * np.float32(0.5)
-        height, width = native[scan].shape
-        native[scan] = to_native(probability, (height, width))
-        return native
-
-    def _session(self) -> Any:
-        """One onnxruntime session per object, made when first used and after network or threads changed."""
-        runtime: tuple[Any, int, Any] | None = self.__dict__.get("_runtime")
-        if runtime is None or runtime[0] is not self.network_ or runtime[1] != self.threads:
-            from ..onnx.runtime import open_session
-
-            session = open_session(self.network_.tobytes(), threads=self.threads)
-            size = session.get_inputs()[0].shape[1]
-            if self.size != size:
-                raise ValueError(f"`size` must be {size}, that of the fitted network, got {self.size}")
-            runtime = self.__dict__["_runtime"] = (self.network_, self.threads, session)
-        return runtime[2]
-
-    def _check_state(self) -> None:
-        super()._check_state()
-        self._check_parameters()
-        if self._state():
-            from ..onnx.screening import screen_inside
-
-            screen_inside(self.network_.tobytes())
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_runtime"}
-
-    def _to_onnx(self) -> Any:
-        import onnx
-
-        from ..onnx import wrap_network
-        from ..onnx.pieces.network import Preprocessing
-
-        # The network itself takes grey levels: its first layer normalises.
-        return wrap_network(
-            onnx.load_from_string(self.network_.tobytes()),
-            self.size,
-            Preprocessing(mean=0.0, std=1.0, flip=self.flip_averaging, scan=True),
-            self.current_operating_point,
-            blank_range=BLANK_RANGE,
-        )
