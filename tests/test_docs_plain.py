@@ -13,8 +13,11 @@ import pytest
 from hybridseg.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("start", "how-to", "explained", "decisions")
-PAGES = [ROOT / "README.md", *(page for room in ROOMS for page in sorted(ROOT.glob(f"docs/{room}/*.md")))]
+ROOMS = ("start", "how-to", "explained", "decisions", "reference", "results")
+PAGES = [
+    ROOT / name for name in ("README.md", "CONTRIBUTING.md", "RELEASING.md", "docs/index.md", "docs/examples/README.md")
+]
+PAGES += [page for room in ROOMS for page in sorted(ROOT.glob(f"docs/{room}/*.md"))]
 LONGEST, README_MEDIAN = 25, 18
 
 _NOT_PROSE = re.compile(r"^ *```.*?^ *```|^ *:::.*?^ *:::|<!--.*?-->|^\|.*?$|^#.*?$|^!\[.*?$", re.M | re.S)
