@@ -44,7 +44,7 @@ class CheckError(AssertionError):
 
 @dataclass(frozen=True)
 class Report:
-    """What `check_segmenter` did: names of passed checks, and each skipped one's reason."""
+    """The result of `check_segmenter`: names of passed checks, and each skipped one's reason."""
 
     passed: tuple[str, ...]
     skipped: dict[str, str]

@@ -19,7 +19,7 @@ Line = tuple[float, float]
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a method's raw confidence meant on cases that it hadn't learned from.
+    """The meaning of a method's raw confidence, measured on cases that it hadn't learned from.
 
     Each line leads from the log odds of a raw value to those of being right (J. Platt 1999, Probabilistic outputs for
     support vector machines). ``hybridseg.training.calibration.fit_calibration`` makes them.
@@ -50,7 +50,7 @@ class Calibration:
             raise ValueError(f"`images` must be an integer of at least 1, got {self.images!r}")
 
     def of_image(self, mask: NDArray[np.bool_], probability: NDArray[np.float32]) -> float:
-        """Return the chance that a mask, (H, W) bool, is right; ``probability``, of that shape, is what it is from."""
+        """Return the chance that a mask, (H, W) bool, is right. It was made from ``probability``, of that shape."""
         return apply_line(self.mask if mask.any() else self.empty, raw_confidence(mask, probability))
 
     def of_lesion(self, mean_probability: float) -> float:

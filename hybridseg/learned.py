@@ -1,4 +1,4 @@
-"""What a method has learned, and from which images."""
+"""The learned part of a method, and the images that it learned from."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Learned:
     calibration_: Calibration | None
 
     def _state(self) -> dict[str, Any]:
-        """What ``fit`` learned: the instance's attributes whose name ends in one underscore."""
+        """The learned state: attributes whose name ends in one underscore."""
         return {
             name: value
             for name, value in vars(self).items()
@@ -49,12 +49,12 @@ class Learned:
 
     @property
     def calibration(self) -> Calibration | None:
-        """What its probabilities meant on held-out cases; None if nobody has measured that."""
+        """The meaning of its probabilities, measured on held-out cases; None if nobody has measured that."""
         return getattr(self, "calibration_", None)
 
     @property
     def scope(self) -> NDArray[np.float32] | None:
-        """What the images look like that it has learned from, see `hybridseg.data.scope`; None if nobody knows."""
+        """The looks of the images that it has learned from, see `hybridseg.data.scope`; None if nobody knows."""
         return getattr(self, "scope_", None)
 
     def is_in_scope(self, image: NDArray[np.uint8]) -> bool | None:

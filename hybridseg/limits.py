@@ -1,4 +1,5 @@
-"""What a model may take of this machine: seconds for one image, and memory. A model from a stranger is a program.
+"""Limits on what a model takes of this machine: seconds for one image, and memory. A model from a stranger is a
+program.
 
 The environment says how much, so that every process that a command starts keeps to it.
 """

@@ -13,7 +13,7 @@ PROBABILITY_STEPS = 2**16  # of the probability in the size of a component
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """Where a method decides, and what it tidies up afterwards. Applied in the order of the attributes.
+    """The threshold of a method, and the tidying afterwards. Applied in the order of the attributes.
 
     Attributes
     ----------

@@ -33,7 +33,7 @@ class NotFittedError(ValueError, AttributeError):
 
 @dataclass(frozen=True)
 class Tags:
-    """What a method is able to do, declared rather than discovered by a crash.
+    """The abilities of a method, declared rather than discovered by a crash.
 
     Attributes
     ----------
@@ -203,7 +203,7 @@ class Segmenter(Parameters, Learned, ABC):
 
     # ---- files -----------------------------------------------------------------------------------
     def _check_state(self) -> None:
-        """Raise ValueError if what was loaded could make ``predict`` hang or fail: anybody may have made the file.
+        """Raise ValueError if the loaded state could make ``predict`` hang or fail: anybody may have made the file.
 
         A subclass extends it where what it has learned says how long a loop runs or where an index points.
         """

@@ -211,7 +211,7 @@ class CandidateSegmenter(Segmenter):
 
     @property
     def current_sharpness(self) -> float:
-        """What candidates vote with: the parameter, else what ``fit`` chose, else what was set by hand."""
+        """The sharpness of the vote: the parameter, else the choice of ``fit``, else the one set by hand."""
         learned: float = getattr(self, "sharpness_", self.untrained_sharpness)
         return learned if self.sharpness is None else self.sharpness
 

@@ -1,4 +1,4 @@
-"""What the forest sees of a grid cell: means over boxes of many sizes, near and far, and where the cell lies.
+"""The forest's features of a grid cell: means over boxes of many sizes, near and far, and where the cell lies.
 
 Every feature is an integer that fits in 16 bits, made from sums of integers. So a graph of standard operators computes
 the same numbers.

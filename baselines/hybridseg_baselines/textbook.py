@@ -1,4 +1,4 @@
-"""Otsu and watershed as textbooks have them. Nothing is learned: beside them one sees what a learned score brings."""
+"""Otsu and watershed as textbooks have them. Nothing is learned, so they show what a learned score brings."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class TextbookWatershedSegmenter(TextbookSegmenter):
 
 
 def dark_middle(grey: Ints, opening: int) -> NDArray[np.bool_]:
-    """Return the largest central component of what is darker than Otsu's threshold, opened and filled."""
+    """Return the largest central component of the pixels darker than Otsu's threshold, opened and filled."""
     levels = grey // FINE
     dark = levels < otsu(np.bincount(levels.ravel(), minlength=256))
     filled = fill_holes(_maximum(_minimum(dark, opening), opening))

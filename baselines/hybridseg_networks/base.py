@@ -1,4 +1,4 @@
-"""What the networks here share: a width, and a size that their poolings divide."""
+"""The common part of the networks here: a width, and a size that their poolings divide."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the networks are made of, named as in the papers and sized as PyTorch sizes it: biases stay before a norm."""
+"""Layers of the networks, named as in the papers and sized as in PyTorch: biases stay before a norm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What other tools read: masks as volumes, lesions as polygons. `KINDS` is everything that `segment` can write.
+"""Formats of other tools: masks as volumes, lesions as polygons. `KINDS` is everything that `segment` can write.
 
 COCO, YOLO and Label Studio have no holes: what reads them fills those.
 """

@@ -1,4 +1,4 @@
-"""One file: its frames segmented, and what is wanted of each written."""
+"""Segment the frames of one file, and write the outputs of each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Kind = TypeVar("Kind", bound=Output)
 
 
 def segment_file(model: Segmenter, work: Work, number: int, job: Job) -> Done:
-    """Segment every frame of a file; whatever is bad about it is an error in what is returned."""
+    """Segment every frame of a file. A bad file is an error in the result, not an exception."""
     from ..images import find_facts, read_bytes
     from ..text import printable
 
@@ -74,7 +74,8 @@ def _clear(job: Job, work: Work) -> None:
 def _write(
     job: Job, frame: Frame, data: bytes, masks: list[NDArray[np.bool_]], frames: int, work: Work
 ) -> list[str]:
-    """Write what is wanted of a frame, and of its file once ``masks`` holds all ``frames``; return a line if any is."""
+    """Write the outputs of a frame, and of its file once ``masks`` holds all ``frames``; return a line if there are
+    any."""
     from ..text import printable
 
     job.mask.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What `segment` writes of each frame: one class an output. A new one is a class in `formats.KINDS`."""
+"""The files that `segment` writes of each frame: one class an output. A new one is a class in `formats.KINDS`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Frame:
-    """What outputs are made from.
+    """A frame with its mask and probability, from which outputs are made.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class Output(ABC):
     extra: ClassVar[str] = ""
 
     def check(self) -> None:
-        """Raise ImportError if what it needs isn't installed."""
+        """Raise ImportError if a package that it needs isn't installed."""
         if self.needs and find_spec(self.needs) is None:
             raise ImportError(f'output `{self.name}` needs {self.needs}: pip install "hybridseg[{self.extra}]"')
 

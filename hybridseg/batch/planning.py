@@ -65,7 +65,7 @@ class PassedOver:
 
 @dataclass(frozen=True)
 class Plan:
-    """What becomes of everything that was named or found.
+    """The jobs, and the fate of every other file that was named or found.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class Plan:
 
 
 def plan_jobs(inputs: Sequence[str], output: Path | None, outputs: Sequence[Output] = (Mask(),)) -> Plan:
-    """Return what to write for which image, and what is passed over.
+    """Return which files to write for which image, and which files are passed over.
 
     A file that is named is always segmented. In a folder a file is an image if its content or its name says so.
 
@@ -144,7 +144,7 @@ def _stem(image: Path) -> str:
 
 
 def choose_jobs(jobs: list[Job], existing: str, shard: str, *, measuring: bool = False) -> list[Job]:
-    """Return what is left to do of this shard; `ValueError` if something is there that mustn't be.
+    """Return the jobs of this shard that are left to do; `ValueError` if a file is there that mustn't be.
 
     With ``measuring`` masks that are skipped are left to do too: they are measured.
     """
@@ -192,7 +192,8 @@ def share(units: list[Unit], shard: str) -> list[Unit]:
 def _find_images(
     inputs: Sequence[str], output: Path | None
 ) -> tuple[list[tuple[Path, Path]], list[PassedOver], list[Path]]:
-    """Return each image with the folder that its outputs go to, what is no image, and what is called like an output."""
+    """Return each image with the folder of its outputs, the files that are no image, and those called like an
+    output."""
     from ..images import ImageError
     from ..text import printable
 
@@ -222,7 +223,7 @@ def _find_images(
 
 
 def _search(root: Path) -> tuple[list[Path], list[PassedOver], list[Path]]:
-    """Return the images below a folder, what is none, and what is called like an output."""
+    """Return the images below a folder, the files that are none, and those called like an output."""
     images: list[Path] = []
     others: list[PassedOver] = []
     outputs: list[Path] = []
@@ -251,7 +252,7 @@ def _search(root: Path) -> tuple[list[Path], list[PassedOver], list[Path]]:
 
 
 def _strangers(outputs: list[Path], jobs: list[Job]) -> list[PassedOver]:
-    """Return what is called like an output, and is neither beside its image nor where this run writes."""
+    """Return files called like an output that are neither beside their image nor where this run writes."""
     if not outputs:
         return []
     known = set()
@@ -262,7 +263,7 @@ def _strangers(outputs: list[Path], jobs: list[Job]) -> list[PassedOver]:
 
 
 def _owner(output: Path) -> Path:
-    """Return what is left of an output's name without what `OUR_OUTPUT` adds."""
+    """Return an output's name without the ending that `OUR_OUTPUT` adds."""
     return output.with_name(OUR_OUTPUT.sub("", output.name) or output.name)
 
 

@@ -87,7 +87,7 @@ def _model(spec: str) -> Segmenter:
 
 @dataclass(frozen=True)
 class Batch:
-    """What is to be segmented, planned: nothing is written before `run`.
+    """A planned segmentation of many files. Nothing is written before `run`.
 
     Attributes
     ----------

@@ -40,7 +40,7 @@ def watch(
     spacing_mm: float | Mapping[Path, float] | None = None,
     refuse_below: float | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Segment each file below a folder once it no longer changes; yield what is written to the log, a file at a time.
+    """Segment each file below a folder once it no longer changes; yield the log's lines, a file at a time.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is wanted of every image, and what came of one."""
+"""The work to do on every image, and its result for one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Work:
 
 @dataclass
 class Done:
-    """What came of one file, beside what was written; with a ``note`` alone, it comes later.
+    """The result for one file, beside the files written. With a ``note`` alone, it comes later.
 
     ``refused`` has a line for each frame that was refused, ``strange`` for each that is out of the method's scope.
     """

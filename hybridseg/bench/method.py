@@ -1,4 +1,4 @@
-"""A line of a benchmark's table: the method as the person wrote it, how it is made, and what it is known by."""
+"""A line of a benchmark's table: the method as the person wrote it, how it is made, and its names."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Method:
 
     @property
     def name(self) -> str:
-        """What the line is called in every row and table; no two lines have the same."""
+        """The line's name in every row and table. No two lines have the same."""
         given = _PER_FOLD.fullmatch(self.spec)
         name = given[1] if given and given[1] else self.spec
         return f"{name} on {self.trained_on}" if self.trained_on else name
@@ -92,7 +92,7 @@ class Method:
 
     @property
     def is_onnx(self) -> bool:
-        """Whether what is run is an ONNX file."""
+        """Whether the method runs an ONNX file."""
         return self.spec.partition("[")[0].endswith(".onnx")
 
     @property
@@ -207,7 +207,7 @@ def _files_hash(path: Path) -> str:
 
 
 def saved_hash(model: Segmenter) -> str:
-    """Return the SHA-256 of what a trained model saves; empty for one that isn't trained."""
+    """Return the SHA-256 of a trained model's saved bytes; empty for a method that isn't trained."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model")
         try:

@@ -1,4 +1,4 @@
-"""What the command line's process gets from outside: streams that may be closed, and signals that end it."""
+"""The command line's process and the outside: streams that may be closed, and signals that end it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def take_over() -> None:
 
 
 def _open_streams() -> None:
-    """Open what is closed of stdin, stdout and stderr: else the next file opened, such as a run's, would be printed to.
+    """Open those of stdin, stdout and stderr that are closed. Else prints would land in the next file that is opened.
 
     Reading such a stdin and writing such a stdout fail. What is said on such a stderr is lost.
     """

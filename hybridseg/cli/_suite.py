@@ -23,7 +23,7 @@ _MEANT = {"dataset": "data", "model": "method", "models": "method", "out": "outp
 
 
 def take_suite(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
-    """Make what a suite says the defaults of the command, so that the command line overrides it."""
+    """Make a suite's values the defaults of the command, so that the command line overrides them."""
     del parameter
     if value is not None:
         ctx.default_map = read_suite(value, ctx.command)

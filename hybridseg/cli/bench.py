@@ -268,7 +268,7 @@ def _command() -> list[str]:
 
 
 def _tell_deaths(folder: Path) -> None:
-    """Name the processes that died; what they left is done again, and recorded if they die again."""
+    """Name the processes that died. Their work is done again, and a second death is recorded."""
     from ..bench.records.folder import RunFolder, read_description
 
     sessions = [each for each in read_description(RunFolder(folder))["sessions"] if "measured" not in each]

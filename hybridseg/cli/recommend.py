@@ -85,7 +85,7 @@ def recommend(
 
 
 def get_lines(chosen: Candidate, run: Path) -> list[str]:
-    """Return the command lines that put the chosen method into one ONNX file, and what is in the way."""
+    """Return the command lines that put the chosen method into one ONNX file, and any obstacle."""
     spec = chosen.method
     name = Path(spec.partition("[")[0].rpartition(":")[2]).stem
     target = f"{name}.onnx"

@@ -200,7 +200,7 @@ def _spacing(text: str) -> float | dict[Path, float] | None:
 
 
 def _tell_plan(plan: Plan, shard: str, *, strict: bool, quiet: bool) -> int:
-    """Print what is passed over and which outputs give way to others; return how much of it is a failure."""
+    """Print which files are passed over and which outputs give way to others; return how many are failures."""
     from ..text import printable
 
     passed_over = share(plan.passed_over, shard)

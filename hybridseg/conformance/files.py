@@ -23,7 +23,7 @@ class _Other(Segmenter):
 
 
 def check_save_and_load(subject: Subject) -> None:
-    """What is loaded has the operating point, maps and masks of what was saved."""
+    """A loaded model has the operating point, maps and masks of the one that was saved."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.hybridseg"
         subject.fitted.save(path)
@@ -39,7 +39,7 @@ def check_save_and_load(subject: Subject) -> None:
 
 
 def check_save_keeps_parameters(subject: Subject) -> None:
-    """What is loaded has the parameters of what was saved, of the same types."""
+    """A loaded model has the parameters of the one that was saved, of the same types."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.hybridseg"
         subject.fitted.save(path)

@@ -67,7 +67,7 @@ def check_fit_single_image(subject: Subject) -> None:
 
 
 def check_fit_refuses_bad_sets(subject: Subject) -> None:
-    """What isn't a training set is a ValueError that names the argument."""
+    """A set that can't be learned from is a ValueError that names the argument."""
     images, masks = training_set()
     cases: tuple[tuple[str, Callable[[Segmenter], object]], ...] = (
         ("images", lambda model: model.fit([], [])),

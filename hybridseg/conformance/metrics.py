@@ -1,4 +1,4 @@
-"""What a `CaseMetric` must do, whoever wrote it."""
+"""Rules that every `CaseMetric` keeps, whoever wrote it."""
 
 from __future__ import annotations
 

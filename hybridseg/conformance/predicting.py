@@ -77,7 +77,7 @@ def check_memory_layout(subject: Subject) -> None:
 
 
 def check_predict_refuses_bad_images(subject: Subject) -> None:
-    """What isn't a grey uint8 image is a ValueError that names ``image``."""
+    """Anything but a grey uint8 image is a ValueError that names ``image``."""
     good = probe_images()[-1]
     for name, bad in (
         ("a float image", good / 255.0),

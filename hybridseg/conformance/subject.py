@@ -1,4 +1,4 @@
-"""What the checks look at: a method, one shared fit of it, and images; and how they say what is wrong."""
+"""The checks' subject: a method, one shared fit of it, and images. Also how checks say what is wrong."""
 
 from __future__ import annotations
 

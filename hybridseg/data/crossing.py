@@ -26,7 +26,7 @@ _NAMED = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]*)=(.+)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Training:
-    """What the models of one training learn from, and which cases each of them predicts.
+    """The data that models of one training learn from, and the cases that each of them predicts.
 
     Attributes
     ----------

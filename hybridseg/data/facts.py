@@ -1,4 +1,4 @@
-"""What a table's cells tell of a case."""
+"""Facts of a case from a table's cells."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SPACING = {"spacing_mm": 1, "spacing_cm": 10}
 
 
 def facts_of(row: Mapping[str, str], columns: Mapping[str, str], where: str) -> Facts:
-    """Return what a row of a table tells of its image; what it leaves open is left out.
+    """Return the facts in a row of a table. Empty cells are left out.
 
     Parameters
     ----------

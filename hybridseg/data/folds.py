@@ -20,7 +20,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Split:
-    """Folds, and what is known of the cases in them.
+    """Folds, with groups and labels of their cases.
 
     Attributes
     ----------

@@ -18,7 +18,7 @@ from .readers import list_source, split_source
 
 @dataclass
 class Inventory:
-    """What a data set holds. Lists are of case ids unless they say otherwise.
+    """Counts and lists of a data set. Lists are of case ids unless they say otherwise.
 
     Attributes
     ----------

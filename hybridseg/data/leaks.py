@@ -1,4 +1,4 @@
-"""What a split leaks: test images whose scene is also in training."""
+"""Leaks of a split: test images whose scene is also in training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a folder holds, before it is decided whether that is a data set."""
+"""The files of a folder, before it is decided whether they are a data set."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .cases import DataError, Dataset
 
 @dataclass(frozen=True)
 class Listing:
-    """Files of a folder, sorted by what they are.
+    """Files of a folder, sorted by kind.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What the values in masks mean, decided from all masks of a data set: one file alone can mislead.
+"""The meaning of values in masks, decided from all masks of a data set: one file alone can mislead.
 
 A survey lists the values in each mask: grey values, and colours as ``#rrggbb``. JPEG, floats and deep colour aren't
 surveyed, since their values are blurred, and are cut at half their range. Then:

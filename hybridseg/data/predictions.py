@@ -203,7 +203,7 @@ def _find(dataset: Dataset, root: Path) -> tuple[dict[str, tuple[Path, ...]], li
 
 
 def _decided(dataset: Dataset, found: dict[str, tuple[Path, ...]], extra: list[Path]) -> Matches:
-    """Return what was found, in the dataset's order, with what the masks' values mean."""
+    """Return the masks found, in the dataset's order, with the meaning of their values."""
     files = {case.case_id: found[case.case_id] for case in dataset if case.case_id in found}
     missing = tuple(case.case_id for case in dataset if case.case_id not in files)
     reading = decide_reading(survey_masks(path for paths in files.values() for path in paths))
@@ -258,7 +258,7 @@ def read_plain_mask(path: Path, reading: MaskReading = BY_FILE) -> NDArray[np.bo
 
 
 def _shorter(name: str) -> Iterator[str]:
-    """Yield a file's name, and what is left of it as one mark of a mask after the other is taken off."""
+    """Yield a file's name, and the shorter names that remain as marks of a mask are taken off one by one."""
     yield name
     while True:
         before = name

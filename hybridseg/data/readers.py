@@ -53,7 +53,7 @@ def load_dataset(source: str | os.PathLike[str]) -> Dataset:
 
 
 def list_source(source: str | os.PathLike[str]) -> tuple[Listing, Survey]:
-    """Return what a data set holds, faults included, and the values in its masks.
+    """Return the listing of a data set, faults included, and the values in its masks.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def split_source(text: str) -> tuple[Path, MaskReading | None]:
 
 
 def list_folder(root: str | os.PathLike[str]) -> Listing:
-    """Return what is in a folder, by the layout that it has, else by the names in it."""
+    """Return the listing of a folder, by its layout, else by the names in it."""
     root = Path(root)
     left_out: list[Path] = []
     unread: list[Path] = []

@@ -64,7 +64,7 @@ DEFAULT_FOLDS = 5
 
 
 def cache_folder(given: Path | None) -> Path | None:
-    """Return where to keep what a search finds: as given, else in the user's cache, if that can be written."""
+    """Return the folder for results of a search: as given, else in the user's cache, if that can be written."""
     if given is not None:
         given.mkdir(parents=True, exist_ok=True)
         if not os.access(given, os.W_OK):

@@ -195,7 +195,7 @@ def _matched(split: Split, dataset: Dataset, name: str, skip_unknown: bool) -> S
 
 
 class _Finder:
-    """Cases by what a split file may call them."""
+    """Cases by the names that a split file may give them."""
 
     def __init__(self, dataset: Dataset) -> None:
         self._exact = {case.case_id for case in dataset}

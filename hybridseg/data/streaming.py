@@ -30,7 +30,7 @@ class CaseReader:
         self._last: tuple[str, Pair] | None = None  # an image is asked for just before or after its mask
 
     def read(self, case: Case) -> Pair:
-        """Return image and mask, which belong to the caller: methods may write into what they are given."""
+        """Return image and mask, which belong to the caller: methods may write into them."""
         if self._last is not None and self._last[0] == case.case_id:
             pair = self._last[1]
         elif case.case_id in self._kept:

@@ -178,7 +178,7 @@ def _frames(dataset: Any) -> int:
 
 
 def _stored(dataset: Any, frame: int) -> tuple[NDArray[Any], str]:
-    """Return the stored values of one frame, (H, W) or (H, W, 3), and what they mean."""
+    """Return the stored values of one frame, (H, W) or (H, W, 3), and their meaning."""
     from pydicom.pixels import get_decoder
 
     if "PixelData" not in dataset:

@@ -146,7 +146,7 @@ def _add_frames(segmentation: Any, masks: NDArray[np.bool_]) -> None:
 
 
 def _referred(image: Any, *, keep_patient: bool) -> Any:
-    """Return what a segmentation copies from its image, and nothing else."""
+    """Return the fields that a segmentation copies from its image, and nothing else."""
     from pydicom.dataset import Dataset
 
     missing = [name for name in _REFERENCES if not image.get(name)]
@@ -174,7 +174,7 @@ def _references(dataset: Any) -> Iterator[Any]:
 
 
 def _uid(*parts: str) -> str:
-    """Return a UID made from what it stands for: the same mask of the same image has the same."""
+    """Return a UID made from its content: the same mask of the same image has the same UID."""
     from pydicom.uid import generate_uid
 
     return str(generate_uid(entropy_srcs=["hybridseg", *map(str, parts)]))

@@ -1,4 +1,4 @@
-"""What the headers of a JPEG or JPEG 2000 say before it is decoded: its size, what it costs, whether it can be whole.
+"""The headers of a JPEG or JPEG 2000, read before it is decoded: its size, its cost, whether it can be whole.
 
 libjpeg makes grey of missing data and Pillow doesn't tell. For each scan of a progressive file, however short, libjpeg
 goes through all blocks again. After ITU-T T.81 (1992), annexes B and G, and T.800 (2002), annex A.

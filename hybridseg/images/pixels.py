@@ -1,4 +1,4 @@
-"""What a decoded file is before it becomes an image or a mask, and the rules by which it becomes one."""
+"""A decoded file before it becomes an image or a mask, and the rules by which it becomes one."""
 
 from __future__ import annotations
 

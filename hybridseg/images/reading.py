@@ -1,4 +1,4 @@
-"""Opening a file, finding out what it is, and handing it to who can decode it."""
+"""Open a file, find out its format, and hand it to the decoder."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MAX_FILE_BYTES = 5 * MAX_PIXELS
 
 @dataclass(frozen=True)
 class Facts:
-    """What a file tells beside its pixels.
+    """Facts that a file tells beside its pixels.
 
     Attributes
     ----------

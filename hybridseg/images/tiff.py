@@ -1,4 +1,4 @@
-"""What the directories of a TIFF say before it is decoded: how many pages it has, and whether a page is whole.
+"""The directories of a TIFF, read before it is decoded: how many pages it has, and whether a page is whole.
 
 Pillow looks each page up among all before it, and leaves black what no strip covers. After TIFF 6.0 (Adobe 1992).
 """

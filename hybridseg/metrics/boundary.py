@@ -136,7 +136,7 @@ EDGE_ONE_IN = 50
 
 
 def boundary_iou(mask_true: NDArray[np.bool_], mask_pred: NDArray[np.bool_], *, empty: float = 1.0) -> float:
-    """Return the IoU of the edges of two masks: their pixels near what is outside, beyond the image included.
+    """Return the IoU of the edges of two masks: their pixels near the outside. Beyond the image is outside, too.
 
     After B. Cheng et al., Boundary IoU (CVPR 2021, doi 10.1109/CVPR46437.2021.01508), whose distances count diagonal
     steps as one. For large lesions it is stricter than IoU; for small ones it is IoU.
@@ -155,7 +155,7 @@ def boundary_iou(mask_true: NDArray[np.bool_], mask_pred: NDArray[np.bool_], *, 
 
 
 def _edge(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
-    """Return the pixels of a mask at most ``width`` steps, of eight directions, from what is outside."""
+    """Return the pixels of a mask at most ``width`` steps, in eight directions, from the outside."""
     from scipy.ndimage import distance_transform_cdt
 
     steps = distance_transform_cdt(np.pad(mask, 1), metric="chessboard")[1:-1, 1:-1]

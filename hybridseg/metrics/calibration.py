@@ -1,4 +1,4 @@
-"""Whether confidences mean what they say: lines fitted to outcomes, reliability, what refusing the doubtful brings."""
+"""Whether confidences are chances: lines fitted to outcomes, reliability, and the gain of refusing the doubtful."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class MetricLoadError(ValueError):
 
 @dataclass(frozen=True)
 class Masks:
-    """What a metric is computed from: two masks (H, W), bool, neither of them empty, and the pixel spacing.
+    """The input of a metric: two masks (H, W), bool, neither of them empty, and the pixel spacing.
 
     ``spacing_mm`` is the distance between neighbouring pixels (row, column), None where it isn't known.
     """

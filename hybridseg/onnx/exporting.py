@@ -136,7 +136,7 @@ def check_batches(exported: OnnxSegmenter) -> None:
 
 
 def describe_method(model: Any, segmenter: Segmenter, metadata: Mapping[str, str]) -> None:
-    """Add what a reader should know to ``metadata_props``; entries that the model has already stay."""
+    """Add facts for a reader to ``metadata_props``. Entries that the model has already stay."""
     from ..version import __version__
 
     known = {

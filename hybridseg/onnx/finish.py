@@ -1,4 +1,4 @@
-"""What every graph goes through before it is written: versions that are widely read, weights where they load fast."""
+"""The last steps before a graph is written: versions that are widely read, weights where they load fast."""
 
 from __future__ import annotations
 

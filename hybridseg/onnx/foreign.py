@@ -35,7 +35,7 @@ MAX_CHANNELS = 4096
 
 @dataclass(frozen=True)
 class Foreign:
-    """What a network from elsewhere expects and returns: what its file doesn't say.
+    """The input and output of a network from elsewhere, which its file doesn't tell.
 
     Attributes
     ----------
@@ -147,7 +147,7 @@ def _times_255(value: float | tuple[float, ...]) -> float | tuple[float, ...]:
 
 
 def _nearest(name: str, known: list[str]) -> str:
-    """Return a question that names what is written much like ``name``, if anything is."""
+    """Return a question that names the known word most like ``name``, if there is one."""
     near = difflib.get_close_matches(str(name), known, 1)
     return f"; did you mean `{near[0]}`?" if near else f"; known: {', '.join(known)}"
 
@@ -180,7 +180,7 @@ def adopt_file(path: str | os.PathLike[str]) -> Any:
 
 
 def describe_feeding(path: str | os.PathLike[str]) -> dict[str, str]:
-    """Return in words what the network in ``path`` is fed and what is taken from it, as the TOML file beside it says.
+    """Return in words the input and output of the network in ``path``, as the TOML file beside it says.
 
     Raises
     ------

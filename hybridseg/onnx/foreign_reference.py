@@ -1,4 +1,4 @@
-"""What a network from elsewhere gives with Pillow and numpy around it: what the graph made of it is compared with."""
+"""Run a network from elsewhere with Pillow and numpy around it. The graph made of it is compared with this."""
 
 from __future__ import annotations
 

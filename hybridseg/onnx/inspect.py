@@ -1,4 +1,4 @@
-"""What an ONNX file is and costs, read from the file without running it."""
+"""Describe an ONNX file and its cost, without running it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .screening import screen
 
 @dataclass(frozen=True)
 class Description:
-    """What `describe` found.
+    """The result of `describe`.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Description:
 
 
 def describe(path: str | os.PathLike[str]) -> Description:
-    """Read an ONNX file, of any signature, and say what is in it.
+    """Read an ONNX file, of any signature, and describe it.
 
     Raises
     ------

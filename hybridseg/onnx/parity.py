@@ -1,4 +1,4 @@
-"""What an export is compared on, and the result of the comparison."""
+"""The images that an export is compared on, and the result of the comparison."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class ParityReport:
 
     @property
     def worst(self) -> ImageParity:
-        """The image that differs most: beyond what is allowed, then by share of pixels, then by probability."""
+        """The image that differs most: beyond the allowed, then by share of pixels, then by probability."""
         return max(self.compared, key=self._badness)
 
     def _badness(self, image: ImageParity) -> tuple[bool, float, float]:

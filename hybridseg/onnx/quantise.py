@@ -32,12 +32,12 @@ Images = Sequence[NDArray[np.uint8]]
 
 
 class CompressionError(RuntimeError):
-    """A smaller file isn't worth what it costs, or can't be had; the message says which, in numbers."""
+    """A smaller file isn't worth its cost, or can't be made. The message says which, in numbers."""
 
 
 @dataclass(frozen=True)
 class Compression:
-    """What a smaller file gains and costs, measured against the same method in single precision.
+    """Gains and costs of a smaller file, measured against the same method in single precision.
 
     Attributes
     ----------

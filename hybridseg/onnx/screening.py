@@ -1,4 +1,4 @@
-"""What an ONNX file declares, read before any of it is run: size, operators, files it wants, signature.
+"""The declarations of an ONNX file, read before any of it is run: size, operators, files it wants, signature.
 
 Reads protobuf's wire format (field numbers as in onnx.proto), so that running a file needs no package but onnxruntime.
 """
@@ -45,7 +45,7 @@ class _DamagedError(Exception):
 
 @dataclass
 class Declared:
-    """What a file says of itself.
+    """The declarations of a file.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class Declared:
 
 
 def screen(path: str | os.PathLike[str]) -> tuple[bytes, Declared]:
-    """Return an ONNX file's bytes and what it declares, if it may be given to onnxruntime.
+    """Return an ONNX file's bytes and declarations, if it may be given to onnxruntime.
 
     Raises
     ------
@@ -254,7 +254,7 @@ def _single(fields: Iterator[tuple[int, int, int]], once: frozenset[int]) -> Ite
 
 
 def _fields(data: bytes, span: Span, skip: re.Pattern[bytes] | None = None) -> Iterator[tuple[int, int, int]]:
-    """Yield (field number, value, -1) of integers and (field number, start, stop) of what has a length.
+    """Yield (field number, value, -1) of integers, and (field number, start, stop) of fields with a length.
 
     Stricter than protobuf, which skips groups (wire types 3 and 4): no ONNX file has them.
 

@@ -94,12 +94,12 @@ class OnnxSegmenter(Segmenter):
 
     @property
     def scope(self) -> NDArray[np.float32] | None:
-        """What the images look like that it learned from, as the file says; None if it doesn't."""
+        """The looks of the images that it learned from, as the file says; None if it doesn't."""
         return self._entry("scope", decode_scope)
 
     @property
     def calibration(self) -> Calibration | None:
-        """What the file says of its probabilities on held-out cases; None if it doesn't."""
+        """The meaning of its probabilities on held-out cases, as the file says; None if it doesn't."""
         return self._entry("calibration", Calibration.from_json)
 
     def _entry(self, name: str, parse: Callable[[str], Entry]) -> Entry | None:

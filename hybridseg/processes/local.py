@@ -195,7 +195,8 @@ def _how(exit_code: int) -> str:
 
 @contextlib.contextmanager
 def _environment(threads: int) -> Iterator[None]:
-    """Set what a process reads when it starts: its share of the cores, and not to import from the working folder."""
+    """Set the variables that a process reads when it starts: its share of the cores, and no import from the working
+    folder."""
     wanted = {name: os.environ.get(name, str(threads)) for name in _THREAD_VARIABLES}
     wanted["PYTHONSAFEPATH"] = "1"  # it gets this process's `sys.path` a moment later
     before = {name: os.environ.get(name) for name in wanted}

@@ -1,4 +1,4 @@
-"""What a run was made on: versions and hardware, for the record. Nothing here names a user or a folder."""
+"""The machine behind a run: versions and hardware, for the record. Nothing here names a user or a folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a dying process had in hand is tried again at the end, alone: if it dies again, the unit is to blame."""
+"""Try the units of a dead process again at the end, each alone. If the process dies again, the unit is to blame."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ def gamma(image: Array, rng: np.random.Generator) -> Array:
 
 
 def dynamic_range(image: Array, rng: np.random.Generator) -> Array:
-    """Another dynamic range: what is dark becomes black, what is bright white."""
+    """Return the image with another dynamic range: dark becomes black, and bright becomes white."""
     black, white = rng.uniform(0, 30), rng.uniform(190, 255)
     changed: Array = (image - np.float32(black)) * np.float32(255 / (white - black))
     return changed

@@ -1,4 +1,4 @@
-"""What a network must be: before Keras trains it, and after another library has."""
+"""Checks of a network: before Keras trains it, and after another library has."""
 
 from __future__ import annotations
 

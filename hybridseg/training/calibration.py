@@ -20,7 +20,7 @@ def fit_calibration(
     truths: Sequence[NDArray[np.bool_]], masks: Sequence[NDArray[np.bool_]],
     probabilities: Sequence[NDArray[np.float32]], weights: Sequence[float] | None = None,
 ) -> Calibration | None:
-    """Return what a method's probabilities meant on held-out cases, or None for fewer than `MIN_IMAGES`.
+    """Return the meaning of a method's probabilities on held-out cases, or None for fewer than `MIN_IMAGES`.
 
     Truths, masks and probabilities are (H, W) each, case by case. ``weights``, one above 0 per case, make a few cases
     of one hospital count as much as many of another. Without an empty mask among them, an empty one gets even odds.

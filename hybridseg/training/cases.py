@@ -1,4 +1,4 @@
-"""What a training learns from, and what it holds out for itself."""
+"""The cases that a training learns from, and those that it holds out for itself."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def set_apart(
     data: TrainingData, images: Sequence[NDArray[np.uint8]], masks: Sequence[NDArray[np.bool_]],
     groups: list[Any] | None, share: float, random_state: int,
 ) -> tuple[TrainingData, tuple[list[NDArray[np.uint8]], list[NDArray[np.bool_]]]]:
-    """Return what is left to learn from, and native images and masks of the groups held out; see `hold_out`."""
+    """Return the cases left to learn from, and native images and masks of the groups held out; see `hold_out`."""
     held_out = hold_out(data.has_lesion, groups, share, random_state)
     places = [int(k) for k in np.flatnonzero(held_out)]
     return data.select(np.flatnonzero(~held_out)), ([images[k] for k in places], [masks[k] for k in places])

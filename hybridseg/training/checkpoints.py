@@ -25,7 +25,7 @@ class TrainingError(RuntimeError):
 
 @dataclass
 class Run:
-    """Where a training stands: flat weights by role, and one history row per finished epoch.
+    """The state of a training: flat weights by role, and one history row per finished epoch.
 
     ``reference`` are the validation scores, one per lesion case, of the epoch with the highest mean.
     """

@@ -25,7 +25,7 @@ def curve_files(stem: Path) -> list[Path]:
 
 
 def is_history(history: Any) -> TypeGuard[History]:
-    """Whether what a method keeps as its history can be drawn: an epoch a row, with its loss and validation F1."""
+    """Whether a method's history can be drawn: an epoch a row, with its loss and validation F1."""
     return bool(history) and isinstance(history, list) and all(
         isinstance(row, dict) and {"loss", "validation_f1"} <= set(row) for row in history
     )

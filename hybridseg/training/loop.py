@@ -87,7 +87,7 @@ class TrainingData:
 
 
 class Network(Protocol):
-    """What trains: it builds its untrained network, and sets the weights that training starts from."""
+    """The method in training: it builds its untrained network, and sets the weights that training starts from."""
 
     @property
     def fingerprints(self) -> NDArray[np.uint8] | None: ...

@@ -1,4 +1,4 @@
-"""What scanners and readers paint over a scan: callipers, captions, body marks, the corners of a fan.
+"""Paint over a scan as scanners and readers do: callipers, captions, body marks, the corners of a fan.
 
 About half of BUSI's pictures have some of it, and callipers stand at the lesion. Painted anywhere, they say nothing.
 """

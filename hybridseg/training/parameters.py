@@ -1,4 +1,4 @@
-"""What the parameters of a training may be."""
+"""Check the parameters of a training."""
 
 from __future__ import annotations
 

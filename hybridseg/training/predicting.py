@@ -17,7 +17,7 @@ from .working import BLANK_RANGE, is_blank, to_native, to_working
 
 
 class PredictingNetwork(Segmenter):
-    """What networks have in common once they are fitted, whoever trained them.
+    """The common part of fitted networks, whoever trained them.
 
     ``network_`` holds the bytes of an ONNX file: input ``image``, float32 (N, S, S, 1), grey levels 0..255; output
     ``probability``, float32 (N, S, S, 1). What the scan fills of the image, as `hybridseg.find_scan` finds it, is

@@ -25,7 +25,7 @@ DTYPES: dict[str, np.dtype[Any]] = {"FloatStorage": np.dtype("<f4"), "LongStorag
 
 
 class WeightsError(ValueError):
-    """The weights file is missing or is not what it should be."""
+    """The weights file is missing or isn't the expected one."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Cards: what a model was trained on, as JSON beside its file."""
+"""Cards: a model's training data, scores and limits, as JSON beside its file."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ OWN_COLUMNS = ("hd95_px", "nsd", "hd95_mm")
 
 @dataclass(frozen=True)
 class Record:
-    """What one method made of one case.
+    """One method's counts on one case.
 
     Attributes
     ----------

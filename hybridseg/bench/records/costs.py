@@ -1,4 +1,4 @@
-"""What a run folder says of its methods' cost, and what has to be said before times are compared."""
+"""The costs of methods in a run folder, and the warnings that belong to a comparison of times."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def timed_on(costs: Iterable[tuple[str, Mapping[str, Any]]], cpus: Sequence[str]
 
 
 def time_note(places: Mapping[str, Sequence[str]]) -> str:
-    """Return what stands under a table of times; a warning where they weren't taken on one machine alike."""
+    """Return the footnote of a table of times, with a warning if they weren't taken on one machine alike."""
     if len(places) == 1:
         return f"{next(iter(places))}."
     where = "; ".join(f"{', '.join(methods)}: {place}" for place, methods in places.items())
@@ -97,7 +97,7 @@ def time_note(places: Mapping[str, Sequence[str]]) -> str:
 
 
 def busy_note(costs: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str]:
-    """Return what has to be said of methods that didn't have a core to themselves while they were timed, if any."""
+    """Return a warning about methods that didn't have a core to themselves while they were timed, if there are any."""
     shares = {method: cost["cores_used"] for method, cost in costs if cost.get("cores_used") is not None}
     busy = ", ".join(f"{method} {100 * share:.0f} %" for method, share in shares.items() if share < IDLE_CORES)
     note = f"TIMES ARE TOO LONG: the machine had other work; share of a core that a method got: {busy}."

@@ -29,7 +29,7 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where things lie in a run folder."""
+    """Paths of the files in a run folder."""
 
     root: Path
 
@@ -80,7 +80,7 @@ class RunFolder:
 
 @dataclass(frozen=True)
 class StoredRun:
-    """What a run folder holds, each cell's file read once.
+    """The content of a run folder, with each cell's file read once.
 
     Attributes
     ----------
@@ -103,7 +103,7 @@ class StoredRun:
 
 
 def open_run(root: str | os.PathLike[str], *, may_be_empty: bool = False) -> StoredRun:
-    """Return what a run folder holds, whole or half done.
+    """Return the content of a run folder, finished or not.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def read_run(root: str | os.PathLike[str]) -> tuple[dict[str, Any], list[Record]
 
 
 def read_description(folder: RunFolder) -> dict[str, Any]:
-    """Return what is in ``run.json``; raise `RunError` if it isn't there or isn't of this version."""
+    """Return the content of ``run.json``; raise `RunError` if it isn't there or isn't of this version."""
     try:
         description = parse_json(read_regular(folder.description, MAX_FILE_BYTES))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What a run folder must hold before its content is believed: somebody else may have made or damaged it."""
+"""Validate the JSON in a run folder before using it: somebody else may have made or damaged it."""
 
 from __future__ import annotations
 

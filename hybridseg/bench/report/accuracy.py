@@ -25,7 +25,7 @@ _NO_LESION = Text("No image with a lesion has been scored yet.")
 
 
 def leaderboard(facts: Facts) -> Section:
-    """Return the tables of means with their intervals, per image and per scene, and what has to stand under them."""
+    """Return the tables of means with their intervals, per image and per scene, and their footnotes."""
     scenes = {each.method: _scene_means(facts, each.method) for each in facts.methods}
     texts = [Text(_in_short(facts))]
     texts += [Text(note, "warning" if _is_warning(note) else "p") for note in facts.summary.notes]

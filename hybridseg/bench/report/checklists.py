@@ -119,7 +119,7 @@ def checklist_tables(facts: Facts) -> tuple[Table, Table]:
 
 
 def answers(facts: Facts) -> dict[str, str]:
-    """Return by topic what the run knows; what it doesn't is empty."""
+    """Return the run's answers by topic. A topic that it knows nothing of is empty."""
     description, methods = facts.description, facts.methods
     last: dict[str, Any] = next((each for each in reversed(description["sessions"]) if "versions" in each), {})
     versions = [f"{name} {version}" for name, version in dict(last.get("versions", {})).items()][:6]

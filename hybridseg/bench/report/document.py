@@ -1,4 +1,4 @@
-"""What a report is made of, whatever it is written as. Texts are plain: who writes a format escapes them."""
+"""The parts of a report, whatever its format. Texts are plain, and each format's writer escapes them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a header; the first ``names`` columns say what a row is of."""
+    """Rows under a header. The first ``names`` columns identify a row."""
 
     caption: str
     header: tuple[str, ...]

@@ -64,7 +64,7 @@ class Gallery:
         return Panel(number, outline, title, f"{row.case_id}{label}: {score}")
 
     def warnings(self) -> list[Text]:
-        """Return what has to be known before the pictures are given away, or missed."""
+        """Return warnings to read before the pictures are given away, or why there are none."""
         texts = []
         if self.naming:
             texts.append(

@@ -1,4 +1,4 @@
-"""A report is given away: what it says of files is their names, not where they lie on somebody's machine."""
+"""A report is given away, so it names files without the folders that they lie in on somebody's machine."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def as_csv(document: Document) -> str:
 
 
 def _name(table: Table, row: tuple[Cell, ...]) -> str:
-    """Return what a row is of; a mere rank is no part of it."""
+    """Return a row's name, without a mere rank."""
     cells = row[1 : table.names] if table.header[0] == "#" else row[: table.names]
     return " | ".join(cell.text for cell in cells)
 

@@ -1,4 +1,4 @@
-"""The chapter on confidence: whether it means what it says, and what leaving the doubtful images to a person brings."""
+"""The chapter on confidence: how often it is right, and what leaving the doubtful images to a person brings."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class _Sure:
-    """What a method's rows say of its confidence: one entry an image, but for those without a raw confidence."""
+    """The confidence in a method's rows: one entry an image, without images that have no raw confidence."""
 
     groups: list[str]
     raw: Values

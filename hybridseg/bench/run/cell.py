@@ -30,7 +30,7 @@ Progress = Callable[[int, int, str], None]
 
 
 def run_cell(folder: RunFolder, plan: Plan, cell: Cell, reader: CaseReader, tell: Callable[[int, str], None]) -> None:
-    """Do what is left to do of a cell. ``tell(rows_done, text)`` hears of it.
+    """Finish a cell, calling ``tell(rows_done, text)`` as it goes.
 
     Whatever the method raises becomes rows with a reason; what the data raise ends the run.
     """

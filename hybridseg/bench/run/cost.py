@@ -1,4 +1,4 @@
-"""What a method costs, measured in a process of its own: start, time per image, memory, size on disk.
+"""Measure a method's cost in a process of its own: start, time per image, memory, size on disk.
 
 ``python -m hybridseg.bench.run.cost REQUEST.json`` is that process.
 """

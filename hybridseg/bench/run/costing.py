@@ -102,7 +102,7 @@ def _was_exported(path: Path) -> bool:
 
 @dataclass(frozen=True)
 class _Subject:
-    """What is measured: a spec with its fitted model, or why there is nothing to measure."""
+    """A spec with its fitted model to measure, or the reason why there is nothing to measure."""
 
     spec: str
     model: Path | None = None

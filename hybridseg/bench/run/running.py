@@ -52,7 +52,7 @@ def run_plan(
     command: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> list[Record]:
-    """Run what is left of a plan into a folder and return all its rows, in the plan's order.
+    """Run the cells of a plan that a folder lacks, and return all rows in the plan's order.
 
     A killed run loses at most the case in flight: the same plan into the same folder goes on from there. Each
     row is on disk before the next case starts; fitted models are kept, so that nothing is fitted twice.

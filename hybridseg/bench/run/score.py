@@ -187,7 +187,7 @@ def _folds(run: RunFolder, trained_on: str, per_fold: bool) -> tuple[str, dict[s
 
 
 def _plan(truth: Dataset, matches: Matches, line: Method, fold_of: Mapping[str, int]) -> Plan:
-    """Return what a run of these masks is: nothing is fitted, and folds are those of the run that they join."""
+    """Return the plan of a run of these masks: nothing is fitted, and folds are those of the run that they join."""
     digest = hashlib.sha256(line.name.encode(errors="surrogatepass"))
     for case_id, paths in matches.files.items():
         contents = b"".join(hashlib.sha256(read_bytes(path)).digest() for path in paths)

@@ -1,1 +1,1 @@
-"""What a plan, a run, a comparison and a recommendation look like as text."""
+"""Plans, runs, comparisons and recommendations as text."""

@@ -1,4 +1,4 @@
-"""What a plan will do, as a matrix of methods and folds."""
+"""A plan as a matrix of methods and folds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model may cost and how often it may err, and what is known of a candidate."""
+"""Limits on a model's cost and errors, and the candidates that are held against them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LIMITS = (
 
 @dataclass(frozen=True)
 class Budget:
-    """What a model may cost, and what it has to reach.
+    """Limits on a model's cost, and the accuracy that it has to reach.
 
     Attributes
     ----------
@@ -127,16 +127,16 @@ class Candidate:
 
     @property
     def is_file(self) -> bool:
-        """Whether what was measured is the very file that runs without Python."""
+        """Whether the file that runs without Python is the one that was measured."""
         return self.is_onnx or self.exported
 
     def value(self, limit: Limit) -> float | None:
-        """Return what a limit bounds."""
+        """Return the quantity that a limit bounds."""
         value: float | None = getattr(self, limit.of)
         return value
 
     def unknown(self, budget: Budget) -> list[str]:
-        """Return the units of what a budget bounds and the run doesn't tell."""
+        """Return the units of quantities that a budget bounds and the run doesn't tell."""
         return [limit.unit for limit, _ in budget.limits if self.value(limit) is None]
 
 

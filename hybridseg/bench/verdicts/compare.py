@@ -69,7 +69,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class RunComparison:
-    """What `compare_runs` found. ``notes`` go under the table, one a line.
+    """The result of `compare_runs`. ``notes`` go under the table, one a line.
 
     ``not_known`` are methods of which nobody knows whether they learned from these images.
     """
@@ -255,7 +255,7 @@ def _notes(
 
 
 def _time_note(a: _Run, b: _Run, chosen: list[tuple[str, str]]) -> list[str]:
-    """Return what has to be known about the times before anybody compares them."""
+    """Return the warnings about times that belong to a comparison."""
     places: dict[str, list[str]] = {}
     busy: list[str] = []
     for run, specs in ((a, [pair[0] for pair in chosen]), (b, [pair[1] for pair in chosen])):

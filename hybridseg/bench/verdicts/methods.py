@@ -1,4 +1,4 @@
-"""What is said of a method, and of a run."""
+"""The summary of a method, and of a run."""
 
 from __future__ import annotations
 

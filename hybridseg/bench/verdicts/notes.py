@@ -1,4 +1,4 @@
-"""What stands over and under a run's tables, so that nobody reads more into them than they say."""
+"""Titles and footnotes of a run's tables."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SEVERAL = (
 
 
 def title(description: dict[str, Any], cases: Iterable[Cases]) -> str:
-    """Return what was scored, on how many cases that have rows by now."""
+    """Return the title: data, split, and how many cases are scored by now."""
     every = set[tuple[int, str]]().union(*cases)
     scored = len(every)
     folds = sorted({cell["fold"] for cell in description["cells"]})
@@ -48,7 +48,7 @@ def title(description: dict[str, Any], cases: Iterable[Cases]) -> str:
 def notes(
     description: dict[str, Any], methods: Sequence[MethodSummary], cases: list[Cases], empty: float | None
 ) -> tuple[str, ...]:
-    """Return what has to stand under the leaderboard; ``empty`` as `hybridseg.bench.summarize` takes it."""
+    """Return the footnotes of the leaderboard; ``empty`` as `hybridseg.bench.summarize` takes it."""
     first = methods[0]
     found = [
         f"{first.lesion_images} lesion images of {first.scenes} scenes, {first.lesion_free_images} "
@@ -99,7 +99,7 @@ def notes(
 
 
 def scenes_note(scenes: Mapping[str, int]) -> tuple[str, ...]:
-    """Return a warning where intervals rest on few scenes or patients; ``scenes`` by what they are of."""
+    """Return a warning if intervals rest on few scenes or patients. ``scenes``: their number by test set or method."""
     few = {name: count for name, count in scenes.items() if 0 < count < MIN_SCENES}
     if not few:
         return ()
@@ -121,7 +121,7 @@ def scenes_of(methods: Sequence[MethodSummary]) -> dict[str, int]:
 
 
 def lesion_note(methods: Sequence[MethodSummary]) -> tuple[str, ...]:
-    """Return what the counts of lesions mean, where there are any."""
+    """Return the footnote on counts of lesions, if there are any."""
     if all(method.lesions is None for method in methods):
         return ()
     return (
@@ -178,7 +178,7 @@ def ignored_note(records: Iterable[Record]) -> tuple[str, ...]:
 
 
 def _on_metrics(description: dict[str, Any], method: MethodSummary) -> str:
-    """Return what the columns of metrics mean."""
+    """Return the footnote on the columns of metrics."""
     shown = [each.note for each in case_metrics().values() if each.note and method.metrics[each.name].images]
     return " ".join([
         f"HD95: {HD95_DEFINITION}. Its mean is over the n images where neither mask is empty. NSD is at "

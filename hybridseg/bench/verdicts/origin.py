@@ -30,7 +30,7 @@ def count_seen(method: Mapping[str, Any], rows: Sequence[Record]) -> int | None:
 
 
 def in_words(seen: int, cases: int) -> str:
-    """Return what stands beside such a row.
+    """Return the remark beside such a row.
 
     >>> in_words(60, 60)
     'trained on 60 of these 60 images'
@@ -75,7 +75,7 @@ def with_synthetic(dataset: str, case_ids: Iterable[str]) -> str:
 
 
 def synthetic_note(case_ids: Iterable[str]) -> tuple[str, ...]:
-    """Return what has to be said of numbers from phantoms, if there are any."""
+    """Return the warning about numbers from phantoms, if there are any."""
     phantoms, cases = _count_phantoms(case_ids)
     share = "every case is a phantom" if phantoms == cases else f"{phantoms} of {cases} cases are phantoms"
     return (f"SYNTHETIC: {share}. Their numbers say nothing about patients.",) if phantoms else ()

@@ -20,7 +20,7 @@ from .pairing import Difference, all_pairs, differences, lesion_scores
 
 @dataclass(frozen=True)
 class Recommendation:
-    """What `recommend_method` found.
+    """The result of `recommend_method`.
 
     Attributes
     ----------

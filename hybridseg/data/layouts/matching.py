@@ -99,7 +99,7 @@ def _key(match: re.Match[str]) -> tuple[str, str]:
 
 
 def list_sorted(root: Path, files: Sorted) -> Listing:
-    """Return what a folder of a known layout holds."""
+    """Return the listing of a folder of a known layout."""
     layout = files.layout
     rows, missing, lost = _rows(files)
     repeated = Counter(stem_of(found[0][0]) for found in files.images.values())

@@ -42,7 +42,7 @@ class _File:
 
 
 def list_pairs(root: Path, paths: Sequence[Path]) -> Listing:
-    """Return what a folder's files are by the rules of this module, without reading a pixel."""
+    """Sort a folder's files by the rules of this module, without reading a pixel."""
     files, other = _sort_files(root, paths)
     images = [file for file in files if not file.is_mask]
     channels = bool(images) and all(stem_of(file.path).endswith(CHANNEL) for file in images)

@@ -1,4 +1,4 @@
-"""Connected components, hole filling and what follows from them, on bool masks [H, W].
+"""Connected components, hole filling and their like, on bool masks [H, W].
 
 A mask is cut into runs (stretches of true pixels in a row). Runs of neighbouring rows that touch are joined by
 a Loop of scatter-min and pointer jumping, as in Y. Shiloach and U. Vishkin (1982),

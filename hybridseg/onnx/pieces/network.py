@@ -21,7 +21,7 @@ from .threshold import apply_operating_point
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What happens to grey levels 0..255 before they reach a network.
+    """The arithmetic on grey levels 0..255 before they reach a network.
 
     Attributes
     ----------

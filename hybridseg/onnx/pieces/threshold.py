@@ -30,7 +30,7 @@ def apply_operating_point(probability: Var, point: OperatingPoint) -> Var:
 
 
 def bounding_box(mask: Var) -> tuple[Var, Var]:
-    """Return the first row and column of what is true in a bool [H, W] and the ones past its last: int64 [2] each.
+    """Return the first row and column of the true part of a bool [H, W], and those past its last: int64 [2] each.
 
     It is the first pixel's where nothing is true.
     """
