@@ -12,13 +12,16 @@ from ..report.fragment import DEFAULT_COLUMNS, latex_of, markdown_of
 from ..report.overlays import Gallery
 from ..report.price import price
 from ..report.seeds import seeds
+from ..report.sure import how_sure
 from .blocks import Block, Heading, MainTable, Paragraph, Picture, plain
 
 
 def results(facts: Facts, drawn: dict[str, str]) -> list[Block]:
     """Return the whole section; ``drawn`` are the figures that there are, with their captions."""
     measured = agreement(facts, Gallery(facts, ()))
-    chapters = [distributions(facts), parts(facts), lesion_free(facts), measured, price(facts), seeds(facts)]
+    chapters = [
+        distributions(facts), parts(facts), lesion_free(facts), how_sure(facts), measured, price(facts), seeds(facts),
+    ]  # fmt: skip
     if facts.description.get("sources"):
         chapters.insert(0, across(facts))
     columns = _columns(facts)
