@@ -19,8 +19,9 @@ LISTED = 10
     help="Ground truth: a data set as for bench, or a folder of masks. May be repeated, each with a short name.",
 )  # fmt: skip
 @click.option(
-    "--pred", required=True, type=click.Path(path_type=Path), metavar="DIR",
-    help="Masks to score. `runs/fold{fold}/` is a folder for each fold of RUN, by a model that held that fold out.",
+    "--pred", required=True, type=click.Path(path_type=Path), metavar="DIR|FILE.json",
+    help="Masks to score: a folder, or COCO annotations in a .json file. "
+    "`runs/fold{fold}/` is a folder for each fold of RUN, by a model that held that fold out.",
 )  # fmt: skip
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="RUN",
@@ -61,24 +62,28 @@ def score(
     from ..bench.tables.run import render, write_tables
     from ..bench.verdicts.summary import summarize
     from ..data import load_sources, load_truth
+    from ..data.coco import write_coco_masks
     from ..registry import create
 
     learned = None if model is None else create(model).fingerprints
     dataset = load_sources(truths, load_truth)
     command = ["hybridseg", *sys.argv[1:]]
     with tempfile.TemporaryDirectory(prefix="hybridseg-score-") as temporary:
-        folder = output or Path(temporary)
+        folder, masks = output or Path(temporary, "run"), None
+        if pred.suffix.lower() == ".json":
+            masks = Path(temporary, "masks")
+            write_coco_masks(pred, masks)
         with progress_line("score") as progress:
             scored = score_masks(
                 dataset, pred, folder,
-                name=name, trained_on=trained_on, is_reader=is_reader, learned=learned, command=command,
-                progress=progress,
+                name=name, trained_on=trained_on, is_reader=is_reader, learned=learned,
+                unpacked=masks, command=command, progress=progress,
             )  # fmt: skip
         summary = summarize(folder)
         if output is not None:
             write_tables(summary, folder)
     click.echo(render(summary, form))
-    shown = [str(path if FOLD in str(pred) else path.relative_to(pred)) for path in scored.matches.extra]
+    shown = [str(path if FOLD in str(pred) else path.relative_to(masks or pred)) for path in scored.matches.extra]
     _tell("files that belong to no case, passed over", shown)
     if is_reader:
         _tell("cases that weren't read, left out", list(scored.matches.missing))

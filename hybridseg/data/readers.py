@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..text import printable
 from .cases import GROUPS_ALONE, DataError, Dataset, DataWarning
+from .coco import load_coco
 from .files import FileCase
 from .layouts.matching import find_layout, list_sorted
 from .layouts.pairs import list_pairs
@@ -27,8 +28,9 @@ def load_dataset(source: str | os.PathLike[str]) -> Dataset:
     Parameters
     ----------
     source : str or path
-        A folder (see `hybridseg.data.layouts`), a ``.csv`` manifest, or ``phantoms``, ``phantoms[n=24,seed=0]``. After
-        a folder or manifest, ``[lesion=1;2,ignore=255]`` says which mask values are lesion and which are ignored.
+        A folder (see `hybridseg.data.layouts`), a ``.csv`` manifest, COCO annotations in a ``.json`` file (see
+        `hybridseg.data.coco`), or ``phantoms``, ``phantoms[n=24,seed=0]``. After a folder or manifest,
+        ``[lesion=1;2,ignore=255]`` says which mask values are lesion and which are ignored.
 
     Warns
     -----
@@ -68,8 +70,11 @@ def list_source(source: str | os.PathLike[str]) -> tuple[Listing, Survey]:
         listing = list_folder(path)
     elif path.suffix.lower() == ".csv" and path.is_file():
         listing = Listing(read_manifest(path))
+    elif path.suffix.lower() == ".json" and path.is_file():
+        listing = Listing(load_coco(path))
     else:
-        reason = "is neither a folder nor a .csv manifest" if path.exists() else "no such folder or manifest"
+        wrong = "is neither a folder, a .csv manifest nor COCO annotations in .json"
+        reason = wrong if path.exists() else "no such folder or manifest"
         raise DataError(f"{printable(path)}: {reason}")
     cases = listing.dataset.cases
     open_ = [case for case in cases if isinstance(case, FileCase) and (given or case.reading == BY_FILE)]

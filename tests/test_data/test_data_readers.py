@@ -176,7 +176,7 @@ def test_a_link_that_leads_back_ends(tmp_path: Path) -> None:
     [
         ("none", "no such folder or manifest"),
         ("empty", "holds no image"),
-        ("file.txt", "is neither a folder nor a .csv manifest"),
+        ("file.txt", "is neither a folder, a .csv manifest nor COCO annotations in .json"),
     ],
 )
 def test_nothing_there(tmp_path: Path, name: str, reason: str) -> None:

@@ -57,6 +57,7 @@ def score_masks(
     trained_on: str = "",
     is_reader: bool = False,
     learned: NDArray[np.uint8] | None = None,
+    unpacked: Path | None = None,
     command: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Scored:
@@ -82,6 +83,8 @@ def score_masks(
         The masks are a second reader's: cases without a mask are no misses, but weren't read.
     learned : ndarray of shape (N, 18), uint8, optional
         Fingerprints of the images that whoever made the masks has learned from, where that is known.
+    unpacked : Path, optional
+        Where the masks are, if ``folder`` is a file of COCO annotations: see `hybridseg.data.coco.write_coco_masks`.
     command : sequence of str
         The command line, for the record.
     progress : callable, optional
@@ -104,7 +107,8 @@ def score_masks(
     if per_fold and not name:
         raise RunError("masks per fold need a name")
     trained_on, fold_of, fold_names = _folds(run, trained_on, per_fold)
-    line = Method(name or Path(folder).resolve().name, "", MASKS, {"folder": source}, not per_fold, "", trained_on)
+    name = name or Path(folder).resolve().name.removesuffix(".json")
+    line = Method(name, "", MASKS, {"folder": source}, not per_fold, "", trained_on)
     line = replace(line, is_reader=is_reader)
     if there is not None:
         truth = truth.select([row.case_id for row in there if row.case_id in {case.case_id for case in truth}])
@@ -121,7 +125,7 @@ def score_masks(
         }
         matches = match_folds(truth, folders, fold_of)
     else:
-        matches = match_predictions(truth, folder)
+        matches = match_predictions(truth, unpacked or folder)
     if is_reader:
         truth = truth.select(list(matches.files))
     plan = _plan(truth, matches, line, fold_of)
