@@ -33,3 +33,4 @@ done
 python "$here/make_zoo.py" unet "$runs/unet-scores/fold0.hybridseg" --fold 0 "$@" --scores "$runs/unet-scores"
 python "$here/make_zoo.py" unet-tiny "$runs/tiny-scores/fold0.hybridseg" --fold 0 "$@" --scores "$runs/tiny-scores"
 python "$here/publish.py"
+python "$here/../accuracy/confidence.py"
