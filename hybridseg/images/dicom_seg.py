@@ -111,6 +111,7 @@ def _encode(source: bytes, masks: NDArray[np.bool_], method: str, version: str, 
         omit_empty_frames=False,
     )
     segmentation.PatientOrientation = None  # must be there, and isn't known of a hand-held probe
+    segmentation.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence = [_plane()]
     if len(masks) > 1:
         _add_frames(segmentation, masks)
     for item in _references(segmentation):
@@ -118,6 +119,15 @@ def _encode(source: bytes, masks: NDArray[np.bool_], method: str, version: str, 
     stream = io.BytesIO()
     segmentation.save_as(stream)
     return stream.getvalue()
+
+
+def _plane() -> Any:
+    """Return the orientation that viewers take for an image without one: OHIF opens no segmentation that lacks it."""
+    from pydicom.dataset import Dataset
+
+    plane = Dataset()
+    plane.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    return plane
 
 
 def _add_frames(segmentation: Any, masks: NDArray[np.bool_]) -> None:
