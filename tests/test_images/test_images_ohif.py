@@ -14,6 +14,7 @@ import pytest
 
 pytest.importorskip("highdicom")
 
+from _runtimes import missing
 from dicom_files import dataset, to_bytes
 
 from hybridseg.images.dicom_seg import write_segmentation
@@ -25,7 +26,7 @@ OHIF = Path(__file__).resolve().parents[1] / "ohif"
 def loader(tmp_path_factory: pytest.TempPathFactory) -> Path:
     modules = Path(os.environ.get("HYBRIDSEG_OHIF_MODULES", OHIF / "node_modules"))
     if shutil.which("node") is None or not (modules / "@cornerstonejs" / "adapters").is_dir():
-        pytest.skip(f"no node, or no @cornerstonejs/adapters in {modules}: npm ci in tests/ohif")
+        missing(f"no node, or no cornerstonejs in {modules}: npm ci in tests/ohif, or set HYBRIDSEG_OHIF_MODULES")
     folder = tmp_path_factory.mktemp("ohif")
     shutil.copy(OHIF / "open.mjs", folder)
     (folder / "node_modules").symlink_to(modules, target_is_directory=True)
