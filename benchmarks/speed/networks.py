@@ -9,6 +9,7 @@ thread. ``--no-time`` leaves that out where other work runs beside it.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import tempfile
 from pathlib import Path
@@ -40,7 +41,8 @@ def main(timed: bool, methods: tuple[str, ...], output: Path | None) -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for name in methods or (*known, "unet"):
-            rows.append(cells(name, Path(folder, f"{name}.onnx"), timed))
+            with multiprocessing.get_context("spawn").Pool(1) as fresh:  # converting takes gigabytes: give them back
+                rows.append(fresh.apply(cells, (name, Path(folder, f"{name}.onnx"), timed)))
             click.echo(rows[-1], err=True)
     header = ["method", "parameters, M", "multiply-adds, G", "file, MB", *(["ms", "share of a core"] if timed else [])]
     command = f"python benchmarks/speed/networks.py{'' if timed else ' --no-time'}{f' -o {output}' if output else ''}"
