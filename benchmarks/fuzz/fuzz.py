@@ -90,9 +90,9 @@ class Fuzzer:
         if number < len(self.found):
             return self.found[number]
         rng = random.Random(f"{self.seed} {self.name} {number}")
-        path, data = rng.choice([*zip(self.paths, self.contents, strict=True), *self.found])
+        chosen = rng.randrange(len(self.paths))
         how = mutate if rng.random() < 0.5 else mutate_inside
-        return path, how(data, self.contents, rng)
+        return self.paths[chosen], how(self.contents[chosen], self.contents, rng)
 
     def run(self, path: Path, data: bytes) -> tuple[str, str]:
         """Return how reading ended, and what is wrong with that."""
