@@ -57,8 +57,9 @@ KERNELS = {
     "int4-stored": "Kernels trained for 4 bits and stored in them, those of depthwise convolutions in 8,",
 }
 HOW = {
-    "unet": "one network, 26 epochs at 192 pixels, one image of each patient or scene an epoch",
-    "unet-tiny": "one network, taught by `unet`, which had seen what it saw and nothing else",
+    "unet": "one network, 26 epochs at 192 pixels and 18 at 256; an epoch of these shows BUSI's lesion images twice",
+    "unet-tiny": "one network, 18 and 10 epochs at 192 pixels, taught by `unet`'s first stage, then by `unet` itself, "
+                 "which had seen what it saw and nothing else",
 }
 MAX_BYTES = {"unet": 12_000_000, "unet-tiny": 1_000_000}
 LICENSE = "Apache-2.0 (code and weights; the encoder started from ImageNet weights, Apache-2.0)"
@@ -74,7 +75,9 @@ def main(*, name: str, model_path: Path, folders: tuple[str, ...], fold: int | N
     """Export, score from stored counts, time, and write the card."""
     model = UNetSegmenter.load(model_path)
     teachers = [model.teacher] if isinstance(model.teacher, str) else model.teacher or []
-    model.set_params(checkpoint_dir=None, teacher=[_last_two(path) for path in teachers] or None)  # no one's folders
+    start = _last_two(model.start_from) if model.start_from is not None else None
+    # No one's folders:
+    model.set_params(checkpoint_dir=None, start_from=start, teacher=[_last_two(path) for path in teachers] or None)
     learned = {part.layout: part for part in (learned_part(load_dataset(folder), fold) for folder in folders)}
     hospitals = {path.stem: score_card(path) for path in sorted(scores_folder.glob("*.csv"))}
     if model.calibration is None:
