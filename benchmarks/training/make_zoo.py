@@ -58,8 +58,8 @@ KERNELS = {
 }
 HOW = {
     "unet": "one network, 26 epochs at 192 pixels and 18 at 256; an epoch of these shows BUSI's lesion images twice",
-    "unet-tiny": "one network, 18 and 10 epochs at 192 pixels, taught by `unet`'s first stage, then by `unet` itself, "
-                 "which had seen what it saw and nothing else",
+    "unet-tiny": "one network, 18 epochs at 192 pixels, taught by `unet`'s first stage, which had seen what it saw and "
+                 "nothing else",
 }
 MAX_BYTES = {"unet": 12_000_000, "unet-tiny": 1_000_000}
 LICENSE = "Apache-2.0 (code and weights; the encoder started from ImageNet weights, Apache-2.0)"
