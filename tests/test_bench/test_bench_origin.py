@@ -68,7 +68,12 @@ def test_one_image_is_enough(tmp_path: Path) -> None:
     assert "‡ m.onnx: trained on 1 of these 8 images. It isn't ranked, and is in no comparison." in summary.notes
 
 
-@pytest.mark.parametrize("form", ["html", "md", "latex", "json"])
+def test_a_table_for_a_paper_says_it_too(run: Path) -> None:
+    text = invoke("report", run, "--format", "latex")
+    assert f"taught.onnx: {ALL}, not ranked." in text.replace("\\_", "_")
+
+
+@pytest.mark.parametrize("form", ["html", "md", "latex-document", "json"])
 def test_report(run: Path, tmp_path: Path, form: str) -> None:
     text = invoke("report", run, "--no-pictures", "--format", form, "-o", tmp_path / "report")
     text = (tmp_path / "report").read_text("utf-8")

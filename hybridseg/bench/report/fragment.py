@@ -11,7 +11,7 @@ from ...metrics import CaseMetric, case_metrics
 from ...text import escaped
 from ...version import __version__
 from ..verdicts.methods import MethodSummary, SetScores
-from ..verdicts.origin import NOT_KNOWN_NOTE, SEEN
+from ..verdicts.origin import NOT_KNOWN_NOTE, SEEN, in_words
 from ..verdicts.pairing import SIGNIFICANT, differences, lesion_scores, rankings
 from .document import Cell, count, number, percent
 from .facts import Facts
@@ -237,8 +237,9 @@ def _caption(facts: Facts, reference: str) -> str:
             f"*: differs from {reference} (paired sign-flip permutation test over scenes or patients, Holm-corrected "
             f"within the column, p < {SIGNIFICANT})."
         )
-    if any(method.seen for method in facts.methods):
-        parts.append(f"{SEEN} trained on images of this very set: not ranked.")
+    taught = [method for method in facts.methods if method.seen]
+    for method, name in zip(taught, hide_paths([method.method for method in taught]), strict=True):
+        parts.append(f"{SEEN} {name}: {in_words(method.seen or 0, method.cases)}, not ranked.")
     if any(method.seen is None for method in facts.methods):
         parts.append(NOT_KNOWN_NOTE)
     return " ".join(parts)
