@@ -14,7 +14,6 @@ import faulthandler
 import functools
 import os
 import random
-import resource
 import shutil
 import signal
 import subprocess
@@ -33,6 +32,8 @@ import numpy
 from fuzz_grammar import mutate_inside
 from fuzz_mutations import mutate
 from fuzz_targets import TARGETS, check_message, documented
+
+from hybridseg.bench.run.cost import peak_memory_mib
 
 CORPUS = Path(__file__).resolve().parents[2] / "tests" / "corpus"
 FOUND = CORPUS / "found.zip"
@@ -145,7 +146,7 @@ def fuzz(name: str, count: int, seed: int, failures: Path, only: int | None = No
         faulthandler.cancel_dump_traceback_later()
         files = len(fuzzer.paths)
     seconds = time.process_time() - begin
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_memory_mib() or 0.0  # not ru_maxrss, which begins with what the starting process had
     if peak > MAX_RSS_MIB:
         ends["failed"] += 1
         print(f"{name}: {peak:.0f} MiB, more than {MAX_RSS_MIB}", file=sys.stderr)
