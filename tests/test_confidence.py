@@ -7,7 +7,9 @@ import pytest
 
 import hybridseg
 from hybridseg.confidence import Calibration, apply_line, raw_confidence
-from hybridseg.training.calibration import MIN_IMAGES, fit_calibration, is_right, regions_of
+from hybridseg.metrics import count_pixels
+from hybridseg.metrics.calibration import is_right
+from hybridseg.training.calibration import MIN_IMAGES, fit_calibration, regions_of
 
 KNOWN = Calibration(lesion=(0.0, 1.0), mask=(-1.0, 2.0), empty=(0.5, 0.0), images=80)
 
@@ -51,11 +53,11 @@ def test_json_is_read_as_it_was_written() -> None:
 
 def test_right_is_an_overlap_above_a_half_or_two_empty_masks() -> None:
     truth = mask("##..")
-    assert is_right(truth, mask("##.."))
-    assert not is_right(truth, mask("#..."))  # just a half
-    assert not is_right(truth, mask("...."))
-    assert is_right(mask("...."), mask("...."))
-    assert not is_right(mask("...."), truth)
+    assert is_right(count_pixels(truth, mask("##..")))
+    assert not is_right(count_pixels(truth, mask("#...")))  # just a half
+    assert not is_right(count_pixels(truth, mask("....")))
+    assert is_right(count_pixels(mask("...."), mask("....")))
+    assert not is_right(count_pixels(mask("...."), truth))
 
 
 def test_each_region_is_told_apart() -> None:

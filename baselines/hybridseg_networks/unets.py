@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from .base import KnownNetwork
@@ -33,11 +34,7 @@ class PlainUNetSegmenter(KnownNetwork):
 
         image, x = image_input(size)
         filters = [self.current_width * 2**level for level in range(5)]
-        skips = []
-        for each in filters[:-1]:
-            skips.append(twice(x, each))
-            x = halved(skips[-1])
-        x = twice(x, filters[-1])
+        x, skips = _encoded(x, filters)
         for each, skip in zip(filters[-2::-1], reversed(skips), strict=True):
             x = keras.layers.Conv2DTranspose(each, 2, strides=2)(x)
             x = twice(joined([skip, x]), each)
@@ -68,15 +65,20 @@ class AttentionUNetSegmenter(KnownNetwork):
     def _build(self, size: int) -> Any:
         image, x = image_input(size)
         filters = [self.current_width * 2**level for level in range(5)]
-        skips = []
-        for each in filters[:-1]:
-            skips.append(twice(x, each))
-            x = halved(skips[-1])
-        x = twice(x, filters[-1])
+        x, skips = _encoded(x, filters)
         for each, skip in zip(filters[-2::-1], reversed(skips), strict=True):
             x = conv(doubled(x), each)
             x = twice(joined([_gated(skip, x, max(1, each // 2)), x]), each)
         return finish(image, x, "attention_unet")
+
+
+def _encoded(x: Any, filters: Sequence[int]) -> tuple[Any, list[Any]]:
+    """Return the lowest level of a U-Net's way down, and what each level above gives to its skip connection."""
+    skips = []
+    for each in filters[:-1]:
+        skips.append(twice(x, each))
+        x = halved(skips[-1])
+    return twice(x, filters[-1]), skips
 
 
 def _gated(skip: Any, signal: Any, filters: int) -> Any:

@@ -16,7 +16,7 @@ import numpy as np
 
 import hybridseg
 from hybridseg.data import Case, load_dataset
-from hybridseg.data.splits import busi_split, published_folds
+from hybridseg.data.scenes import choose_split
 from hybridseg.metrics import count_pixels, f1
 from hybridseg.postprocess import OperatingPoint, apply_operating_point, label_components
 
@@ -72,7 +72,7 @@ def main(*, name: str, folders: tuple[str, ...], fold: int, tests: tuple[str, ..
     sets: dict[str, list[Case]] = {}
     for folder in folders:
         dataset = load_dataset(folder)
-        split = busi_split() if dataset.layout == "BUSI" else published_folds(dataset, 5)
+        _, split, _ = choose_split(dataset)
         sets[f"{dataset.layout}, fold {fold}"] = list(dataset.select(split.folds[fold].test))
     for folder in tests:
         dataset = load_dataset(folder)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hybridseg.metrics import LESION_OVERLAP, Counts, Estimate, f1, iou
-from hybridseg.metrics.calibration import calibration_error, mean_at_coverage, reliability, surest
+from hybridseg.metrics import Counts, Estimate, f1
+from hybridseg.metrics.calibration import calibration_error, is_right, mean_at_coverage, reliability, surest
 from hybridseg.text import markdown_table
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
@@ -95,7 +95,7 @@ def read(path: Path) -> Answers:
         [row["group"] for row in rows],
         np.array([float(row["raw_confidence"]) for row in rows]),
         np.array([float(row["confidence"]) for row in rows]),
-        np.array([iou(c) > LESION_OVERLAP if c.tp + c.fn else c.fp == 0 for c in counts]),
+        np.array([is_right(c) for c in counts]),
         np.array([f1(c) if c.tp + c.fn else np.nan for c in counts]),
     )
 

@@ -17,8 +17,8 @@ import numpy as np
 import strangers
 
 from hybridseg.data import load_dataset
+from hybridseg.data.scenes import choose_split
 from hybridseg.data.scope import OUTSIDE, is_in_scope
-from hybridseg.data.splits import busi_split, published_folds
 from hybridseg.learned import examine
 from hybridseg.metrics import wilson_interval
 
@@ -43,7 +43,7 @@ def main(folders: tuple[str, ...], tests: tuple[str, ...]) -> None:
     learned, scans = [], {}
     for folder in folders:
         dataset = load_dataset(folder)
-        split = busi_split() if dataset.layout == "BUSI" else published_folds(dataset, 5)
+        _, split, _ = choose_split(dataset)
         learned.append([case.image for case in dataset.select(split.folds[0].train)])
         scans[f"{dataset.layout}, fold 0"] = [case.image for case in dataset.select(split.folds[0].test)]
     for folder in tests:

@@ -27,8 +27,8 @@ from hybridseg.data import Dataset, load_dataset
 from hybridseg.data.phantoms import phantom
 from hybridseg.images import find_scan
 from hybridseg.learned import examine
-from hybridseg.metrics import LESION_OVERLAP, f1, iou
-from hybridseg.metrics.calibration import calibration_error, mean_at_coverage
+from hybridseg.metrics import f1, iou
+from hybridseg.metrics.calibration import calibration_error, is_right, mean_at_coverage
 from hybridseg.metrics.summary import Estimate, image_mean, scene_mean, wilson_interval
 from hybridseg.onnx import OnnxSegmenter, describe, export_smaller
 from hybridseg.onnx.quantise import Weights
@@ -218,7 +218,7 @@ def confidence_means(path: Path) -> dict[str, Estimate]:
     cases = read_scores(path)
     raw, sure = read_confidences(path)
     groups = [group for _, group, _ in cases]
-    right = [iou(c) > LESION_OVERLAP if c.tp + c.fn else c.fp == 0 for _, _, c in cases]
+    right = [is_right(c) for _, _, c in cases]
     f1s = [f1(c) if c.tp + c.fn else np.nan for _, _, c in cases]
     return {
         "calibration_error": calibration_error(sure, right, groups),

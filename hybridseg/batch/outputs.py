@@ -6,6 +6,7 @@ import io
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -47,7 +48,7 @@ class Frame:
     calibration: Calibration | None = None
     in_scope: bool | None = None
 
-    @property
+    @cached_property
     def confidence(self) -> float | None:
         """The chance that the mask is right; None without calibration or probability."""
         if self.calibration is None or self.probability is None:

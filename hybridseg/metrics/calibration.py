@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..confidence import Line, log_odds
+from .counts import Counts
+from .lesions import LESION_OVERLAP
 from .summary import DRAWS, Estimate, group_indices, group_weights, image_mean, wilson_interval
 
 BINS = 10
@@ -28,6 +30,16 @@ class Bin:
     answers: int
     confidence: float
     right: Estimate
+
+
+def is_right(counts: Counts) -> bool:
+    """Whether a mask with these counts is right: its IoU is above a half, or truth and mask are empty.
+
+    >>> is_right(Counts(tp=6, fp=3, fn=2, tn=0)), is_right(Counts(tp=0, fp=1, fn=0, tn=9))
+    (True, False)
+    """
+    united = counts.tp + counts.fp + counts.fn
+    return not united or counts.tp > LESION_OVERLAP * united
 
 
 def fit_line(raw: ArrayLike, right: ArrayLike, weights: ArrayLike | None = None) -> Line:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..confidence import Calibration, raw_confidence
-from ..metrics import LESION_OVERLAP, count_lesions
-from ..metrics.calibration import fit_line
+from ..metrics import count_lesions, count_pixels
+from ..metrics.calibration import fit_line, is_right
 from ..postprocess import label_components
 
 MIN_IMAGES = 50
@@ -30,7 +30,7 @@ def fit_calibration(
     weight = np.ones(len(truths)) if weights is None else np.asarray(weights, float)
     cases = list(zip(truths, masks, probabilities, strict=True))
     raw = np.array([raw_confidence(mask, p) for _, mask, p in cases])
-    right = np.array([is_right(truth, mask) for truth, mask, _ in cases])
+    right = np.array([is_right(count_pixels(truth, mask)) for truth, mask, _ in cases])
     shown = np.array([bool(mask.any()) for mask in masks])
     regions = [
         (mean, found, heft)
@@ -43,13 +43,6 @@ def fit_calibration(
         for part in (lesion, *((raw[each], right[each], weight[each]) for each in (shown, ~shown)))
     )
     return Calibration(of_lesion, of_mask, of_empty, images=len(cases))
-
-
-def is_right(truth: NDArray[np.bool_], mask: NDArray[np.bool_]) -> bool:
-    """Whether a mask overlaps the lesions of an image (IoU above a half), or both are empty."""
-    if not truth.any():
-        return not mask.any()
-    return bool((truth & mask).sum() > LESION_OVERLAP * (truth | mask).sum())
 
 
 def regions_of(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...files import write_atomically
-from ..report.agreement import LIMIT, true_and_predicted_areas
+from ..report.agreement import limits_of_agreement, true_and_predicted_areas
 from ..report.facts import Facts
 
 _WIDTH_IN = 5.2
@@ -118,8 +118,7 @@ def _areas(facts: Facts, figure: Any) -> str:
         axes = figure.add_subplot(1, len(shown), place)
         difference, mean = pred - true, (pred + true) / 2
         axes.plot(mean, difference, ".", markersize=3, alpha=0.6)
-        middle, spread = float(difference.mean()), float(difference.std(ddof=1))
-        for value, style in ((middle - LIMIT * spread, "--"), (middle, "-"), (middle + LIMIT * spread, "--")):
+        for value, style in zip(limits_of_agreement(difference), ("--", "-", "--"), strict=True):
             axes.axhline(value, linestyle=style, linewidth=0.8, color="black")
         axes.set_xlabel("mean of both areas, % of the image")
         axes.set_ylabel("predicted minus true, %" if place == 1 else "")

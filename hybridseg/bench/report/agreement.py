@@ -66,7 +66,7 @@ def agreement(facts: Facts, gallery: Gallery | None = None) -> Section:
 
 def true_and_predicted_areas(facts: Facts, method: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return areas (N,) of truth and prediction as shares of the image, over lesion images with a mask."""
-    kept = [row for row in _lesion_rows(facts, method) if row.tp + row.fp and not row.error]
+    kept = _with_mask(_lesion_rows(facts, method))
     sizes = np.array([row.height * row.width for row in kept], np.float64)
     areas = np.array([[row.tp + row.fn, row.tp + row.fp] for row in kept], np.float64).reshape(-1, 2)
     return areas[:, 0] / sizes, areas[:, 1] / sizes
@@ -76,9 +76,19 @@ def _lesion_rows(facts: Facts, method: str) -> list[Record]:
     return [row for row in facts.rows[method] if row.has_lesion]
 
 
+def _with_mask(rows: list[Record]) -> list[Record]:
+    return [row for row in rows if row.tp + row.fp and not row.error]
+
+
+def limits_of_agreement(difference: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Return lower limit, mean and upper limit of at least two differences (N,)."""
+    mean, reach = float(difference.mean()), LIMIT * float(difference.std(ddof=1))
+    return mean - reach, mean, mean + reach
+
+
 def _areas(facts: Facts, method: str, scale: Mapping[str, float]) -> _Measured:
     rows = _lesion_rows(facts, method)
-    kept = [row for row in rows if row.tp + row.fp and not row.error]
+    kept = _with_mask(rows)
     square = np.array([scale[row.case_id] ** 2 for row in kept])
     true, pred = (np.array(each, np.float64) * square for each in (
         [row.tp + row.fn for row in kept], [row.tp + row.fp for row in kept],
@@ -118,11 +128,11 @@ def _differences(caption: str, measured: Mapping[str, _Measured]) -> Table:
             rows.append((Cell(method), *counts, *[Cell("-")] * 6))
             continue
         difference = each.pred - each.true
-        mean, spread = float(difference.mean()), float(difference.std(ddof=1))
+        low, mean, high = limits_of_agreement(difference)
         rows.append((
             Cell(method), count(len(difference)), count(each.scenes), count(each.missing),
-            number(float(each.true.mean()), 1), number(mean, 1), number(spread, 1), number(mean - LIMIT * spread, 1),
-            number(mean + LIMIT * spread, 1), percent(float(np.mean(np.abs(difference) > each.true / 4))),
+            number(float(each.true.mean()), 1), number(mean, 1), number(float(difference.std(ddof=1)), 1),
+            number(low, 1), number(high, 1), percent(float(np.mean(np.abs(difference) > each.true / 4))),
         ))  # fmt: skip
     header = (
         "method", "images", "scenes", "missing", "true mean", "mean difference", "SD", "lower limit", "upper limit",
@@ -135,8 +145,7 @@ def _plots(facts: Facts, measured: Mapping[str, _Measured], unit: str) -> Iterat
     for method, each in list(measured.items())[:_PLOTTED]:
         if len(each.true) > 1:
             difference = each.pred - each.true
-            limits = [float(difference.mean() + sign * LIMIT * difference.std(ddof=1)) for sign in (-1, 0, 1)]
-            plot = bland_altman((each.true + each.pred) / 2, difference, limits, unit)
+            plot = bland_altman((each.true + each.pred) / 2, difference, limits_of_agreement(difference), unit)
             caption = f"{facts.short[method]}: longest diameter, predicted minus true, against the mean of both."
             yield Figure(plot, caption)
 
@@ -147,7 +156,7 @@ def _changed_class(facts: Facts) -> Table:
     rows = []
     for method in facts.rows:
         lesion = _lesion_rows(facts, method)
-        masked = [row for row in lesion if row.tp + row.fp and not row.error]
+        masked = _with_mask(lesion)
         steps = [
             int(np.searchsorted(bounds, (row.tp + row.fp) / (row.height * row.width))) - names.index(sizes[row.case_id])
             for row in masked

@@ -124,10 +124,7 @@ def scatter(points: Sequence[Point], unit: str, ceilings: Ceilings = ()) -> str:
     up_ticks = nice_ticks(lowest, highest)
     across = _linear(math.log10(across_ticks[0]), math.log10(across_ticks[-1]), left + 8, _RIGHT - 6)
     up = _linear(up_ticks[0], up_ticks[-1], bottom, top)
-    parts = []
-    for tick in up_ticks:
-        parts.append(f'<line class="grid" x1="{left}" x2="{_RIGHT}" y1="{up(tick):.1f}" y2="{up(tick):.1f}"/>')
-        parts.append(_label(left - 5, up(tick) + 4, f"{tick:g}", "tick end"))
+    parts = _horizontal_axis_lines(up_ticks, up, left)
     for tick in across_ticks:
         x = across(math.log10(tick))
         parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}"/>')
@@ -161,10 +158,7 @@ def bland_altman(
     up_ticks = nice_ticks(float(min(differences.min(), limits[0])), float(max(differences.max(), limits[-1])))
     across = _linear(across_ticks[0], across_ticks[-1], left, _RIGHT)
     up = _linear(up_ticks[0], up_ticks[-1], bottom, top)
-    parts = []
-    for tick in up_ticks:
-        parts.append(f'<line class="grid" x1="{left}" x2="{_RIGHT}" y1="{up(tick):.1f}" y2="{up(tick):.1f}"/>')
-        parts.append(_label(left - 5, up(tick) + 4, f"{tick:g}", "tick end"))
+    parts = _horizontal_axis_lines(up_ticks, up, left)
     for tick in across_ticks:
         parts.append(_label(across(tick), bottom + 15, f"{tick:g}", "tick middle"))
     parts.append(_label((left + _RIGHT) / 2, bottom + 33, f"mean of true and predicted, {unit}", "tick middle"))
@@ -242,6 +236,14 @@ def _vertical_axis_lines(ticks: Sequence[float], scale: Scale, top: float, botto
         place = "start" if index == 0 else "end" if index == len(ticks) - 1 else "middle"
         parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}"/>')
         parts.append(_label(x, bottom + 15, f"{tick:g}", f"tick {place}"))
+    return parts
+
+
+def _horizontal_axis_lines(ticks: Sequence[float], scale: Scale, left: float) -> list[str]:
+    parts = []
+    for tick in ticks:
+        parts.append(f'<line class="grid" x1="{left}" x2="{_RIGHT}" y1="{scale(tick):.1f}" y2="{scale(tick):.1f}"/>')
+        parts.append(_label(left - 5, scale(tick) + 4, f"{tick:g}", "tick end"))
     return parts
 
 

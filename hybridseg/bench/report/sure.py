@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...confidence import apply_line
-from ...metrics import LESION_OVERLAP, Counts, f1, iou
+from ...metrics import LESION_OVERLAP, Counts, f1
 from ...metrics.calibration import (
     BINS,
     calibration_error,
     fit_line,
+    is_right,
     mean_at_coverage,
     reliability,
     surest,
@@ -122,7 +123,7 @@ def _read(rows: Sequence[Record]) -> _Sure | None:
         return None
     counts = [Counts(row.tp, row.fp, row.fn, row.tn) for row in told]
     scored = list(zip(told, counts, strict=True))
-    right = np.array([iou(c) > LESION_OVERLAP if row.has_lesion else c.fp == 0 for row, c in scored])
+    right = np.array([is_right(c) for c in counts])
     scores = np.array([f1(c) if row.has_lesion else np.nan for row, c in scored])
     raw = np.array([row.raw_confidence for row in told], float)
     own = [row.confidence for row in told if row.confidence is not None]
