@@ -26,7 +26,8 @@ import numpy as np
 
 from hybridseg.confidence import Calibration, raw_confidence
 from hybridseg.data import Case, Dataset, load_dataset
-from hybridseg.data.splits import Split, busi_split, published_folds
+from hybridseg.data.scenes import choose_split
+from hybridseg.data.splits import Split
 from hybridseg.images import find_scan, write_mask
 from hybridseg.metrics import Counts, count_pixels, f1, iou
 from hybridseg.registry import parse_spec
@@ -115,7 +116,7 @@ def held_out_cases(
 
 def published_split(dataset: Dataset) -> Split:
     """Return the five published folds of BUSI or of data whose authors publish five."""
-    return busi_split() if dataset.layout == "BUSI" else published_folds(dataset, 5)
+    return choose_split(dataset)[1]
 
 
 def write_scores(
