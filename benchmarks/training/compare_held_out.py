@@ -3,7 +3,7 @@
     python benchmarks/training/compare_held_out.py runs/unet-first/fold0.hybridseg runs/unet/fold0.hybridseg \\
         --data Dataset_BUSI_with_GT --data BUSBRA --fold 0
 
-The trainings must have the same data, ``validation_share`` and ``random_state``. Prints, for each hospital, the mean F1
+The trainings must have the same data and ``validation_share``. Prints, for each hospital, the mean F1
 of each training over the lesion images, its difference to the first one with a standard error over images, and how many
 lesion-free images get a mask. Each training answers at the operating point that it chose on these very groups.
 """
