@@ -240,6 +240,21 @@ def test_masks_of_a_training_made_elsewhere_are_a_line_out_of_fold() -> None:
     assert f"theirs/fold1: has a mask of `a/{stranger.stem}` (1 such cases), which is for theirs/fold0" in result.stderr
 
 
+def test_a_run_of_some_folds_takes_the_masks_of_these() -> None:
+    some = ("--train", "b", "--train", "a+b", "--fold", "0", "--fold", "2", "-m", "mine.py:Dark", "-o", "run")
+    assert bench(*some).exit_code == 0
+    masks_of("run", "mine.py:Dark on a+b", "theirs")
+    assert {path.name for path in Path("theirs").iterdir()} == {"fold0", "foldall"}
+    assert len({row["case_id"] for row in rows("run")}) == 6 + 2 + 3  # by b alone all of a, which a+b needn't predict
+    result = score("--pred", "theirs/fold{fold}", "--name", "net", "--trained-on", "a+b")
+    assert result.exit_code == 0, result.output
+    ours, theirs = ([row["case_id"] for row in rows("run") if row["method"] == f"{name} on a+b"]
+                    for name in ("mine.py:Dark", "net"))  # fmt: skip
+    assert sorted(theirs) == sorted(ours) and len(theirs) == 3 + 2 + 3
+    lines = {line.method: line for line in summarize("run").methods}
+    assert [each.iou for each in lines["net on a+b"].sets] == [each.iou for each in lines["mine.py:Dark on a+b"].sets]
+
+
 def test_masks_per_fold_join_a_run_over_one_data_set() -> None:
     given = ["bench", "--data", "a.csv", "--folds", "2", "--no-cost", "-m", "mine.py:Dark", "-o", "run"]
     assert CliRunner().invoke(main, given).exit_code == 0

@@ -94,6 +94,8 @@ def check_description(description: Any) -> None:
         check_name(cell["file"])
     for method in description["methods"]:
         check_name(method["key"])
+    if not isinstance(description["plan"].get("folds", []), list):
+        raise ValueError("`folds` of its plan can't be other than a list")
     _check_crossing(description)
     for session in description["sessions"]:
         for name in ("command", "deaths", "worker_cpus"):

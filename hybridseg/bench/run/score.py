@@ -71,7 +71,8 @@ def score_masks(
     truth : Dataset
     folder : path
         The masks; see `hybridseg.data.predictions` for how files are matched with cases. With ``{fold}`` in it: one
-        folder per fold of the run, by a model that held that fold out; ``all`` is the model that held nothing out.
+        folder per fold that the run was asked for, by a model that held that fold out; ``all`` is the model that held
+        nothing out.
     out : path
         New or empty, or a finished run over cases of ``truth``, and then the masks join it as a line of their own,
         with that run's folds, scenes and classes.
@@ -119,6 +120,7 @@ def score_masks(
     if learned is not None and any(isinstance(case, MaskCase) for case in truth):
         raise RunError(f"{printable(truth.name)} holds masks alone: what taught a model can't be told from them")
     if per_fold:
+        truth = truth.select([case.case_id for case in truth if case.case_id in fold_of])
         folders = {
             fold: source.replace(FOLD, fold_names[fold]).replace(TRAIN, trained_on)
             for fold in sorted({fold_of[case.case_id] for case in truth})
@@ -170,7 +172,10 @@ def _grouped_as(run: RunFolder, truth: Dataset, name: str) -> Dataset:
 
 
 def _folds(run: RunFolder, trained_on: str, per_fold: bool) -> tuple[str, dict[str, int], list[str]]:
-    """Return the training that is meant, which of its folds tests which case, and the folds' names."""
+    """Return the training that is meant, which of its folds tests which case, and the folds' names.
+
+    Masks per fold are of the folds that the run was asked for.
+    """
     if trained_on and not per_fold:
         raise RunError(f"who taught counts for masks per fold alone: write {FOLD} in their folder's name")
     if not run.description.exists():
@@ -184,6 +189,8 @@ def _folds(run: RunFolder, trained_on: str, per_fold: bool) -> tuple[str, dict[s
         got = f"got `{printable(trained_on)}`" if trained_on else "got none"
         raise RunError(f"{printable(run.root)}: trainings are {', '.join(known) or 'of one data set'}, {got}")
     fold_of = trainings[trained_on]
+    if per_fold and "folds" in description["plan"]:
+        fold_of = {case_id: fold for case_id, fold in fold_of.items() if fold in description["plan"]["folds"]}
     twice = [row.case_id for row in records if not known and fold_of[row.case_id] != row.fold]
     if per_fold and twice:
         raise RunError(f"{printable(run.root)} tests `{printable(twice[0])}` in two folds")
