@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-_CLOSEST = 1e-6
+CLOSEST = 1e-6
 """Raw values nearer than this to 0 or 1 count as this far from them: their log odds have no end."""
 
 Line = tuple[float, float]
@@ -86,7 +86,7 @@ def raw_confidence(mask: NDArray[np.bool_], probability: NDArray[np.float32]) ->
 
 def log_odds(raw: ArrayLike) -> NDArray[np.float64]:
     """Return the log odds of raw values in [0, 1]."""
-    inside = np.clip(raw, _CLOSEST, 1 - _CLOSEST)
+    inside = np.clip(raw, CLOSEST, 1 - CLOSEST)
     odds: NDArray[np.float64] = np.log(inside / (1 - inside))
     return odds
 

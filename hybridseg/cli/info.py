@@ -106,17 +106,22 @@ def _onnx(path: Path) -> str:
 def _runnable(path: Path) -> str:
     """Describe a file that runs here by its own entries, where the package that counts operators isn't installed."""
     from ..onnx import OnnxSegmenter
+    from ..onnx.screening import screen
 
     told = OnnxSegmenter.load(path).metadata
+    declared = screen(path)[1]
     return fields([
         ("file", path),
         ("size", f"{path.stat().st_size / 1e6:.2f} MB"),
-        ("input image", "uint8 [N, H, W, 1]"),
-        ("output mask", "uint8 [N, H, W, 1]"),
-        ("output probability", "float [N, H, W, 1]"),
+        *((f"input {name}", _tensor(*shape)) for name, shape in declared.inputs.items()),
+        *((f"output {name}", _tensor(*shape)) for name, shape in declared.outputs.items()),
         ("operators", 'told where onnx is installed: pip install "hybridseg[export]"'),
         *_entries(told),
     ])  # fmt: skip
+
+
+def _tensor(kind: str, sides: list[int | str | None]) -> str:
+    return f"{kind} [{', '.join(map(str, sides))}]"
 
 
 def _entries(metadata: dict[str, str]) -> list[tuple[str, Any]]:

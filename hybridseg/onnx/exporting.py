@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..confidence import Calibration
 from ..data.fingerprints import encode_fingerprints
 from ..data.scope import encode_scope
 from ..files import check_writable, write_atomically
@@ -25,6 +26,9 @@ from .segmenter import OnnxSegmenter
 
 BATCH = 3
 """Images in the batch that must equal the same images one by one."""
+
+MAX_CONFIDENCE_DIFFERENCE = 1e-4
+"""What the graph's confidence may differ from Python's by."""
 
 
 def export(
@@ -92,6 +96,8 @@ def export(
 def build_graph(segmenter: Segmenter) -> Any:
     """Return the `onnx.ModelProto` of a method, simplified; that of a file as it is in the file.
 
+    A calibrated method tells its confidence there, and so does one in an older file, which doesn't yet.
+
     Raises
     ------
     NotFittedError
@@ -100,7 +106,17 @@ def build_graph(segmenter: Segmenter) -> Any:
     segmenter._check_fitted()
     with contained():
         model = segmenter._to_onnx()
+    model = tell_confidence(model, segmenter.calibration)
     return model if isinstance(segmenter, OnnxSegmenter) else simplify(model)
+
+
+def tell_confidence(model: Any, calibration: Calibration | None) -> Any:
+    """Return a model with the output ``confidence``, if there is a calibration and the output isn't there yet."""
+    from .pieces import add_confidence
+
+    if calibration is None or "confidence" in [output.name for output in model.graph.output]:
+        return model
+    return add_confidence(model, calibration)
 
 
 def compare(segmenter: Segmenter, exported: OnnxSegmenter) -> ParityReport:
@@ -124,15 +140,23 @@ def compare(segmenter: Segmenter, exported: OnnxSegmenter) -> ParityReport:
 
 
 def check_batches(exported: OnnxSegmenter) -> None:
-    """Raise `ParityError` unless every image of a batch gets the result that it gets alone."""
+    """Raise `ParityError` unless every image of a batch gets the result that it gets alone, and Python's confidence."""
     image = speckle(2, 211, 257, 3)
     batch = np.stack([np.roll(image, 40 * turn, axis=1) for turn in range(BATCH)])[..., np.newaxis]
+    batch[-1] = 0  # many a method finds nothing there
     masks, probabilities = exported.run_batch(batch)
     for index in range(BATCH):
         mask, probability = exported.run_batch(batch[index : index + 1])
         same = np.array_equal(mask[0], masks[index])
         if not (same and np.array_equal(probability[0], probabilities[index])):
             raise ParityError(f"image {index} of a batch of {BATCH} gets another result than alone")
+    calibration, confidences = exported.calibration, exported.run_confidence(batch)
+    if calibration is None or confidences is None:
+        return
+    for mask, probability, told in zip(masks, probabilities, confidences, strict=True):
+        expected = calibration.of_image(mask.astype(bool), probability)
+        if not abs(told - expected) <= MAX_CONFIDENCE_DIFFERENCE:
+            raise ParityError(f"the graph's confidence is {told:.6f} where its calibration says {expected:.6f}")
 
 
 def describe_method(model: Any, segmenter: Segmenter, metadata: Mapping[str, str]) -> None:

@@ -129,7 +129,7 @@ def export_smaller(
     """
     import onnx
 
-    from .exporting import build_graph, check_batches, describe_method, export
+    from .exporting import build_graph, check_batches, describe_method, export, tell_confidence
     from .finish import finish
     from .metadata import PREFIX, set_metadata
     from .segmenter import OnnxSegmenter
@@ -140,7 +140,7 @@ def export_smaller(
         plain, small = Path(folder, "plain.onnx"), Path(folder, "small.onnx")
         export(segmenter, plain, metadata)
         if weights == "int8":
-            model = _quantised(segmenter, calibration)._to_onnx()
+            model = tell_confidence(_quantised(segmenter, calibration)._to_onnx(), segmenter.calibration)
         else:
             model = build_graph(segmenter)
             store_smaller(model.graph, KERNEL_BITS[weights])

@@ -30,8 +30,9 @@ class OnnxSegmenter(Segmenter):
     """A method in one ONNX file: raw image in, mask and probability out, everything else inside the graph.
 
     The file's signature is ``image`` uint8 [N, H, W, 1] -> ``mask`` uint8 [N, H, W, 1] in {0, 1} and
-    ``probability`` float32 [N, H, W, 1] in [0, 1]. ``predict`` returns the graph's own mask. A network with another
-    signature runs too if a TOML file of its name lies beside it, see `hybridseg.onnx.Foreign`.
+    ``probability`` float32 [N, H, W, 1] in [0, 1]. Calibrated methods also have ``confidence`` float32 [N].
+    ``predict`` returns the graph's own mask. A network with another signature runs too if a TOML file of its name lies
+    beside it, see `hybridseg.onnx.Foreign`.
 
     Parameters
     ----------
@@ -133,13 +134,7 @@ class OnnxSegmenter(Segmenter):
         ValueError
             If ``images`` is no such array, or its images are larger than any method takes.
         """
-        _check_batch(images)
-        session = self._open()
-        try:
-            inputs = {"image": np.ascontiguousarray(images)}
-            mask, probability = run_session(session, ["mask", "probability"], inputs)
-        except RuntimeError as error:
-            raise RuntimeError(f"{self.path}: {error}") from None
+        mask, probability = self._outputs(images, ["mask", "probability"])
         for name, output in (("mask", mask), ("probability", probability)):
             if output.shape != images.shape:
                 problem = f"output `{name}` must have the image's shape {images.shape}, got {output.shape}"
@@ -147,6 +142,32 @@ class OnnxSegmenter(Segmenter):
         if mask.max() > 1:
             raise RuntimeError(f"{self.path}: output `mask` must hold only 0 and 1, got {mask.max()}")
         return mask, probability
+
+    def run_confidence(self, images: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+        """Run the graph on uint8 [N, H, W, 1] and return its ``confidence``, float32 [N]; None if it tells none.
+
+        `calibration` computes the same from mask and probability. Files of earlier versions have no such output.
+
+        Raises
+        ------
+        ValueError
+            As `run_batch` does.
+        """
+        if "confidence" not in [output.name for output in self._open().get_outputs()]:
+            return None
+        confidence: NDArray[np.float32] = self._outputs(images, ["confidence"])[0]
+        if confidence.shape != (len(images),):
+            problem = f"output `confidence` must have one value per image, got shape {confidence.shape}"
+            raise RuntimeError(f"{self.path}: {problem}")
+        return confidence
+
+    def _outputs(self, images: NDArray[np.uint8], names: list[str]) -> list[NDArray[Any]]:
+        _check_batch(images)
+        session = self._open()
+        try:
+            return run_session(session, names, {"image": np.ascontiguousarray(images)})
+        except RuntimeError as error:
+            raise RuntimeError(f"{self.path}: {error}") from None
 
     def _open(self, known: bytes | None = None) -> Any:
         """Return the session, opened and checked on first use and after ``path`` or ``threads`` changed.

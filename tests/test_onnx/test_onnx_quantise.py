@@ -19,6 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from hybridseg import OperatingPoint, Segmenter, Tags, create
 from hybridseg.cli import main
+from hybridseg.confidence import Calibration
 from hybridseg.data.phantoms import phantom
 from hybridseg.onnx import (
     Compression,
@@ -138,7 +139,9 @@ def test_half_precision_halves_the_file(cases: dict[str, Any], tmp_path: Path) -
 
 
 def test_kernels_in_8_bits_are_computed_in_single_precision(cases: dict[str, Any], tmp_path: Path) -> None:
-    found = export_smaller(Dark(), tmp_path / "eight.onnx", "int8-stored", **cases)
+    sure = Dark()
+    sure.calibration_ = Calibration(lesion=(0.0, 1.0), mask=(-1.0, 2.0), empty=(0.5, 0.0), images=80)
+    found = export_smaller(sure, tmp_path / "eight.onnx", "int8-stored", **cases)
     assert found.bytes_before - found.bytes_after > 64 * 64 * 9 * 2.98  # three of four bytes, and a few for scales
     assert found.f1_after > 0.995
     graph = onnx.load(tmp_path / "eight.onnx").graph
@@ -146,8 +149,10 @@ def test_kernels_in_8_bits_are_computed_in_single_precision(cases: dict[str, Any
     assert [t.data_type for t in large] == [TensorProto.INT8]
     image = cases["images"][0]
     Dark().to_onnx(tmp_path / "whole.onnx")
-    whole, eight = (OnnxSegmenter.load(tmp_path / name).predict_proba(image) for name in ("whole.onnx", "eight.onnx"))
-    np.testing.assert_allclose(whole, eight, atol=1e-4)
+    whole, eight = (OnnxSegmenter.load(tmp_path / name) for name in ("whole.onnx", "eight.onnx"))
+    np.testing.assert_allclose(whole.predict_proba(image), eight.predict_proba(image), atol=1e-4)
+    told = eight.run_confidence(image[np.newaxis, :, :, np.newaxis])
+    assert told == pytest.approx(sure.calibration_.of_image(*eight.predict_both(image)), abs=1e-4)
 
 
 def test_kernels_in_4_bits_lose_too_much_unless_they_were_trained_so(cases: dict[str, Any], tmp_path: Path) -> None:

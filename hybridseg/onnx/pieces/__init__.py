@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from .batch import assemble, const, sides
 from .components import Components, fill_holes, keep_components, label, numbered
+from .confidence import add_confidence
 from .filters import box_mean, convolve, gaussian, median3
 from .morphology import closing, dilate, erode, opening, windows
 from .network import Preprocessing, wrap_network
@@ -18,6 +19,7 @@ __all__ = [
     "Components",
     "Preprocessing",
     "Trees",
+    "add_confidence",
     "apply_operating_point",
     "assemble",
     "bounding_box",
