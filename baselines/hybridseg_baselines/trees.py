@@ -1,4 +1,4 @@
-"""FlatTrees grown by scikit-learn, kept as flat arrays of integers."""
+"""Trees grown by scikit-learn, kept as flat arrays of integers."""
 
 from __future__ import annotations
 

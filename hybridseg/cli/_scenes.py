@@ -35,10 +35,9 @@ def find_scenes(dataset: Dataset, as_read: bool, cache: Path | None, *, needed: 
 
     ``needed``: refuse where the search can't be made, rather than say under the table that nobody looked.
     """
-    from ..data.cases import GROUPS_ALONE
     from ..data.scenes import cache_folder, with_scenes
 
-    if as_read or GROUPS_ALONE not in dataset.groups_from:
+    if as_read or dataset.ungrouped is None:
         return dataset
     with progress_line("comparing") as progress:
         return with_scenes(dataset, progress=progress, cache_dir=cache_folder(cache), needed=needed)

@@ -16,7 +16,7 @@ from ._targets import overwrite_option, prepare_target
 _FILE = click.Path(path_type=Path)
 _format = click.option(
     "--format",
-    "fmt",
+    "form",
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
@@ -40,7 +40,7 @@ def data() -> None:
 @click.option("-m", "--model", "models", multiple=True, help="Also count the images that it was trained on.")
 @cache_option
 @_format
-def check(source: str, no_pairs: bool, models: tuple[str, ...], cache: Path | None, fmt: str) -> None:
+def check(source: str, no_pairs: bool, models: tuple[str, ...], cache: Path | None, form: str) -> None:
     """Count what a data set holds, and say what reading it decides. Exit code 1 means that it can't be used."""
     from ..data import take_inventory
 
@@ -48,7 +48,7 @@ def check(source: str, no_pairs: bool, models: tuple[str, ...], cache: Path | No
     with progress_line("checking") as progress:
         inventory = take_inventory(source, pairs=not no_pairs, progress=progress, cache_dir=folder)
     taught = _count_taught(source, models) if inventory.usable else {}
-    if fmt == "json":
+    if form == "json":
         counted = {model: None if seen is None else list(seen) for model, seen in taught.items()}
         click.echo(json.dumps({**inventory.to_dict(), **({"trained_on": counted} if models else {})}, indent=1))
     else:
@@ -127,7 +127,7 @@ def split(
     write_split(parts, output, dataset if files else None)
     for number, fold in enumerate(parts.folds):
         click.echo(f"fold {number}: {len(fold.train)} to learn from, {len(fold.test)} for test")
-    click.echo(f"groups: {dataset.groups_from}")
+    click.echo(f"groups: {dataset.groups_in_words}")
 
 
 @data.command("check-split")
@@ -140,7 +140,7 @@ def split(
 @scene_options
 @_format
 def check_split(
-    *, file: Path, source: str | None, skip_unknown: bool, as_read: bool, cache: Path | None, fmt: str
+    *, file: Path, source: str | None, skip_unknown: bool, as_read: bool, cache: Path | None, form: str
 ) -> None:
     """Count test images whose scene is also in training. Exit code 1 means that there are some.
 
@@ -154,7 +154,7 @@ def check_split(
     dataset = named_cases(file) if source is None else load_dataset(source)
     read = read_split(file, dataset, skip_unknown=skip_unknown)
     report = count_leaks(read, find_scenes(dataset, as_read, cache, needed=True))
-    if fmt == "json":
+    if form == "json":
         click.echo(json.dumps(report.to_dict(), indent=1))
     else:
         _echo_table(report.lines())
@@ -170,7 +170,7 @@ def check_split(
 @overwrite_option
 @cache_option
 @_format
-def pairs(sources: tuple[str, ...], sheet: Path | None, overwrite: bool, cache: Path | None, fmt: str) -> None:
+def pairs(sources: tuple[str, ...], sheet: Path | None, overwrite: bool, cache: Path | None, form: str) -> None:
     """List the pairs of images that show the same frame. Of several data sets, list the pairs between them."""
     from ..data import join_datasets, load_dataset
     from ..data.duplicates import contact_sheet, find_pairs
@@ -188,7 +188,7 @@ def pairs(sources: tuple[str, ...], sheet: Path | None, overwrite: bool, cache: 
         found = find_pairs(dataset, progress=progress, cache_dir=folder, across=several)
     if sheet is not None:
         contact_sheet(dataset, found, sheet)
-    if fmt == "json":
+    if form == "json":
         rows = [{"case_a": p.case_a, "case_b": p.case_b, "score": float(p.score)} for p in found]
         click.echo(json.dumps(rows, indent=1))
     else:

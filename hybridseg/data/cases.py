@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import hashlib
 import re
 from abc import ABC, abstractmethod
@@ -22,6 +23,16 @@ Facts = dict[str, str | float]
 LESION_FREE_CLASS = "normal"
 CLASSES = ("benign", "malignant", LESION_FREE_CLASS)
 GROUPS_ALONE = "each case is its own group"
+SEARCHED_AT_MOST = 2000
+"""Images among which near-duplicates are looked for unasked, reckoned from 619 in 77 s: a quarter of an hour, 3 GB."""
+
+
+class Ungrouped(enum.Enum):
+    """Why nobody looked with whom a case shares a scene; the value says it in words."""
+
+    UNASKED = ""
+    TOO_MANY = f"more than {SEARCHED_AT_MOST} images, which take hours to compare"
+    NO_OPENCV = 'finding near-duplicates needs OpenCV, which is not installed; run: pip install "hybridseg[duplicates]"'
 
 
 class DataError(ValueError):
@@ -114,7 +125,7 @@ class Dataset(Sequence[Case]):
     name : str
     cases : tuple of Case
     groups_from : str
-        Who says which cases share a scene, in words; `GROUPS_ALONE` is part of it where nobody looked.
+        Who says which cases share a scene, in words; empty if nobody does.
     source : str
         What to give `load_dataset` to read it again; empty if it wasn't read by that.
     layout : str
@@ -125,16 +136,19 @@ class Dataset(Sequence[Case]):
         Of several data sets as one: short name to layout.
     parts : mapping of str to str
         Of several data sets as one: short name to what `load_dataset` takes; else empty.
+    ungrouped : Ungrouped or None
+        Why some cases are their own group, though nobody said that they share no scene. None: there are no such cases.
     """
 
     name: str
     cases: tuple[Case, ...]
-    groups_from: str = GROUPS_ALONE
+    groups_from: str = ""
     source: str = ""
     layout: str = ""
     layouts: Mapping[str, str] = field(default_factory=dict, hash=False)
     folds: Mapping[int, Mapping[str, int]] = field(default_factory=dict, hash=False)
     parts: Mapping[str, str] = field(default_factory=dict, hash=False)
+    ungrouped: Ungrouped | None = None
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -142,6 +156,8 @@ class Dataset(Sequence[Case]):
             if case.case_id in seen:
                 raise ValueError(f"dataset {printable(self.name)}: two cases are called `{printable(case.case_id)}`")
             seen.add(case.case_id)
+        if not self.groups_from and self.ungrouped is None:
+            object.__setattr__(self, "ungrouped", Ungrouped.UNASKED)
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -156,6 +172,14 @@ class Dataset(Sequence[Case]):
     def groups(self) -> list[str]:
         """Group of each case, in order."""
         return [case.group for case in self.cases]
+
+    @property
+    def groups_in_words(self) -> str:
+        """Who says which cases share a scene, and what holds for the others."""
+        if self.ungrouped is None:
+            return self.groups_from
+        alone = ", ".join(filter(None, (GROUPS_ALONE, self.ungrouped.value)))
+        return f"{self.groups_from}, else {alone}" if self.groups_from else alone
 
     @property
     def labels(self) -> list[str]:
@@ -178,10 +202,12 @@ class Dataset(Sequence[Case]):
         kept = tuple(case for case in self.cases if case.case_id in wanted)
         return replace(self, name=name or self.name, cases=kept)
 
-    def regrouped(self, groups: Mapping[str, str], groups_from: str) -> Dataset:
+    def regrouped(
+        self, groups: Mapping[str, str], groups_from: str, ungrouped: Ungrouped | None = None
+    ) -> Dataset:
         """Return this dataset with other groups for the cases named in ``groups`` (case_id to group)."""
         cases = tuple(replace(case, group=groups.get(case.case_id, case.group)) for case in self.cases)
-        return replace(self, cases=cases, groups_from=groups_from)
+        return replace(self, cases=cases, groups_from=groups_from, ungrouped=ungrouped)
 
     def content_hash(self) -> str:
         """Return a SHA-256 (hex) over ids, groups, labels and contents."""
@@ -212,7 +238,8 @@ def join_datasets(named: Mapping[str, Dataset]) -> Dataset:
         for name, dataset in named.items()
         for case in dataset
     )
-    groups_from = "; ".join(f"{name}: {dataset.groups_from}" for name, dataset in named.items())
+    groups_from = "; ".join(f"{name}: {each.groups_from}" for name, each in named.items() if each.groups_from)
+    ungrouped = next((each.ungrouped for each in named.values() if each.ungrouped is not None), None)
     parts = {name: dataset.source for name, dataset in named.items()}
     layouts = {name: dataset.layout for name, dataset in named.items()}
-    return Dataset(" + ".join(named), cases, groups_from, layouts=layouts, parts=parts)
+    return Dataset(" + ".join(named), cases, groups_from, layouts=layouts, parts=parts, ungrouped=ungrouped)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from ..files import write_atomically
-from .cases import Dataset, Progress
+from .cases import Dataset, Progress, Ungrouped
 
 VERSION = 2
 """Part of the cache's key: a change of anything below raises it."""
@@ -198,9 +198,7 @@ def _opencv() -> Any:
     try:
         import cv2
     except ImportError:
-        raise ImportError(
-            'finding near-duplicates needs OpenCV, which is not installed; run: pip install "hybridseg[duplicates]"'
-        ) from None
+        raise ImportError(Ungrouped.NO_OPENCV.value) from None
     return cv2
 
 

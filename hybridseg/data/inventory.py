@@ -11,7 +11,7 @@ from typing import Any
 
 from ..images import ImageError, Pixels, read_pixels
 from ..text import printable
-from .cases import GROUPS_ALONE, LESION_FREE_CLASS, Case, DataError, Dataset, Progress
+from .cases import LESION_FREE_CLASS, Case, DataError, Dataset, Progress
 from .files import FileCase
 from .readers import list_source, split_source
 
@@ -218,7 +218,7 @@ def take_inventory(
     def inside(paths: Iterable[Path]) -> list[str]:
         return [printable(path.relative_to(root)) for path in paths]
 
-    inventory = Inventory(dataset.name, dataset.groups_from, dataset.layout, n_scenes=len(set(dataset.groups)))
+    inventory = Inventory(dataset.name, dataset.groups_in_words, dataset.layout, n_scenes=len(set(dataset.groups)))
     inventory.labels.update(dataset.labels)
     inventory.facts.update(fact for case in dataset for fact in case.facts)
     readings = {case.reading.how for case in dataset if isinstance(case, FileCase) and case.mask_paths}
@@ -293,7 +293,7 @@ def _count_pairs(
     except ImportError as error:
         inventory.pairs_note = f"not looked for: {error}"
         return
-    if GROUPS_ALONE in inventory.groups_from:
+    if dataset.ungrouped is not None:
         inventory.n_scenes = len(set(group_cases(dataset, found).values()))
         inventory.groups_from = "near-duplicates joined"
     label = {case.case_id: case.label for case in dataset}

@@ -97,4 +97,4 @@ def check_split(split: Split, dataset: Dataset) -> LeakReport:
         leaked = tuple(case_id for case_id in fold.test if group_of[case_id] in learnt)
         pairs = tuple((case_id, other) for case_id in leaked for other in learnt[group_of[case_id]])
         folds.append(FoldLeaks(number, len(fold.train), len(fold.test), leaked, pairs))
-    return LeakReport(tuple(folds), dataset.groups_from, split.unknown)
+    return LeakReport(tuple(folds), dataset.groups_in_words, split.unknown)

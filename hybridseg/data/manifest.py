@@ -7,11 +7,10 @@ import io
 import itertools
 import os
 import re
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from ..text import printable
-from .cases import CLASSES, GROUPS_ALONE, DataError, Dataset, natural_key
+from .cases import CLASSES, DataError, Dataset, Ungrouped, natural_key
 from .facts import facts_of
 from .files import FileCase
 from .mask_values import BY_FILE, given_reading
@@ -62,8 +61,10 @@ def read_manifest(path: str | os.PathLike[str]) -> Dataset:
     grouped = sum(bool(row.get("group") or row.get("patient")) for _, row in rows)
     if not grouped:
         return dataset
-    rest = f" for {grouped} of {len(rows)}, else {GROUPS_ALONE}" if grouped < len(rows) else ""
-    return replace(dataset, groups_from=f"the manifest's group column{rest}")
+    column = "the manifest's group column"
+    if grouped == len(rows):
+        return dataset.regrouped({}, column)
+    return dataset.regrouped({}, f"{column} for {grouped} of {len(rows)}", Ungrouped.UNASKED)
 
 
 def read_spacings(path: str | os.PathLike[str]) -> dict[Path, float]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..text import printable
-from .cases import GROUPS_ALONE, DataError, Dataset, DataWarning
+from .cases import DataError, Dataset, DataWarning, Ungrouped
 from .coco import load_coco
 from .files import FileCase
 from .layouts.matching import find_layout, list_sorted
@@ -147,7 +147,6 @@ def _with_published_groups(dataset: Dataset) -> Dataset:
     listed = sum(case.case_id in groups for case in dataset)
     if not listed:
         return dataset
-    source = PUBLISHED
-    if listed < len(dataset):
-        source += f" for {listed} of {len(dataset)}, else {GROUPS_ALONE}"
-    return dataset.regrouped(groups, source)
+    if listed == len(dataset):
+        return dataset.regrouped(groups, PUBLISHED)
+    return dataset.regrouped(groups, f"{PUBLISHED} for {listed} of {len(dataset)}", Ungrouped.UNASKED)

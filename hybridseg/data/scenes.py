@@ -5,14 +5,12 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from ..files import user_cache
-from .cases import GROUPS_ALONE, DataError, Dataset, Progress
+from .cases import SEARCHED_AT_MOST, DataError, Dataset, Progress, Ungrouped
 from .splits import Split, busi_split, check_split, grouped_folds, published_folds, read_split
-
-SEARCHED_AT_MOST = 2000
-"""Images among which near-duplicates are looked for unasked, reckoned from 619 in 77 s: a quarter of an hour, 3 GB."""
 
 
 def with_scenes(
@@ -36,28 +34,28 @@ def with_scenes(
         Where the search keeps what it found.
     needed : bool
         False: where the search can't be made, or there are more than `SEARCHED_AT_MOST` images, the groups stay as
-        they are and `Dataset.groups_from` says why.
+        they are and `Dataset.ungrouped` says why.
 
     Raises
     ------
     DataError
         If the search is needed and the package for it isn't installed.
     """
-    known = dataset.groups_from
-    if GROUPS_ALONE not in known:
+    if dataset.ungrouped is None:
         return dataset
     if not needed and len(dataset) > SEARCHED_AT_MOST:
-        return dataset.regrouped({}, f"{known}, more than {SEARCHED_AT_MOST} images, which take hours to compare")
+        return replace(dataset, ungrouped=Ungrouped.TOO_MANY)
     try:
         from .duplicates import find_pairs, group_cases
 
         pairs = find_pairs(dataset, progress=progress, cache_dir=cache_dir)
     except ImportError as error:
         if not needed:
-            return dataset.regrouped({}, f"{known}, {error}")
+            return replace(dataset, ungrouped=Ungrouped.NO_OPENCV)
         raise DataError(f"which cases share a scene is unknown, and can't be looked for: {error}") from error
     found = f"{len(pairs)} near-duplicate pairs found"
-    return dataset.regrouped(group_cases(dataset, pairs), known.replace(GROUPS_ALONE, found))
+    known = f"{dataset.groups_from}, else " if dataset.groups_from else ""
+    return dataset.regrouped(group_cases(dataset, pairs), known + found)
 
 
 DEFAULT_FOLDS = 5
@@ -137,7 +135,7 @@ def choose_split(
     if folds is not None:
         raise DataError("a split file has its own folds: no number of folds with it")
     parts = read_split(split, dataset)
-    if parts.groups_from and GROUPS_ALONE in dataset.groups_from:
+    if parts.groups_from and dataset.ungrouped is not None:
         dataset = dataset.regrouped(parts.groups, parts.groups_from)
     dataset = scenes(dataset)
     return dataset, parts, f"file {Path(split).name}{_leaks(parts, dataset)}"

@@ -12,7 +12,7 @@ from .cases import Case
 
 MAX_KEPT_BYTES = 2**30
 
-Pair = tuple[NDArray[np.uint8], NDArray[np.bool_]]
+ImageAndMask = tuple[NDArray[np.uint8], NDArray[np.bool_]]
 
 
 class CaseReader:
@@ -26,10 +26,10 @@ class CaseReader:
 
     def __init__(self, max_bytes: int = MAX_KEPT_BYTES) -> None:
         self._left = max_bytes
-        self._kept: dict[str, Pair] = {}
-        self._last: tuple[str, Pair] | None = None  # an image is asked for just before or after its mask
+        self._kept: dict[str, ImageAndMask] = {}
+        self._last: tuple[str, ImageAndMask] | None = None  # an image is asked for just before or after its mask
 
-    def read(self, case: Case) -> Pair:
+    def read(self, case: Case) -> ImageAndMask:
         """Return image and mask, which belong to the caller: methods may write into them."""
         if self._last is not None and self._last[0] == case.case_id:
             pair = self._last[1]

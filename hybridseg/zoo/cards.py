@@ -31,7 +31,7 @@ def write_card(path: Path, model: Segmenter, dataset: Dataset, lesion_images: in
             "images": len(dataset),
             "lesion_images": lesion_images,
             "groups": len(set(dataset.groups)),
-            "groups_from": dataset.groups_from,
+            "groups_from": dataset.groups_in_words,
             "labels": {label: labels.count(label) for label in sorted(set(labels))},
         },
         "split": {"name": "none: fitted on every case of the data"},

@@ -8,8 +8,7 @@ from hybridseg_baselines import growing
 from hybridseg_baselines.features import BOXES, COUNT, Box, BoxMeans, features, rank, root
 from hybridseg_baselines.forest import RandomForestSegmenter
 from hybridseg_baselines.grid import to_grid
-from hybridseg_baselines.trees import FULL, draw_bags, draw_cells, grow_tree, join, predict_cells
-from hybridseg_baselines.trees import FlatTrees as Trees
+from hybridseg_baselines.trees import FULL, FlatTrees, draw_bags, draw_cells, grow_tree, join, predict_cells
 
 from hybridseg.data.phantoms import phantom
 
@@ -60,9 +59,9 @@ def test_constant_image_has_no_differences() -> None:
     assert not cells[differences].any()
 
 
-def tree(feature: int, threshold: int, low: int, high: int) -> Trees:
+def tree(feature: int, threshold: int, low: int, high: int) -> FlatTrees:
     """One split: ``low`` where the feature is at most the threshold."""
-    return Trees(
+    return FlatTrees(
         np.array([0], np.int32), np.array([feature, 0, 0], np.int16), np.array([threshold, 0, 0], np.int16),
         np.array([1, 1, 2], np.int32), np.array([2, 1, 2], np.int32), np.array([0, low, high], np.int16),
     )  # fmt: skip

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from hybridseg.bench import summarize
 from hybridseg.cli import main
-from hybridseg.data import Case, Dataset, busi_split, load_dataset, scenes
-from hybridseg.data.cases import GROUPS_ALONE
+from hybridseg.data import Case, Dataset, busi_split, join_datasets, load_dataset, scenes
+from hybridseg.data.cases import GROUPS_ALONE, Ungrouped
 from hybridseg.data.duplicates import Pair, group_cases
 from hybridseg.data.scenes import cache_folder, choose_split
 from hybridseg.images import write_image, write_mask
@@ -85,6 +86,24 @@ def test_where_nobody_looked_the_table_says_so(folder: Path, monkeypatch: pytest
     assert 'pip install "hybridseg[duplicates]"' in note
 
 
+def test_a_run_of_0_1_0_says_in_words_alone_that_nobody_looked(folder: Path, tmp_path: Path) -> None:
+    assert bench(folder, "--as-read", "-o", tmp_path / "run").exit_code == 0
+    file = tmp_path / "run/run.json"
+    description = json.loads(file.read_text("utf-8"))
+    assert description.pop("groups_known") is False and description["groups_from"] == GROUPS_ALONE
+    file.write_text(json.dumps(description), "utf-8")
+    assert any(note.startswith(NOBODY) for note in summarize(tmp_path / "run").notes)
+    file.write_text(json.dumps({**description, "groups_from": "a colleague"}), "utf-8")
+    assert not any(note.startswith(NOBODY) for note in summarize(tmp_path / "run").notes)
+
+
+def test_joined_sets_name_who_knows_scenes_and_that_some_have_none() -> None:
+    asked = Dataset("a", (Named("x", "x", ""),), "a colleague")
+    joined = join_datasets({"a": asked, "b": Dataset("b", (Named("y", "y", ""),))})
+    assert joined.ungrouped is Ungrouped.UNASKED and joined.groups_in_words == f"a: a colleague, else {GROUPS_ALONE}"
+    assert join_datasets({"a": asked}).ungrouped is None
+
+
 def test_phantoms_need_no_search(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)
     result = run("bench", "--data", "phantoms[n=4]", "-m", "otsu", "--folds", 2, "--no-cost")
@@ -111,7 +130,7 @@ def busi(monkeypatch: pytest.MonkeyPatch) -> Dataset:
         return [Pair(a, b, 0.9, None, 1.0, 50) for a, b in itertools.pairwise(chain)]
 
     monkeypatch.setattr("hybridseg.data.duplicates.find_pairs", find_pairs)
-    return Dataset("busi", tuple(cases), f"the published BUSI split for 619 of 623, else {GROUPS_ALONE}")
+    return Dataset("busi", tuple(cases), "the published BUSI split for 619 of 623", ungrouped=Ungrouped.UNASKED)
 
 
 def test_copies_in_the_test_part_share_a_scene_and_are_counted(busi: Dataset) -> None:

@@ -199,7 +199,7 @@ def test_layouts_without_a_table(tmp_path: Path, name: str, image: str, masked: 
     mask(tmp_path / masked)
     dataset = load_dataset(tmp_path)
     assert dataset.layout == name and ids(dataset) == [case_id] and dataset[0].mask.sum() == 10
-    assert dataset[0].facts == {"device": device} and GROUPS_ALONE in dataset.groups_from
+    assert dataset[0].facts == {"device": device} and dataset.groups_in_words == GROUPS_ALONE
 
 
 def test_busi_in_parts_keeps_its_layout(tmp_path: Path) -> None:

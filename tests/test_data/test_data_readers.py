@@ -242,7 +242,7 @@ def test_manifest_without_groups_says_so(tmp_path: Path) -> None:
     put(tmp_path / "a.png")
     dataset = load_dataset(manifest(tmp_path / "set.csv", "image,mask,case_id,label", "a.png,,first,NORMAL"))
     assert dataset[0].label == "normal"
-    assert ids(dataset) == ["first"] and dataset.groups == ["first"] and dataset.groups_from == GROUPS_ALONE
+    assert ids(dataset) == ["first"] and dataset.groups == ["first"] and dataset.groups_in_words == GROUPS_ALONE
 
 
 @pytest.mark.parametrize(
@@ -304,9 +304,9 @@ def test_busi_names_take_the_published_groups(tmp_path: Path, monkeypatch: pytes
     put(tmp_path / "normal/normal (2).png")
     dataset = load_dataset(tmp_path)
     assert dataset.groups == ["benign (1)", "benign (1)", "normal (2)"]
-    assert dataset.groups_from == f"the published BUSI split for 2 of 3, else {GROUPS_ALONE}"
+    assert dataset.groups_in_words == f"the published BUSI split for 2 of 3, else {GROUPS_ALONE}"
     put(tmp_path / "normal/scan 3.png")  # not BUSI's names: its groups mean nothing here
-    assert load_dataset(tmp_path).groups_from == GROUPS_ALONE
+    assert load_dataset(tmp_path).groups_in_words == GROUPS_ALONE
 
 
 def test_written_folder_reads_back(tmp_path: Path) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...data.cases import GROUPS_ALONE
 from ...data.phantoms import is_phantom
 from ...metrics import HD95_DEFINITION, LESION_OVERLAP, case_metrics
 from ...metrics.significance import FLIPS
 from ...metrics.summary import DRAWS
 from ...version import __version__
+from ..records.folder import groups_known
 from ..report.facts import Facts
 from ..report.protocol import post_processing
 from ..verdicts.notes import MIN_SCENES
@@ -77,7 +77,7 @@ def _partitions(facts: Facts) -> list[Block]:
     some = "" if len(folds) == description["n_folds"] else f" Only fold {', '.join(map(str, folds))} was run."
     groups_from = description.get("groups_from") or "nobody"
     text = f"{plain(description['split'])}.{some} Scenes or patients as told by: {plain(groups_from)}."
-    if GROUPS_ALONE in groups_from:
+    if not groups_known(description):
         text += " Nobody looked for copies of a scene: they may stand on both sides of a fold."
     elif not description["split"].startswith(("file ", "no split")):  # a file's split says itself how many leak
         text += " No image of a scene or patient that is tested in a fold taught that fold's models."

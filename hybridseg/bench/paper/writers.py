@@ -73,7 +73,7 @@ def _latex_table(table: Table) -> str:
         rf">{{\raggedright\arraybackslash}}p{{\dimexpr{share:.3f}\linewidth-2\tabcolsep\relax}}" for share in shares
     )
     header = " & ".join(map(escape, table.header)) + r" \\"
-    rows = [" & ".join(_breaking(cell.text) for cell in row) + r" \\" for row in table.rows]
+    rows = [" & ".join(_breaking(entry.text) for entry in row) + r" \\" for row in table.rows]
     size = next((font for most, font in _SIZES if sum(lengths) <= most), _SIZES[-1][1])
     return "\n".join([
         rf"{{{size}\setlength{{\tabcolsep}}{{2pt}}", rf"\begin{{longtable}}{{{columns}}}",
@@ -118,7 +118,7 @@ def markdown(title: str, blocks: Sequence[Block], references: Sequence[tuple[str
         elif isinstance(block, MainTable):
             lines += ["", block.markdown]
         else:
-            rows = [[printable(cell.text) for cell in row] for row in block.rows]
+            rows = [[printable(entry.text) for entry in row] for row in block.rows]
             lines += ["", _plain(block.caption), "", *markdown_table(list(map(printable, block.header)), rows)]
     lines += ["", "## References", "", *(f"- `{key}`: {_plain(text)}" for key, text in references)]
     return "\n".join(lines) + "\n"

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...data import Dataset
+from ...data.cases import GROUPS_ALONE
 from ...data.layouts import known_layouts
 from ...files import is_part, read_regular, remove_parts, write_atomically
 from ...metrics import NSD_TOLERANCE_PX
@@ -160,6 +161,12 @@ def read_description(folder: RunFolder) -> dict[str, Any]:
     return description
 
 
+def groups_known(description: dict[str, Any]) -> bool:
+    """Return whether every case has a group that somebody gave or looked for. 0.1.0 wrote it in words only."""
+    known: bool = description.get("groups_known", GROUPS_ALONE not in description.get("groups_from", ""))
+    return known
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write JSON, whole or not at all."""
     write_atomically(path, json_bytes(value, indent=1))
@@ -221,7 +228,8 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
         "source": plan.dataset.source,
         "cases": len(plan.dataset),
         "references": _references(plan.dataset),
-        "groups_from": plan.dataset.groups_from,
+        "groups_from": plan.dataset.groups_in_words,
+        "groups_known": plan.dataset.ungrouped is None,
         "split": plan.split_name,
         "n_folds": plan.n_folds,
         **(_describe_crossing(plan) if plan.dataset.parts else {}),

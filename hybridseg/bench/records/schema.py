@@ -28,7 +28,8 @@ _LATER = {
 _FIT = {"seconds": "number or none", "operating_point": dict, "unsaved": str, "error": str, "search": dict}
 _SEARCH = {"fold": str, "chosen": str, "iou": dict}
 _DESCRIPTION = {
-    "plan": dict, "dataset": str, "cases": int, "groups_from": str, "split": str, "n_folds": int, "empty_masks": str,
+    "plan": dict, "dataset": str, "cases": int, "groups_from": str, "groups_known": bool, "split": str,
+    "n_folds": int, "empty_masks": str,
     "nsd_tolerance_px": "number", "methods": list, "cells": list, "sessions": list, "sources": dict,
     "fold_names": list, "trainings": dict, "references": dict,
 }  # fmt: skip
@@ -83,7 +84,7 @@ def check_fit(row: Any) -> None:
 
 def check_description(description: Any) -> None:
     """Raise ValueError unless this is a run's description; cells can't name files outside the folder."""
-    _check(description, _DESCRIPTION, optional={"groups_from", "references", *_CROSSING}, others=True)
+    _check(description, _DESCRIPTION, optional={"groups_from", "groups_known", "references", *_CROSSING}, others=True)
     for name, kinds in (("methods", _METHOD), ("cells", _CELL), ("sessions", _SESSION)):
         for entry in description[name]:
             _check(entry, kinds, optional={*_SESSION, *_METHOD_LATER}, others=True)

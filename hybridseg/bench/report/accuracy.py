@@ -13,7 +13,7 @@ from ..verdicts.methods import MethodSummary
 from ..verdicts.origin import SEEN
 from ..verdicts.origin import in_words as trained_on
 from ..verdicts.pairing import SIGNIFICANT, Difference, in_words, lesion_scores
-from .document import Cell, Figure, Section, Table, Text, count, number, percent
+from .document import Entry, Figure, Section, Table, Text, count, number, percent
 from .facts import Facts
 from .figures import histograms, intervals
 
@@ -98,17 +98,17 @@ def _scene_means(facts: Facts, method: str) -> dict[str, Estimate]:
     return found
 
 
-def _named(facts: Facts, columns: list[tuple[str, Callable[[MethodSummary], Cell]]], caption: str) -> Table:
+def _named(facts: Facts, columns: list[tuple[str, Callable[[MethodSummary], Entry]]], caption: str) -> Table:
     rows = [
-        (count(rank) if method.is_ranked else Cell("-"), Cell(method.marked), *(make(method) for _, make in columns))
+        (count(rank) if method.is_ranked else Entry("-"), Entry(method.marked), *(make(method) for _, make in columns))
         for rank, method in enumerate(facts.methods, 1)
     ]
     return Table(caption, ("#", "method", *(title for title, _ in columns)), tuple(rows), names=2)
 
 
-def _metric_columns(facts: Facts) -> list[tuple[str, Callable[[MethodSummary], Cell]]]:
+def _metric_columns(facts: Facts) -> list[tuple[str, Callable[[MethodSummary], Entry]]]:
     """Return the mean of each metric that a method has, and the images behind it where not all have a value."""
-    columns: list[tuple[str, Callable[[MethodSummary], Cell]]] = []
+    columns: list[tuple[str, Callable[[MethodSummary], Entry]]] = []
     for metric in case_metrics().values():
         if not any(each.metrics[metric.name].images for each in facts.methods):
             continue
@@ -118,17 +118,17 @@ def _metric_columns(facts: Facts) -> list[tuple[str, Callable[[MethodSummary], C
     return columns
 
 
-def _metric_mean(method: MethodSummary, metric: CaseMetric) -> Cell:
+def _metric_mean(method: MethodSummary, metric: CaseMetric) -> Entry:
     return number(method.metrics[metric.name].value, metric.shown_places)
 
 
-def _metric_images(method: MethodSummary, name: str) -> Cell:
+def _metric_images(method: MethodSummary, name: str) -> Entry:
     return count(method.metrics[name].images)
 
 
 def _per_image(facts: Facts) -> Table:
-    learned_from: list[tuple[str, Callable[[MethodSummary], Cell]]] = [
-        ("learned from", lambda m: Cell(trained_on(m.seen, m.cases) if m.seen else "-"))
+    learned_from: list[tuple[str, Callable[[MethodSummary], Entry]]] = [
+        ("learned from", lambda m: Entry(trained_on(m.seen, m.cases) if m.seen else "-"))
     ]
     return _named(facts, [
         *(learned_from if any(each.seen for each in facts.methods) else ()),
@@ -147,13 +147,13 @@ def _per_image(facts: Facts) -> Table:
 
 
 def _per_scene(facts: Facts, scenes: dict[str, dict[str, Estimate]]) -> Table:
-    def cell(method: MethodSummary, metric: str) -> Cell:
+    def entry(method: MethodSummary, metric: str) -> Entry:
         found = scenes[method.method].get(metric)
-        return Cell("-") if found is None else number(found.value, low=found.low, high=found.high)
+        return Entry("-") if found is None else number(found.value, low=found.low, high=found.high)
 
     return _named(facts, [
-        ("scene IoU [95 %]", lambda m: cell(m, "iou")),
-        ("scene F1 [95 %]", lambda m: cell(m, "f1")),
+        ("scene IoU [95 %]", lambda m: entry(m, "iou")),
+        ("scene F1 [95 %]", lambda m: entry(m, "f1")),
         ("scenes", lambda m: count(m.scenes)),
         ("missed scenes %", lambda m: percent(m.missed_scenes)),
         ("pooled IoU", lambda m: number(m.pooled_iou)),
@@ -166,8 +166,8 @@ def _per_scene(facts: Facts, scenes: dict[str, dict[str, Estimate]]) -> Table:
 
 
 def _per_lesion(facts: Facts) -> Table:
-    def whole(value: int | None) -> Cell:
-        return Cell("-") if value is None else count(value)
+    def whole(value: int | None) -> Entry:
+        return Entry("-") if value is None else count(value)
 
     return _named(facts, [
         ("lesion F1 [95 %]", lambda m: number(m.lesion_f1, low=m.lesion_f1_low, high=m.lesion_f1_high)),
@@ -189,13 +189,14 @@ def verdicts(facts: Facts) -> Section:
         found = Difference(each.images, each.scenes, each.difference, each.low, each.high, each.p_holm)
         sentence = in_words(each.first, each.second, found, unit="IoU")
         words.append(Text(f"{sentence[0].upper() + sentence[1:] if not each.better else sentence}.", "li"))
-        p_value = Cell("< 0.001" if each.p_holm < 0.001 else f"{each.p_holm:.3f}", each.p_holm)
-        sign = Cell(f"{each.difference:+.3f} [{each.low:+.3f}, {each.high:+.3f}]", each.difference, each.low, each.high)
-        verdict = Cell(f"{each.better} is better" if each.better else "no detectable difference")
-        wilcoxon = Cell("< 0.001" if each.wilcoxon_holm < 0.001 else f"{each.wilcoxon_holm:.3f}", each.wilcoxon_holm)
+        p_value = Entry("< 0.001" if each.p_holm < 0.001 else f"{each.p_holm:.3f}", each.p_holm)
+        interval = f"{each.difference:+.3f} [{each.low:+.3f}, {each.high:+.3f}]"
+        sign = Entry(interval, each.difference, each.low, each.high)
+        verdict = Entry(f"{each.better} is better" if each.better else "no detectable difference")
+        wilcoxon = Entry("< 0.001" if each.wilcoxon_holm < 0.001 else f"{each.wilcoxon_holm:.3f}", each.wilcoxon_holm)
         behind = count(each.images), count(each.scenes)
-        false = Cell("< 0.001" if each.p_false < 0.001 else f"{each.p_false:.3f}", each.p_false)
-        rows.append((Cell(each.first), Cell(each.second), sign, p_value, wilcoxon, false, *behind, verdict))
+        false = Entry("< 0.001" if each.p_false < 0.001 else f"{each.p_false:.3f}", each.p_false)
+        rows.append((Entry(each.first), Entry(each.second), sign, p_value, wilcoxon, false, *behind, verdict))
     header = (
         "method", "against", "IoU difference [95 %]", "p (Holm)", "Wilcoxon p (Holm)", "P(claim is false)", "images",
         "scenes", "verdict",
@@ -216,9 +217,9 @@ def ceilings(facts: Facts) -> Section:
     """Return how far methods are from a second reader, on the images that were read."""
     rows = tuple(
         (
-            Cell(each.reader), Cell(each.method), count(each.images), count(each.scenes),
+            Entry(each.reader), Entry(each.method), count(each.images), count(each.scenes),
             number(each.reader_iou), number(each.method_iou),
-            Cell(f"{each.difference:+.3f} [{each.low:+.3f}, {each.high:+.3f}]", each.difference, each.low, each.high),
+            Entry(f"{each.difference:+.3f} [{each.low:+.3f}, {each.high:+.3f}]", each.difference, each.low, each.high),
         )
         for each in facts.summary.ceilings
     )  # fmt: skip
@@ -247,8 +248,8 @@ def ranks(facts: Facts) -> Section:
     )
     rows = tuple(
         (
-            Cell(facts.marked[name]),
-            *(Cell(f"{100 * share:.0f}", float(share) * 100, shade=float(share)) for share in row),
+            Entry(facts.marked[name]),
+            *(Entry(f"{100 * share:.0f}", float(share) * 100, shade=float(share)) for share in row),
         )
         for name, row in zip(names, shares, strict=True)
     )
@@ -267,7 +268,7 @@ def distributions(facts: Facts) -> Section:
         low, q1, median, q3, high = np.percentile(values, [5, 25, 50, 75, 95])
         scenes = group_means(values, [facts.groups[case_id] for case_id in facts.scores[method]])
         rows.append((
-            Cell(facts.marked[method]), *(number(float(each)) for each in (low, q1, median, q3, high)),
+            Entry(facts.marked[method]), *(number(float(each)) for each in (low, q1, median, q3, high)),
             percent(float(np.mean(values >= _FOUND))), percent(float(np.mean(scenes >= _FOUND))),
         ))  # fmt: skip
     header = ("method", "5 %", "25 %", "median", "75 %", "95 %", "IoU ≥ 0.5, images %", "IoU ≥ 0.5, scenes %")

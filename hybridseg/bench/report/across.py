@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 
 from ..verdicts.methods import MethodSummary
 from ..verdicts.pairing import Scores, differences, lesion_scores
-from .document import Cell, Section, Table, Text, count, number, percent
+from .document import Entry, Section, Table, Text, count, number, percent
 from .facts import Facts
 
 
@@ -32,20 +32,20 @@ def _sets(facts: Facts) -> list[str]:
     return [name for name in facts.description["sources"] if name in tested]
 
 
-def _names(method: MethodSummary) -> tuple[Cell, Cell]:
+def _names(method: MethodSummary) -> tuple[Entry, Entry]:
     mark = method.marked.removeprefix(method.method)
-    return Cell(method.title + mark), Cell(method.trained_on or "-")
+    return Entry(method.title + mark), Entry(method.trained_on or "-")
 
 
 def _matrix(facts: Facts, metric: str, unit: str) -> Table:
     rows = []
     for method in facts.methods:
         found = {each.tested_on: asdict(each) for each in method.sets}
-        cells = []
+        entries = []
         for name in _sets(facts):
             value, low, high = (found.get(name, {}).get(f"{metric}{end}") for end in ("", "_low", "_high"))
-            cells.append(replace(number(value, low=low, high=high), shade=value))
-        rows.append((*_names(method), *cells))
+            entries.append(replace(number(value, low=low, high=high), shade=value))
+        rows.append((*_names(method), *entries))
     scenes = {name: max(_scenes(method, name) for method in facts.methods) for name in _sets(facts)}
     header = ("method", "trained on", *(f"tested on {name} ({n} scenes)" for name, n in scenes.items()))
     return Table(f"Mean {unit} per lesion image, with its 95 % interval by bootstrap.", header, tuple(rows), names=2)
@@ -91,10 +91,10 @@ def second_source(facts: Facts) -> Section:
                     pairs[more.title, less.trained_on, more.trained_on, name] = (scores[0], scores[1])
     rows = [
         (
-            Cell(method), Cell(less), Cell(more), Cell(name), count(found.cases),
+            Entry(method), Entry(less), Entry(more), Entry(name), count(found.cases),
             count(found.scenes),
-            Cell(f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]", found.mean, found.low, found.high),
-            Cell("< 0.001" if found.p_value < 0.001 else f"{found.p_value:.3f}", found.p_value),
+            Entry(f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]", found.mean, found.low, found.high),
+            Entry("< 0.001" if found.p_value < 0.001 else f"{found.p_value:.3f}", found.p_value),
         )
         for (method, less, more, name), found in differences(pairs, facts.groups).items()
     ]  # fmt: skip

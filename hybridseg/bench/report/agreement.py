@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...metrics.measure import measure_lesions
 from ..records.cells import Record
 from .breakdown import size_thirds
-from .document import Cell, Figure, Section, Table, Text, count, number, percent
+from .document import Entry, Figure, Section, Table, Text, count, number, percent
 from .facts import Facts
 from .figures import bland_altman
 from .overlays import Gallery
@@ -125,12 +125,12 @@ def _differences(caption: str, measured: Mapping[str, _Measured]) -> Table:
     for method, each in measured.items():
         if len(each.true) < 2:
             counts = count(len(each.true)), count(each.scenes), count(each.missing)
-            rows.append((Cell(method), *counts, *[Cell("-")] * 6))
+            rows.append((Entry(method), *counts, *[Entry("-")] * 6))
             continue
         difference = each.pred - each.true
         low, mean, high = limits_of_agreement(difference)
         rows.append((
-            Cell(method), count(len(difference)), count(each.scenes), count(each.missing),
+            Entry(method), count(len(difference)), count(each.scenes), count(each.missing),
             number(float(each.true.mean()), 1), number(mean, 1), number(float(difference.std(ddof=1)), 1),
             number(low, 1), number(high, 1), percent(float(np.mean(np.abs(difference) > each.true / 4))),
         ))  # fmt: skip
@@ -164,7 +164,7 @@ def _changed_class(facts: Facts) -> Table:
         shares = [sum(step < 0 for step in steps), sum(step > 0 for step in steps), len(lesion) - len(masked)]
         shares.insert(0, sum(step == 0 for step in steps))
         percents = [percent(each / len(lesion) if lesion else None) for each in shares]
-        rows.append((Cell(facts.marked[method]), count(len(lesion)), *percents))
+        rows.append((Entry(facts.marked[method]), count(len(lesion)), *percents))
     header = ("method", "images", "same class, %", "smaller class, %", "larger class, %", "no mask, %")
     caption = f"Classes of size that change: thirds of the truth ({'; '.join(names)} of the picture)."
     return Table(caption, header, tuple(rows))

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...data.cases import natural_key
 from ...metrics import image_mean, wilson_interval
-from .document import Cell, Section, Table, Text, count, number, percent
+from .document import Entry, Section, Table, Text, count, number, percent
 from .facts import Facts
 
 _COLUMNS = 8
@@ -70,15 +70,15 @@ def _by(facts: Facts, parts_of: Mapping[str, str], names: list[str], caption: st
     scenes = {name: len({facts.groups[case_id] for case_id in cases[name]}) for name in names}
     rows = []
     for method, scores in facts.scores.items():
-        cells = []
+        entries = []
         for name in names:
             inside = [case_id for case_id in scores if parts_of[case_id] == name]
             if inside:
                 mean = image_mean([scores[each] for each in inside], [facts.groups[each] for each in inside])
-                cells.append(number(mean.value, low=mean.low, high=mean.high))
+                entries.append(number(mean.value, low=mean.low, high=mean.high))
             else:
-                cells.append(Cell("-"))
-        rows.append((Cell(facts.marked[method]), *cells))
+                entries.append(Entry("-"))
+        rows.append((Entry(facts.marked[method]), *entries))
     header = ("method", *(f"{name or 'none given'} (n = {len(cases[name])} of {scenes[name]})" for name in names))
     return Table(caption, header, tuple(rows))
 
@@ -98,7 +98,7 @@ def lesion_free(facts: Facts) -> Section:
         rate = wilson_interval(alarms, len(free))
         areas = [row.fp / (row.height * row.width) for row in free if row.fp]
         rows.append((
-            Cell(method.marked), count(len(free)), count(alarms),
+            Entry(method.marked), count(len(free)), count(alarms),
             percent(rate.value, low=rate.low, high=rate.high),
             percent(float(np.median(areas)) if areas else None), percent(method.false_positive_area),
         ))  # fmt: skip
@@ -116,7 +116,7 @@ def failures(facts: Facts) -> Section:
     text = f"{len(failed)} predictions failed; each is scored as the worst mask there is."
     if len(failed) > _LISTED:
         text += f" The first {_LISTED}:"
-    rows = tuple((Cell(method), Cell(row.case_id), Cell(row.error)) for method, row in failed[:_LISTED])
+    rows = tuple((Entry(method), Entry(row.case_id), Entry(row.error)) for method, row in failed[:_LISTED])
     return Section(
         title, slug, (Text(text, "warning"),), (), (Table("Failures.", ("method", "case", "reason"), rows, names=2),)
     )

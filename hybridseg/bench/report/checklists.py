@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...metrics.summary import DRAWS
-from .document import Cell, Section, Table, Text
+from .document import Entry, Section, Table, Text
 from .facts import Facts
 
 AUTHOR = "only the author can fill it"
@@ -112,7 +112,7 @@ def checklist_tables(facts: Facts) -> tuple[Table, Table]:
     known = answers(facts)
     header = ("item", "topic", "what the run says")
     first, second = (
-        tuple((Cell(number), Cell(topic), Cell(known.get(key, "") or AUTHOR)) for number, topic, key in items)
+        tuple((Entry(number), Entry(topic), Entry(known.get(key, "") or AUTHOR)) for number, topic, key in items)
         for items in (CLAIM, TRIPOD)
     )
     return Table("CLAIM, 2024 update.", header, first, names=2), Table("TRIPOD+AI, 2024.", header, second, names=2)

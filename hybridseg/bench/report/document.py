@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A table's cell: how it reads, and the number to sort by, with its interval where it has one.
+class Entry:
+    """A table's entry: how it reads, and the number to sort by, with its interval where it has one.
 
-    ``shade`` in [0, 1] colours the cell.
+    ``shade`` in [0, 1] colours the entry.
     """
 
     text: str
@@ -25,7 +25,7 @@ class Table:
 
     caption: str
     header: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[Entry, ...], ...]
     names: int = 1
 
 
@@ -101,22 +101,22 @@ DISCLAIMER = "For research, not for diagnosis."
 
 def number(
     value: float | None, digits: int = 3, *, low: float | None = None, high: float | None = None, factor: float = 1.0
-) -> Cell:
-    """Return a number, with its interval in brackets where it has one, as a cell; ``-`` for None."""
+) -> Entry:
+    """Return a number, with its interval in brackets where it has one, as an entry; ``-`` for None."""
     if value is None:
-        return Cell("-")
+        return Entry("-")
     value, low, high = (None if each is None else each * factor for each in (value, low, high))
     text = f"{value:.{digits}f}"
     if low is not None and high is not None:
         text += f" [{low:.{digits}f}, {high:.{digits}f}]"
-    return Cell(text, value, low, high)
+    return Entry(text, value, low, high)
 
 
-def percent(value: float | None, digits: int = 1, *, low: float | None = None, high: float | None = None) -> Cell:
+def percent(value: float | None, digits: int = 1, *, low: float | None = None, high: float | None = None) -> Entry:
     """Return a share as a percentage; see `number`."""
     return number(value, digits, low=low, high=high, factor=100.0)
 
 
-def count(value: int) -> Cell:
-    """Return a whole number as a cell."""
-    return Cell(str(value), float(value))
+def count(value: int) -> Entry:
+    """Return a whole number as an entry."""
+    return Entry(str(value), float(value))

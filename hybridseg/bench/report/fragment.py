@@ -13,7 +13,7 @@ from ...version import __version__
 from ..verdicts.methods import MethodSummary, SetScores
 from ..verdicts.origin import NOT_KNOWN_NOTE, SEEN, in_words
 from ..verdicts.pairing import SIGNIFICANT, differences, lesion_scores, rankings
-from .document import Cell, count, number, percent
+from .document import Entry, count, number, percent
 from .facts import Facts
 from .latex import escape
 from .paths import hide_paths
@@ -23,28 +23,28 @@ DEFAULT_COLUMNS = ("iou", "f1", "missed", "false_alarms", "ms", "mb")
 
 @dataclass(frozen=True)
 class Column:
-    """A column by name: its heading, a method's cell, and whether the largest or the smallest is best; None: neither.
+    """A column by name: its heading, a method's entry, and whether the largest or the smallest is best; None: neither.
 
     ``metric`` names what methods are tested by, ``tested_on`` the one test set that it is of; empty for none.
     """
 
     heading: str
-    cell: Callable[[MethodSummary], Cell]
+    entry: Callable[[MethodSummary], Entry]
     more_is_better: bool | None
     metric: str = ""
     tested_on: str = ""
 
 
-def _interval(method: MethodSummary | SetScores, name: str) -> Cell:
+def _interval(method: MethodSummary | SetScores, name: str) -> Entry:
     value, low, high = (getattr(method, f"{name}{end}") for end in ("", "_low", "_high"))
     return number(value, low=low, high=high)
 
 
-def _attribute(method: MethodSummary | SetScores, name: str, digits: int = 3, factor: float = 1.0) -> Cell:
+def _attribute(method: MethodSummary | SetScores, name: str, digits: int = 3, factor: float = 1.0) -> Entry:
     return number(getattr(method, name), digits, factor=factor)
 
 
-def _metric(method: MethodSummary, metric: CaseMetric) -> Cell:
+def _metric(method: MethodSummary, metric: CaseMetric) -> Entry:
     return number(method.metrics[metric.name].value, metric.shown_places)
 
 
@@ -74,7 +74,7 @@ def _known_columns() -> dict[str, Column]:
     }
 
 
-_OF_A_SET: dict[str, Callable[[SetScores], Cell]] = {
+_OF_A_SET: dict[str, Callable[[SetScores], Entry]] = {
     "iou": partial(_interval, name="iou"),
     "f1": partial(_interval, name="f1"),
     "missed": lambda each: percent(each.missed),
@@ -93,12 +93,12 @@ def _column(name: str, sets: Sequence[str]) -> Column:
     if tested_on not in sets:
         raise ValueError(f"`columns`: the run's test sets are {', '.join(sets) or 'not named'}, got `{tested_on}`")
     column = known[base]
-    cell = partial(_of_set, tested_on=tested_on, of=_OF_A_SET[base])
-    return Column(f"{tested_on}: {column.heading}", cell, column.more_is_better, column.metric, tested_on)
+    entry = partial(_of_set, tested_on=tested_on, of=_OF_A_SET[base])
+    return Column(f"{tested_on}: {column.heading}", entry, column.more_is_better, column.metric, tested_on)
 
 
-def _of_set(method: MethodSummary, tested_on: str, of: Callable[[SetScores], Cell]) -> Cell:
-    return next((of(each) for each in method.sets if each.tested_on == tested_on), Cell("-"))
+def _of_set(method: MethodSummary, tested_on: str, of: Callable[[SetScores], Entry]) -> Entry:
+    return next((of(each) for each in method.sets if each.tested_on == tested_on), Entry("-"))
 
 
 def latex_table(
@@ -127,7 +127,7 @@ def latex_table(
 
 @dataclass(frozen=True)
 class _Marked:
-    """A cell as it reads, whether it is the best of its column, and whether it differs from the reference."""
+    """An entry as it reads, whether it is the best of its column, and whether it differs from the reference."""
 
     text: str
     is_best: bool
@@ -136,7 +136,7 @@ class _Marked:
 
 @dataclass(frozen=True)
 class _Content:
-    """Names of methods, headings and cells by column, and the caption."""
+    """Names of methods, headings and entries by column, and the caption."""
 
     names: list[str]
     headings: list[str]
@@ -164,29 +164,29 @@ def _content(facts: Facts, columns: Sequence[str], against: str) -> _Content:
 def markdown_of(facts: Facts, columns: Sequence[str] = (), *, against: str = "") -> str:
     """Return the same table as Markdown, its caption above it."""
     content = _content(facts, columns, against)
-    cells = [[_as_markdown(cell) for cell in column] for column in content.columns]
+    entries = [[_as_markdown(entry) for entry in column] for column in content.columns]
     header = " | ".join(["method", *map(escaped, content.headings)])
-    rule = " | ".join(["---", *["---:"] * len(cells)])
-    rows = [" | ".join([escaped(name), *(column[row] for column in cells)]) for row, name in enumerate(content.names)]
+    rule = " | ".join(["---", *["---:"] * len(entries)])
+    rows = [" | ".join([escaped(name), *(column[row] for column in entries)]) for row, name in enumerate(content.names)]
     return "\n".join([escaped(content.caption), "", *(f"| {line} |" for line in (header, rule, *rows))])
 
 
-def _as_markdown(cell: _Marked) -> str:
-    text = f"**{escaped(cell.text)}**" if cell.is_best else escaped(cell.text)
-    return text + ("\\*" if cell.differs else "")
+def _as_markdown(entry: _Marked) -> str:
+    text = f"**{escaped(entry.text)}**" if entry.is_best else escaped(entry.text)
+    return text + ("\\*" if entry.differs else "")
 
 
-def _as_latex(cell: _Marked) -> str:
-    text = rf"\textbf{{{escape(cell.text)}}}" if cell.is_best else escape(cell.text)
-    return text + ("$^{*}$" if cell.differs else "")
+def _as_latex(entry: _Marked) -> str:
+    text = rf"\textbf{{{escape(entry.text)}}}" if entry.is_best else escape(entry.text)
+    return text + ("$^{*}$" if entry.differs else "")
 
 
 def latex_of(facts: Facts, columns: Sequence[str] = (), *, against: str = "", label: str = "tab:hybridseg") -> str:
     """Do what `latex_table` promises for a run that was read."""
     content = _content(facts, columns, against)
-    cells = [[_as_latex(cell) for cell in column] for column in content.columns]
+    entries = [[_as_latex(entry) for entry in column] for column in content.columns]
     rows = [
-        " & ".join([escape(name), *(column[row] for column in cells)]) + r" \\"
+        " & ".join([escape(name), *(column[row] for column in entries)]) + r" \\"
         for row, name in enumerate(content.names)
     ]
     header = " & ".join(["method", *map(escape, content.headings)])
@@ -194,14 +194,14 @@ def latex_of(facts: Facts, columns: Sequence[str] = (), *, against: str = "", la
         f"% hybridseg {__version__}, run {escape(facts.folder.root.resolve().name)}; needs \\usepackage{{booktabs}}",
         r"\begin{table}", r"\centering", rf"\caption{{{escape(content.caption)}}}", rf"\label{{{label}}}",
         r"\vspace{4pt}", r"\footnotesize\setlength{\tabcolsep}{4pt}",
-        rf"\begin{{tabular}}{{l{'r' * len(cells)}}}", r"\toprule", rf"{header} \\", r"\midrule", *rows,
+        rf"\begin{{tabular}}{{l{'r' * len(entries)}}}", r"\toprule", rf"{header} \\", r"\midrule", *rows,
         r"\bottomrule", r"\end{tabular}", r"\end{table}",
     ])  # fmt: skip
 
 
 def _cells(facts: Facts, column: Column, ranked: Sequence[MethodSummary], reference: str) -> list[_Marked]:
     """Return a column with the best of the ranked, and those that differ from the reference, marked."""
-    found = {method.method: column.cell(method) for method in facts.methods}
+    found = {method.method: column.entry(method) for method in facts.methods}
     shown = {method.method: found[method.method].text.partition(" ")[0] for method in ranked}
     values = {name: float(text) for name, text in shown.items() if text != "-"}
     best = None
@@ -209,7 +209,8 @@ def _cells(facts: Facts, column: Column, ranked: Sequence[MethodSummary], refere
         best = max(values.values()) if column.more_is_better else min(values.values())
     stars = _differing(facts, column, [method.method for method in ranked], reference)
     return [
-        _Marked(cell.text, best is not None and values.get(name) == best, name in stars) for name, cell in found.items()
+        _Marked(entry.text, best is not None and values.get(name) == best, name in stars)
+        for name, entry in found.items()
     ]
 
 

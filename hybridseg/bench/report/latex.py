@@ -31,7 +31,7 @@ _HEAD = r"""\documentclass[10pt]{article}
 \begin{document}"""
 _TEXT_WIDTH_CM = 26.2
 _LONG, _LEAST_CM = 24, 3.0
-"""Columns with longer cells are paragraphs that break, not lines; and how narrow they may get."""
+"""Columns with longer entries are paragraphs that break, not lines; and how narrow they may get."""
 _SIZES = ((r"\footnotesize", 0.17, 4.0), (r"\scriptsize", 0.15, 3.0), (r"\tiny", 0.12, 2.0))
 """Font, what a character of it takes in cm (bold headers more than digits), and half the distance of columns in pt."""
 _POINTS_PER_CM = 28.45
@@ -86,7 +86,7 @@ def _section(section: Section) -> str:
 
 def _table(table: Table) -> str:
     size, separation, columns = _layout(table)
-    rows = [" & ".join(_breakable(cell.text) for cell in row) + r" \\" for row in table.rows]
+    rows = [" & ".join(_breakable(entry.text) for entry in row) + r" \\" for row in table.rows]
     header = " & ".join(rf"\textbf{{{escape(title)}}}" for title in table.header) + r" \\"
     return "\n".join([
         rf"{{{size}\setlength{{\tabcolsep}}{{{separation}pt}}", rf"\begin{{longtable}}[l]{{{columns}}}",

@@ -10,7 +10,7 @@ from itertools import groupby
 from string import Template
 
 from ...text import printable
-from .document import DISCLAIMER, Cell, Document, PanelRow, Section, Table, Text
+from .document import DISCLAIMER, Document, Entry, PanelRow, Section, Table, Text
 
 
 def page(document: Document) -> str:
@@ -100,7 +100,7 @@ def _table(table: Table) -> str:
         for kind, title in zip(kinds, table.header, strict=True)
     )
     rows = "".join(
-        "<tr>" + "".join(_cell(cell, kind) for kind, cell in zip(kinds, row, strict=True)) + "</tr>"
+        "<tr>" + "".join(_entry(entry, kind) for kind, entry in zip(kinds, row, strict=True)) + "</tr>"
         for row in table.rows
     )
     caption = escape(table.caption)
@@ -114,21 +114,21 @@ def _kind(table: Table, index: int) -> str:
     """Return what a column holds: the name that stays in sight when the table is moved, numbers, or words."""
     if index == (1 if table.header[0] == "#" else 0):
         return "name"
-    cells = [row[index] for row in table.rows]
-    return "number" if all(cell.value is not None or cell.text == "-" for cell in cells) else ""
+    entries = [row[index] for row in table.rows]
+    return "number" if all(entry.value is not None or entry.text == "-" for entry in entries) else ""
 
 
 def _class(kind: str) -> str:
     return f' class="{kind}"' if kind else ""
 
 
-def _cell(cell: Cell, kind: str) -> str:
+def _entry(entry: Entry, kind: str) -> str:
     attributes = _class(kind)
-    if cell.value is not None:
-        attributes += f' data-value="{cell.value:.6g}"'
-    if cell.shade is not None:
-        attributes += f' style="--shade:{100 * cell.shade:.0f}%"'
-    return f"<td{attributes}>{escape(cell.text)}</td>"
+    if entry.value is not None:
+        attributes += f' data-value="{entry.value:.6g}"'
+    if entry.shade is not None:
+        attributes += f' style="--shade:{100 * entry.shade:.0f}%"'
+    return f"<td{attributes}>{escape(entry.text)}</td>"
 
 
 def _panels(row: PanelRow, document: Document) -> str:

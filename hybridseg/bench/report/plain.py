@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from ...text import csv_text, escaped, markdown_table, printable
-from .document import DISCLAIMER, Cell, Document, Section, Table
+from .document import DISCLAIMER, Document, Entry, Section, Table
 
 
 def markdown(document: Document) -> str:
@@ -26,7 +26,7 @@ def markdown(document: Document) -> str:
                 else:
                     lines += [f"**{_plain(text.text)}**" if kind == "warning" else _plain(text.text), ""]
         for table in section.tables:
-            rows = [[printable(cell.text) for cell in row] for row in table.rows]
+            rows = [[printable(entry.text) for entry in row] for row in table.rows]
             header = [printable(title) for title in table.header]
             lines += ["", _plain(table.caption), "", *markdown_table(header, rows)]
         for row in section.panels:
@@ -52,22 +52,22 @@ def _without_double_gaps(lines: list[str]) -> list[str]:
 
 
 def as_csv(document: Document) -> str:
-    """Return every cell of every table as a row: section, table, row, column, value, low, high, text."""
+    """Return every entry of every table as a row: section, table, row, column, value, low, high, text."""
     rows = []
     for section in document.sections:
         for table in section.tables:
             for row in table.rows:
                 name = _name(table, row)
-                for title, cell in list(zip(table.header, row, strict=True))[table.names :]:
-                    numbers = ["" if each is None else f"{each:.6g}" for each in (cell.value, cell.low, cell.high)]
-                    rows.append((section.slug, table.caption, name, title, *numbers, cell.text))
+                for title, entry in list(zip(table.header, row, strict=True))[table.names :]:
+                    numbers = ["" if each is None else f"{each:.6g}" for each in (entry.value, entry.low, entry.high)]
+                    rows.append((section.slug, table.caption, name, title, *numbers, entry.text))
     return csv_text(("section", "table", "row", "column", "value", "low", "high", "text"), rows)
 
 
-def _name(table: Table, row: tuple[Cell, ...]) -> str:
+def _name(table: Table, row: tuple[Entry, ...]) -> str:
     """Return a row's name, without a mere rank."""
-    cells = row[1 : table.names] if table.header[0] == "#" else row[: table.names]
-    return " | ".join(cell.text for cell in cells)
+    entries = row[1 : table.names] if table.header[0] == "#" else row[: table.names]
+    return " | ".join(entry.text for entry in entries)
 
 
 def as_json(document: Document) -> str:
@@ -90,7 +90,7 @@ def _section(section: Section) -> dict[str, Any]:
             {
                 "caption": table.caption,
                 "header": list(table.header),
-                "rows": [[_value(cell) for cell in row] for row in table.rows],
+                "rows": [[_value(entry) for entry in row] for row in table.rows],
             }
             for table in section.tables
         ],
@@ -101,10 +101,10 @@ def _section(section: Section) -> dict[str, Any]:
     }
 
 
-def _value(cell: Cell) -> Any:
-    """Return a cell's text, or its number, or its number with the interval."""
-    if cell.value is None:
-        return cell.text
-    if cell.low is None:
-        return cell.value
-    return {name: value for name, value in asdict(cell).items() if name in ("value", "low", "high")}
+def _value(entry: Entry) -> Any:
+    """Return an entry's text, or its number, or its number with the interval."""
+    if entry.value is None:
+        return entry.text
+    if entry.low is None:
+        return entry.value
+    return {name: value for name, value in asdict(entry).items() if name in ("value", "low", "high")}

@@ -8,7 +8,7 @@ from ...metrics import Estimate
 from ..records.costs import time_note, timed_on
 from ..verdicts.methods import MethodSummary
 from .accuracy import ceiling_note
-from .document import Cell, Figure, Section, Table, Text, count, number
+from .document import Entry, Figure, Section, Table, Text, count, number
 from .facts import Facts
 from .figures import Point, scatter
 
@@ -76,12 +76,12 @@ def _points(facts: Facts, plotted: list[tuple[MethodSummary, float | None]], lin
 
 
 def _tables(facts: Facts) -> list[Table]:
-    rows: list[tuple[Cell, ...]] = [
+    rows: list[tuple[Entry, ...]] = [
         (
-            Cell(method.marked),
+            Entry(method.marked),
             number(method.ms_median, 1),
             number(method.ms_p95, 1),
-            Cell("-") if method.threads is None else count(method.threads),
+            Entry("-") if method.threads is None else count(method.threads),
             number(None if method.cold_ms is None else method.cold_ms / 1e3, 2),
             number(method.peak_mib, 0),
             number(_megabytes(method), 3),
@@ -94,13 +94,13 @@ def _tables(facts: Facts) -> list[Table]:
     swept = sorted({entry["threads"] for method in facts.methods for entry in method.sweep})
     networks = any(method.multiply_adds for method in facts.methods)
     if len(swept) > 1 or networks:
-        rows = [(Cell(method.marked), *_scaling(method, swept)) for method in facts.methods]
+        rows = [(Entry(method.marked), *_scaling(method, swept)) for method in facts.methods]
         header = ("method", *(f"ms, threads: {threads}" for threads in swept), "parameters M", "multiply-adds G")
         tables.append(Table("By number of threads, and the network inside.", header, tuple(rows)))
     return tables
 
 
-def _scaling(method: MethodSummary, swept: list[int]) -> list[Cell]:
+def _scaling(method: MethodSummary, swept: list[int]) -> list[Entry]:
     by_threads = {entry["threads"]: entry["warm_ms_median"] for entry in method.sweep}
     return [
         *(number(by_threads.get(threads), 1) for threads in swept),

@@ -8,7 +8,7 @@ from typing import Any
 from ...text import printable
 from ...version import __version__
 from ..records.cells import FitRecord
-from .document import Cell, Section, Table, Text
+from .document import Entry, Section, Table, Text
 from .facts import Facts
 
 
@@ -56,12 +56,12 @@ def _methods(facts: Facts) -> Table:
         parameters = ", ".join(f"{name}={value!r}" for name, value in method.get("params", {}).items())
         fits = facts.fits.get(method["spec"], [])
         rows.append((
-            Cell(method["spec"]),
-            Cell(str(method.get("class", ""))),
-            Cell(parameters or "none"),
-            Cell("as given" if method["as_given"] else "on each fold's training part"),
-            Cell(post_processing(fits)),
-            Cell(method["key"][:16]),
+            Entry(method["spec"]),
+            Entry(str(method.get("class", ""))),
+            Entry(parameters or "none"),
+            Entry("as given" if method["as_given"] else "on each fold's training part"),
+            Entry(post_processing(fits)),
+            Entry(method["key"][:16]),
         ))  # fmt: skip
     header = ("method", "class", "parameters", "fitted", "threshold and post-processing", "hash")
     return Table("Methods.", header, tuple(rows))
@@ -104,5 +104,5 @@ def _details(facts: Facts) -> Table:
         ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
         ("report", f"hybridseg {__version__}"),
     ]
-    rows = tuple((Cell(name), Cell(str(value) or "-")) for name, value in pairs)
+    rows = tuple((Entry(name), Entry(str(value) or "-")) for name, value in pairs)
     return Table("Details.", ("what", "value"), rows)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...metrics import group_means
-from .document import Cell, Section, Table, Text, count, number
+from .document import Entry, Section, Table, Text, count, number
 from .facts import Facts
 
 _SEEDS = ("random_state", "seed")
@@ -64,7 +64,7 @@ def _by_seed(facts: Facts) -> dict[str, list[_Line]]:
     return found
 
 
-def _row(facts: Facts, lines: list[_Line]) -> tuple[Cell, ...]:
+def _row(facts: Facts, lines: list[_Line]) -> tuple[Entry, ...]:
     means, spreads, scenes = [], [], 0
     for line in lines:
         scores = facts.scores[line.method]
@@ -74,7 +74,7 @@ def _row(facts: Facts, lines: list[_Line]) -> tuple[Cell, ...]:
         scenes = max(scenes, len(of_scenes))
     spread = float(np.mean(spreads))
     return (
-        Cell(_without_seed(facts.marked[lines[0].method])), count(len(lines)), number(float(np.mean(means))),
+        Entry(_without_seed(facts.marked[lines[0].method])), count(len(lines)), number(float(np.mean(means))),
         number(float(np.std(means, ddof=1))), number(min(means)), number(max(means)), number(spread),
         number(spread / float(np.sqrt(scenes))),
     )  # fmt: skip

@@ -20,7 +20,7 @@ from ...metrics.calibration import (
     surest,
 )
 from ..records.cells import Record
-from .document import Cell, Figure, Section, Table, Text, count, number, percent
+from .document import Entry, Figure, Section, Table, Text, count, number, percent
 from .facts import Facts
 from .figures import reliability_curves
 
@@ -83,13 +83,13 @@ def _errors(facts: Facts, found: dict[str, _Sure]) -> Table:
     rows = []
     for method, sure in found.items():
         raw = calibration_error(sure.raw, sure.right, sure.groups)
-        cell = Cell("-")
+        entry = Entry("-")
         if sure.calibrated is not None:
             error = calibration_error(sure.calibrated, sure.right, sure.groups)
-            cell = number(error.value, low=error.low, high=error.high)
+            entry = number(error.value, low=error.low, high=error.high)
         rows.append((
-            Cell(facts.marked[method]), count(len(sure.raw)), percent(float(sure.right.mean())),
-            number(raw.value, low=raw.low, high=raw.high), cell, Cell(sure.how),
+            Entry(facts.marked[method]), count(len(sure.raw)), percent(float(sure.right.mean())),
+            number(raw.value, low=raw.low, high=raw.high), entry, Entry(sure.how),
         ))  # fmt: skip
     header = ("method", "images", "right %", "error raw [95 %]", "error calibrated [95 %]", "calibrated by")
     caption = "Expected calibration error, with its interval by bootstrap over scenes. Chance alone keeps it above 0."
@@ -101,7 +101,7 @@ def _coverage(facts: Facts, found: dict[str, _Sure]) -> Table:
     for method, sure in found.items():
         wrong = [float(1 - sure.right[surest(sure.best, 1 - left)].mean()) for left in (0.0, _TOLD)]
         scores = (_f1_of_surest(sure, left) for left in _LEFT)
-        rows.append((Cell(facts.marked[method]), *scores, *(percent(share) for share in wrong)))
+        rows.append((Entry(facts.marked[method]), *scores, *(percent(share) for share in wrong)))
     header = (
         "method", *(f"F1, {100 * left:.0f} % left out" for left in _LEFT), "wrong %",
         f"wrong %, {100 * _TOLD:.0f} % left out",
@@ -110,9 +110,9 @@ def _coverage(facts: Facts, found: dict[str, _Sure]) -> Table:
     return Table(caption, header, tuple(rows))
 
 
-def _f1_of_surest(sure: _Sure, left: float) -> Cell:
+def _f1_of_surest(sure: _Sure, left: float) -> Entry:
     if np.isnan(sure.f1[surest(sure.best, 1 - left)]).all():
-        return Cell("-")
+        return Entry("-")
     mean = mean_at_coverage(sure.best, sure.f1, sure.groups, 1 - left)
     return number(mean.value, low=mean.low, high=mean.high)
 

@@ -161,14 +161,14 @@ def _grouped_as(run: RunFolder, truth: Dataset, name: str) -> Dataset:
 
     A run may know scenes from a search for near-duplicates; two lines of one table must not differ in them.
     """
-    description, records = read_run(run.root)
+    _, records = read_run(run.root)
     others = {row.case_id: row for row in records if row.method != name}
     if not others:
         return truth
     cases = (
         replace(case, group=others[case.case_id].group, label=others[case.case_id].label) for case in truth
     )
-    return replace(truth, cases=tuple(cases), groups_from=description.get("groups_from", truth.groups_from))
+    return replace(truth, cases=tuple(cases))
 
 
 def _folds(run: RunFolder, trained_on: str, per_fold: bool) -> tuple[str, dict[str, int], list[str]]:

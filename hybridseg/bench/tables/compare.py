@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, fields
 
 from ...text import aligned, csv_text, escaped, markdown_table, shortened, wrapped
-from ..verdicts.compare import Pair, RunComparison
+from ..verdicts.compare import MethodPair, RunComparison
 from ..verdicts.origin import mark
 from ..verdicts.pairing import rankings
 
@@ -42,7 +42,7 @@ def _in_mm(comparison: RunComparison) -> bool:
     return any(pair.hd95_mm_images for pair in comparison.pairs)
 
 
-def _numbers(pair: Pair, in_mm: bool) -> list[str]:
+def _numbers(pair: MethodPair, in_mm: bool) -> list[str]:
     return [
         f"{pair.mean_a:.3f}",
         f"{pair.mean_b:.3f}",
@@ -117,7 +117,7 @@ def _markdown(comparison: RunComparison) -> str:
 
 def _csv(comparison: RunComparison) -> str:
     rows = (list(asdict(pair).values()) for pair in comparison.pairs)
-    return csv_text([field.name for field in fields(Pair)], rows)
+    return csv_text([field.name for field in fields(MethodPair)], rows)
 
 
 def _json(comparison: RunComparison) -> str:

@@ -125,12 +125,12 @@ def _detail(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
 def _metric_column(metric: CaseMetric) -> Column:
     """Return a metric's mean, with the number of images behind it where not all have a value."""
 
-    def cell(method: MethodSummary) -> str:
+    def entry(method: MethodSummary) -> str:
         mean = method.metrics[metric.name]
         counted = "" if metric.missing is not None or mean.value is None else f" ({mean.images})"
         return f"{_number(mean.value, metric.shown_places)}{counted}"
 
-    return metric.heading if metric.missing is not None else f"{metric.heading} (n)", cell
+    return metric.heading if metric.missing is not None else f"{metric.heading} (n)", entry
 
 
 def _scaling(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
@@ -165,7 +165,7 @@ def _text(summary: RunSummary) -> str:
     blocks = [
         aligned(
             ["method", *(title for title, _ in columns)],
-            [[name, *(cell(method) for _, cell in columns)] for name, method in zip(names, methods, strict=True)],
+            [[name, *(entry(method) for _, entry in columns)] for name, method in zip(names, methods, strict=True)],
             numbers=True,
         )
         for columns in _tables(methods)
@@ -218,7 +218,7 @@ def _markdown(summary: RunSummary) -> str:
     for columns in tables:
         if columns:
             header = ["method", *(title for title, _ in columns)]
-            rows = [[method.marked, *(cell(method) for _, cell in columns)] for method in summary.methods]
+            rows = [[method.marked, *(entry(method) for _, entry in columns)] for method in summary.methods]
             lines += ["", *markdown_table(header, rows)]
     lines += ["", *(f"{escaped(note)}  " for note in summary.notes)]
     if summary.comparisons:

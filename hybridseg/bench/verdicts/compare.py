@@ -18,7 +18,7 @@ from .pairing import SIGNIFICANT, TEST, differences, false_claim, in_words, lesi
 
 
 @dataclass(frozen=True)
-class Pair:
+class MethodPair:
     """A method of run A and one of run B on the lesion images that both have.
 
     Attributes
@@ -77,7 +77,7 @@ class RunComparison:
     run_a: str
     run_b: str
     metric: str
-    pairs: tuple[Pair, ...]
+    pairs: tuple[MethodPair, ...]
     only_a: tuple[str, ...]
     only_b: tuple[str, ...]
     notes: tuple[str, ...]
@@ -174,7 +174,9 @@ def _groups(a: _Run, b: _Run, cases: Sequence[str]) -> dict[str, str]:
     return min(sides, key=lambda groups: len(set(groups.values())))
 
 
-def _pairs(a: _Run, b: _Run, chosen: list[tuple[str, str]], groups: dict[str, str], unit: str) -> tuple[Pair, ...]:
+def _pairs(
+    a: _Run, b: _Run, chosen: list[tuple[str, str]], groups: dict[str, str], unit: str
+) -> tuple[MethodPair, ...]:
     scores = {(first, second): (b.scores[second], a.scores[first]) for first, second in chosen}
     found = differences(scores, groups)
     pairs = []
@@ -185,7 +187,7 @@ def _pairs(a: _Run, b: _Run, chosen: list[tuple[str, str]], groups: dict[str, st
         words = in_words("B" if same else f"{second} (B)", "A" if same else f"{first} (A)", result, unit=unit)
         mm = _hd95_mm(a.rows[first], b.rows[second])
         better = "" if result.p_value >= SIGNIFICANT else ("B" if result.mean > 0 else "A")
-        pairs.append(Pair(
+        pairs.append(MethodPair(
             method_a=first,
             method_b=second,
             cases=result.cases,
@@ -222,7 +224,7 @@ def _hd95_mm(first: list[Record], second: list[Record]) -> tuple[float | None, f
 
 
 def _notes(
-    a: _Run, b: _Run, shared: Sequence[str], chosen: list[tuple[str, str]], pairs: Sequence[Pair]
+    a: _Run, b: _Run, shared: Sequence[str], chosen: list[tuple[str, str]], pairs: Sequence[MethodPair]
 ) -> list[str]:
     notes = [*synthetic_note(shared), f"{TEST}, Holm-corrected for the number of pairs."]
     notes += scenes_note({pair.method_b: pair.scenes for pair in pairs})

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ...data.cases import GROUPS_ALONE
 from ...metrics import HD95_DEFINITION, LESION_OVERLAP, case_metrics
 from ..records.costs import busy_note, run_cpus, time_note, timed_on
+from ..records.folder import groups_known
 from .origin import NOT_KNOWN_NOTE, READER_NOTE, SEEN, in_words, with_synthetic
 
 if TYPE_CHECKING:
@@ -60,9 +60,10 @@ def notes(
     if description.get("sources"):
         found.append(_SEVERAL)
     groups_from = description.get("groups_from", "")
-    if groups_from and GROUPS_ALONE not in groups_from:
+    known = groups_known(description)
+    if groups_from and known:
         found[0] += f" Scenes as told by: {groups_from}."
-    if GROUPS_ALONE in groups_from:
+    if not known:
         found.append(
             "NOBODY LOOKED FOR COPIES: they may be on both sides of a fold, and make intervals too narrow "
             f"({groups_from})."

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ...images import read_bytes, read_size
 from ...text import printable
-from ..cases import CLASSES, GROUPS_ALONE, LESION_FREE_CLASS, DataError, Dataset, Facts, natural_key
+from ..cases import CLASSES, LESION_FREE_CLASS, DataError, Dataset, Facts, natural_key
 from ..facts import facts_of
 from ..files import FileCase
 from ..listing import Listing
@@ -153,7 +153,7 @@ def _dataset(root: Path, files: Sorted, cases: list[FileCase]) -> tuple[Dataset,
     dataset = Dataset(
         root.resolve().name,
         tuple(_joined(cases, joined)),
-        f"{layout.name}'s patients" if patients else GROUPS_ALONE,
+        f"{layout.name}'s patients" if patients else "",
         layout=layout.name,
         folds=_folds(files, cases),
     )
