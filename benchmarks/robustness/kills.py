@@ -1,6 +1,7 @@
 """kill -9 at random moments of every verb that writes: what is on disk is whole, and the end is an unbroken run's.
 
     python benchmarks/robustness/kills.py --kills 100 -o benchmarks/results/kills.md
+    python benchmarks/robustness/kills.py --kills 10 --data busi=DIR --data busbra=DIR    # `bench` over both alone
 
 Each command is started, killed after a random time, looked at, and started again until it has been killed as often as
 asked and then ends by itself; `bench` and `segment` by turns with one process and with two. After every kill each file
@@ -32,11 +33,14 @@ from typing import Any
 import click
 from PIL import Image
 
+from hybridseg.data import load_dataset, parse_sources
 from hybridseg.data.phantoms import phantom
-from hybridseg.images import write_image
+from hybridseg.images import write_image, write_mask
 from hybridseg.processes.machine import describe_machine
 
 TIMES = ("predict_ms", "seconds")
+PART = 16
+FIVE = ("otsu", "watershed", "otsu[score=none]", "watershed[score=none]", "random-forest[n_trees=10,max_depth=6]")
 RUN_FOLDERS = ("bench", "score", "merge")
 VERBS = ("bench", "segment", "fit", "merge", "score", "report", "export", "data split", "data phantoms")
 
@@ -140,7 +144,7 @@ def study(each: Study, kills: int, rng: random.Random, root: Path) -> dict[str, 
         # What was killed after its file had its name finds a file that isn't its own any more.
         assert process.returncode == 0 or b"exists; give --overwrite" in stderr, stderr.decode()
         assert contents(folder, timed=each.timed) == whole, f"{each.name}: the end differs from the unbroken run's"
-        assert each.name not in RUN_FOLDERS or not parts(folder), f"half-written files stay: {parts(folder)}"
+        assert not each.name.startswith(RUN_FOLDERS) or not parts(folder), f"half-written files stay: {parts(folder)}"
         shutil.rmtree(folder)
     return {
         "command": each.name, "kills": hits, "with a file half-written": left,
@@ -149,53 +153,73 @@ def study(each: Study, kills: int, rng: random.Random, root: Path) -> dict[str, 
     }  # fmt: skip
 
 
+def studies(root: Path, only: tuple[str, ...]) -> list[Study]:
+    """Return the studies of verbs on phantoms, and write what they start from."""
+    images = root / "images"
+    images.mkdir()
+    for number in range(40):
+        write_image(images / f"{number}.png", phantom(number, shape=(200, 240)).image)
+    network = "unet[encoder=none,width=4,size=64,epochs=15]"
+    bench = ["bench", "--data", "phantoms[n=18]", "--folds", "2", "--no-cost", "-m", "otsu", "-m", "watershed"]
+    for arguments in (
+        [*bench, "-o", root / "shard1", "--shard", "1/2"],
+        [*bench, "-o", root / "shard2", "--shard", "2/2"],
+        [*bench, "-o", root / "run"],
+        ["data", "phantoms", "--n", "12", "-o", root / "data"],
+        ["segment", root / "data", "-m", "otsu", "-o", root / "masks"],
+    ):
+        subprocess.run([sys.executable, "-m", "hybridseg", *arguments], check=True, stdout=subprocess.DEVNULL)
+    data, run = str(root / "data"), str(root / "run")
+    arguments_of: dict[str, Callable[[Path], list[str]]] = {
+        "bench": lambda out: [*bench, "-m", "random-forest[n_trees=5]", "-o", str(out)],
+        "segment": lambda out: [
+            "segment", str(images), "-m", "unet", "-o", str(out), "--overlay", "--existing", "skip",
+            "--measure", str(out / "sizes.csv"),
+        ],
+        "fit": lambda out: ["fit", network, "--data", "phantoms[n=12]", "-o", str(out / "model.hybridseg")],
+        "merge": lambda out: ["merge", str(root / "shard1"), str(root / "shard2"), "-o", str(out / "run")],
+        "score": lambda out: ["score", "--truth", data, "--pred", str(root / "masks"), "-o", str(out)],
+        "report": lambda out: ["report", run, "-o", str(out / "report.html"), "--overwrite"],
+        "export": lambda out: ["export", "otsu", "-o", str(out / "otsu.onnx")],
+        "data split": lambda out: ["data", "split", data, "--as-read", "-o", str(out / "split.csv")],
+        "data phantoms": lambda out: ["data", "phantoms", "--n", "6", "-o", str(out)],
+    }  # fmt: skip
+    return [
+        Study(name, arguments_of[name], jobs=name in ("bench", "segment"), timed=name in ("bench", "fit", "score"))
+        for name in VERBS if not only or name in only
+    ]  # fmt: skip
+
+
+def across(sets: tuple[str, ...], root: Path) -> Study:
+    """Return the study of `bench` over parts of data sets: `PART` images of each, spread over it."""
+    data = []
+    for name, source in parse_sources(sets).items():
+        dataset = load_dataset(source)
+        for case in dataset[:: len(dataset) // PART]:
+            for folder, write, pixels in (("images", write_image, case.image), ("masks", write_mask, case.mask)):
+                path = root / name / folder / f"{case.case_id.replace('/', '_')}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write(path, pixels)
+        data += ["--data", f"{name}={root / name}"]
+    methods = [part for method in FIVE for part in ("-m", method)]
+    bench = ["bench", *data, "--folds", "2", "--as-read", "--no-cost", *methods]
+    return Study(f"bench, {len(FIVE)} methods", lambda out: [*bench, "-o", str(out)], jobs=True, timed=True)
+
+
 @click.command()
 @click.option("--kills", default=100, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--only", type=click.Choice(VERBS), multiple=True)
+@click.option("--data", "sets", multiple=True, metavar="NAME=DIR", help="Kill `bench` over parts of these sets alone.")
 @click.option("-o", "--output", type=click.Path(path_type=Path))
-def main(kills: int, seed: int, only: tuple[str, ...], output: Path | None) -> None:
+def main(kills: int, seed: int, only: tuple[str, ...], sets: tuple[str, ...], output: Path | None) -> None:
     """Run the studies and write the page."""
     found = []
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
-        images = root / "images"
-        images.mkdir()
-        for number in range(40):
-            write_image(images / f"{number}.png", phantom(number, shape=(200, 240)).image)
-        network = "unet[encoder=none,width=4,size=64,epochs=15]"
-        bench = ["bench", "--data", "phantoms[n=18]", "--folds", "2", "--no-cost", "-m", "otsu", "-m", "watershed"]
-        for arguments in (
-            [*bench, "-o", root / "shard1", "--shard", "1/2"],
-            [*bench, "-o", root / "shard2", "--shard", "2/2"],
-            [*bench, "-o", root / "run"],
-            ["data", "phantoms", "--n", "12", "-o", root / "data"],
-            ["segment", root / "data", "-m", "otsu", "-o", root / "masks"],
-        ):
-            subprocess.run([sys.executable, "-m", "hybridseg", *arguments], check=True, stdout=subprocess.DEVNULL)
-        data, run = str(root / "data"), str(root / "run")
-        arguments_of: dict[str, Callable[[Path], list[str]]] = {
-            "bench": lambda out: [*bench, "-m", "random-forest[n_trees=5]", "-o", str(out)],
-            "segment": lambda out: [
-                "segment", str(images), "-m", "unet", "-o", str(out), "--overlay", "--existing", "skip",
-                "--measure", str(out / "sizes.csv"),
-            ],
-            "fit": lambda out: ["fit", network, "--data", "phantoms[n=12]", "-o", str(out / "model.hybridseg")],
-            "merge": lambda out: ["merge", str(root / "shard1"), str(root / "shard2"), "-o", str(out / "run")],
-            "score": lambda out: ["score", "--truth", data, "--pred", str(root / "masks"), "-o", str(out)],
-            "report": lambda out: ["report", run, "-o", str(out / "report.html"), "--overwrite"],
-            "export": lambda out: ["export", "otsu", "-o", str(out / "otsu.onnx")],
-            "data split": lambda out: ["data", "split", data, "--as-read", "-o", str(out / "split.csv")],
-            "data phantoms": lambda out: ["data", "phantoms", "--n", "6", "-o", str(out)],
-        }  # fmt: skip
-        studies = [
-            Study(name, arguments_of[name], jobs=name in ("bench", "segment"), timed=name in ("bench", "fit", "score"))
-            for name in VERBS
-        ]
-        for each in studies:
-            if not only or each.name in only:
-                found.append(study(each, kills, random.Random(seed), root / each.name))
-                print(found[-1], flush=True)
+        for each in [across(sets, root)] if sets else studies(root, only):
+            found.append(study(each, kills, random.Random(seed), root / each.name))
+            print(found[-1], flush=True)
     lines = [
         "# kill -9 at random moments", "",
         f"`python benchmarks/robustness/kills.py --kills {kills} --seed {seed}`; {describe_machine()['cpu']}", "",

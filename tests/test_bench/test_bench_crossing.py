@@ -152,6 +152,22 @@ def test_one_table_says_how_each_line_does_on_each_set() -> None:
     assert rows("run") == whole
 
 
+def test_merged_shards_of_a_crossing_are_the_run() -> None:
+    arguments = ("--train", "a", "--train", "a+b", "-m", "mine.py:Dark", "-m", "mine.py:Nothing")
+    assert bench(*arguments, "-o", "whole").exit_code == 0
+    cells = []
+    for k in range(1, 5):  # nine cells: no four shards of one size
+        result = bench(*arguments, "-o", f"part{k}", "--shard", f"{k}/4", *(("-j", "2") if k == 1 else ()))
+        assert result.exit_code == 0, result.output
+        cells.append(len(list(Path(f"part{k}/cells").iterdir())))
+    assert sorted(cells) == [2, 2, 2, 3]
+    given = ["merge", *(f"part{k}" for k in range(1, 5)), "-o", "merged"]
+    assert CliRunner().invoke(main, given, prog_name="hybridseg").exit_code == 0
+    assert rows("merged") == rows("whole") and len(rows("whole")) == 3 * 13
+    merged, whole = (summarize(run) for run in ("merged", "whole"))
+    assert [(line.method, line.sets) for line in merged.methods] == [(line.method, line.sets) for line in whole.methods]
+
+
 def test_a_suite_says_who_teaches_and_who_examines() -> None:
     options = "train = ['a', 'a+b']\ntest = 'c'\nfolds = 2\nmethod = 'mine.py:Dark'"
     Path("suite.toml").write_text(f"data = {json.dumps(SETS)}\n{options}")
