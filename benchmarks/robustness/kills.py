@@ -40,7 +40,7 @@ from hybridseg.processes.machine import describe_machine
 
 TIMES = ("predict_ms", "seconds")
 PART = 16
-FIVE = ("otsu", "watershed", "otsu[score=none]", "watershed[score=none]", "random-forest[n_trees=10,max_depth=6]")
+FIVE = ("otsu", "watershed", "otsu-textbook", "watershed-textbook", "random-forest[n_trees=10,max_depth=6]")
 RUN_FOLDERS = ("bench", "score", "merge")
 VERBS = ("bench", "segment", "fit", "merge", "score", "report", "export", "data split", "data phantoms")
 
