@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import random
 import re
 import resource
@@ -33,7 +34,6 @@ from fuzz_mutations import mutate
 from fuzz_targets import TARGETS
 
 PACKAGES = ["hybridseg", "hybridseg_baselines", "PIL", "pydicom", "nibabel"]
-ROUND_SECONDS = 120
 MAX_INPUT_BYTES = 2**16
 MAX_SAME_FAILURES = 3
 
@@ -53,8 +53,11 @@ def fuzz_inside(name: str, work: Path, seconds: int, seed: int) -> None:
         content = bytes([fuzzer.paths.index(path)]) + data
         (corpus / hashlib.sha1(content).hexdigest()).write_bytes(content)
     seen: dict[str, int] = {}
+    end = time.process_time() + seconds
 
     def read(data: bytes) -> None:
+        if time.process_time() > end:
+            os.kill(os.getpid(), signal.SIGUSR1)  # libFuzzer ends, with its counts
         path, content = as_input(fuzzer, data)
         _, problem = fuzzer.run(path, content)
         if problem:
@@ -73,7 +76,7 @@ def fuzz_inside(name: str, work: Path, seconds: int, seed: int) -> None:
         return (data[:1] + changed)[:most]
 
     options = [
-        f"-max_total_time={seconds}", f"-seed={seed}", f"-max_len={MAX_INPUT_BYTES}", "-len_control=0",
+        f"-seed={seed}", f"-max_len={MAX_INPUT_BYTES}", "-len_control=0",
         f"-rss_limit_mb={MAX_RSS_MIB}", f"-timeout={100 * HANG_SECONDS}", "-print_final_stats=1",
         f"-artifact_prefix={failures}/{name}-ended-",
     ]  # fmt: skip
@@ -170,11 +173,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--work", type=Path, default=Path("fuzz-work"))
     parser.add_argument("--minutes", type=float, default=1.0)
+    parser.add_argument("--seconds", type=int, default=60, help="of processor time, which a format gets in a round")
     parser.add_argument("--format", action="append", choices=sorted(TARGETS))
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("-o", "--output", type=Path, help="write a page of results")
-    for hidden, kind in (("--inside", str), ("--seconds", int), ("--seed", int)):
-        parser.add_argument(hidden, type=kind, help=argparse.SUPPRESS)
+    parser.add_argument("--inside", help=argparse.SUPPRESS)
+    parser.add_argument("--seed", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     work = asked.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
@@ -184,7 +188,7 @@ def main() -> None:
         end = time.monotonic() + 60 * asked.minutes
         while time.monotonic() < end:
             for name in asked.format or TARGETS:
-                print(json.dumps(run_round(name, work, ROUND_SECONDS, int(time.time()))), flush=True)
+                print(json.dumps(run_round(name, work, asked.seconds, int(time.time()))), flush=True)
     else:
         keep_found(work)
     if asked.output:

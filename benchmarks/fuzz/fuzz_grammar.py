@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import random
 import struct
 import zipfile
@@ -12,7 +13,8 @@ from fuzz_mutations import mutate
 from fuzz_parts import FORMATS, Part
 
 NUMBERS = (0, 1, 2, 3, 7, 8, 15, 16, 127, 128, 255, 256, 4095, 32767, 32768, 65535, 65536, 2**31 - 1, 2**31, 2**32 - 1)
-_UNREADABLE = (struct.error, IndexError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+_UNREADABLE = (struct.error, IndexError, ValueError, EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error,
+               lzma.LZMAError)  # fmt: skip
 
 
 def mutate_inside(data: bytes, others: list[bytes], rng: random.Random) -> bytes:

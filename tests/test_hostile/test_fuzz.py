@@ -50,6 +50,15 @@ def test_files_are_put_together_as_they_were(tmp_path: Path) -> None:
                     assert join(data, parts) == data, path
 
 
+def test_a_zip_that_cannot_be_unpacked_is_changed_nevertheless() -> None:
+    """Fuzzing led by coverage changes what is damaged, and ends where that raises."""
+    damaged = bytearray((fuzz.CORPUS / "model" / "otsu.hybridseg").read_bytes())
+    member = damaged.find(b"PK\1\2")
+    damaged[member + 10 : member + 12] = bytes(2)  # stored as it is,
+    damaged[member + 20 : member + 28] = (2**20).to_bytes(4, "little") * 2  # and longer than the file
+    assert fuzz.mutate_inside(bytes(damaged), [b"others"], random.Random(0)) != damaged
+
+
 def test_inputs_depend_on_their_number_alone() -> None:
     data = [b"some bytes", b"others"]
     first, again = (fuzz.mutate(data[0], data, random.Random("0 png 7")) for _ in range(2))
