@@ -95,5 +95,6 @@ def _read_model(spec: str) -> tuple[dict[str, Any], bytes]:
         "training_data": told.get("training_data", "unknown"),
         "operating_point": vars(model.current_operating_point),
         "scores": {} if scores == "none" else json.loads(scores),
+        "hospitals": json.loads(told.get("hospitals", "{}")),
         "scores_protocol": told.get("scores_protocol", "unknown"),
     }, data

@@ -41,6 +41,7 @@ def test_it_says_what_the_models_file_says(page: str) -> None:
     model = load("unet-tiny.onnx")
     assert card["operating_point"] == vars(model.current_operating_point)
     assert card["scores"] == json.loads(model.metadata["scores"])
+    assert card["hospitals"] == json.loads(model.metadata["hospitals"])
     assert card["sha256"] == hashlib.sha256((ZOO / "unet-tiny.onnx").read_bytes()).hexdigest()
     assert card["description"] == json.loads((ZOO / "unet-tiny.json").read_text("utf-8"))["description"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +15,14 @@ import pytest
 from _page import drive, web, write_pictures
 from PIL import Image
 
-from hybridseg import load, read_image, read_mask
+from hybridseg import create, load, read_image, read_mask
+from hybridseg.confidence import Calibration
 from hybridseg.data.phantoms import phantom
 from hybridseg.images import read_facts
 from hybridseg.metrics.measure import measure_lesions
+from hybridseg.onnx import OnnxSegmenter
 from hybridseg.page import write_page
+from hybridseg.zoo.cards import ZOO
 
 MANY = 100
 WIDTHS = ((360, 740), (1280, 800), (2560, 1300))
@@ -167,6 +171,16 @@ def _mask_name(visit: Visit, name: str, frame: int) -> str:
     )
 
 
+def test_confidences_are_the_models_own(visit: Visit) -> None:
+    model = OnnxSegmenter.load(ZOO / "unet-tiny.onnx")
+    for row in visit.rows():
+        if not row["problem"]:
+            image = read_image(visit.pictures / row["image"], int(row["frame"] or 1) - 1)
+            expected = model.run_confidence(image[np.newaxis, :, :, np.newaxis])
+            got = row["image_confidence"]
+            assert got == "" if expected is None else float(got) == pytest.approx(expected[0], abs=1e-3), row["image"]
+
+
 def test_measures_equal_pythons(visit: Visit) -> None:
     measured = 0
     for row in visit.rows():
@@ -256,6 +270,49 @@ def test_it_says_how_sure_and_whose_work_it_is(visit: Visit) -> None:
 
 def test_it_is_small_enough(visit: Visit) -> None:
     assert visit.size < 16_000_000
+
+
+def test_it_says_how_sure_the_model_is_of_each_picture(tmp_path: Path) -> None:
+    pytest.importorskip("spox")
+    model = create("otsu-textbook")
+    model.calibration_ = Calibration(lesion=(0.0, 1.0), mask=(-1.0, 0.2), empty=(0.5, 0.05), images=80)
+    off = {"calibration_error": 0.1, "calibration_error_interval": [0, 0.2]}
+    model.to_onnx(tmp_path / "otsu.onnx", hospitals=json.dumps({"A": off}))
+    write_page(tmp_path / "page.html", [tmp_path / "otsu.onnx"])
+    pictures = {"lesion.png": phantom(3, shape=(90, 110)).image, "flat.png": np.full((90, 110), 255, np.uint8)}
+    for name, image in pictures.items():
+        Image.fromarray(image).save(tmp_path / name)
+    steps: list[dict[str, Any]] = [
+        {"do": "size", "width": 1280, "height": 1200},
+        {"do": "open"},
+        {"do": "drop", "files": [str(tmp_path / name) for name in pictures]},
+        {"do": "settle", "count": 2},
+        {"do": "text", "selector": "#sure", "as": "lesion.png"},
+        {"do": "save", "selector": "#save-table", "name": "own.csv"},
+        {"do": "set", "selector": "#threshold", "value": "0.9"},
+        {"do": "text", "selector": "#sure", "as": "moved"},
+        {"do": "save", "selector": "#save-table", "name": "moved.csv"},
+        {"do": "click", "selector": "#threshold-reset"},
+        {"do": "text", "selector": "#sure", "as": "reset"},
+        {"do": "show", "number": 2},
+        {"do": "text", "selector": "#sure", "as": "flat.png"},
+        {"do": "errors", "as": "errors"},
+    ]
+    answers = drive(tmp_path, tmp_path / "page.html", steps)
+    said = {step["as"]: answer for step, answer in zip(steps, answers, strict=True) if "as" in step}
+    tables = [(tmp_path / "saved" / name).read_text().splitlines() for name in ("own.csv", "moved.csv")]
+    own, moved = map(list, map(csv.DictReader, tables))
+    for name, kind in (("lesion.png", "of this outline"), ("flat.png", "that there is no lesion")):
+        mask, probability = model.predict_both(pictures[name])
+        expected = model.calibration_.of_image(mask, probability)
+        assert f"{round(100 * expected)} % sure {kind}." in said[name]
+        assert "10 percentage points at A (95 % interval 0 to 20)" in said[name]
+        told = [float(row["image_confidence"]) for row in own if row["image"] == name]
+        assert told == pytest.approx([expected] * len(told), abs=1e-4)
+    assert "isn't known: it isn't the model's own" in said["moved"]
+    assert [row["image_confidence"] == "" for row in moved] == [row["image"] == "lesion.png" for row in moved]
+    assert said["reset"] == said["lesion.png"]
+    assert said["errors"] == []
 
 
 def test_its_example_is_a_phantom(tmp_path: Path) -> None:

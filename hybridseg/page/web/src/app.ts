@@ -104,6 +104,7 @@ export class App {
   async outcomeOf(model: Model, { item, picture, outcomes }: Loaded): Promise<Outcome> {
     const outcome = outcomes.get(model.name) ?? (await this.engine.segment(model.name, picture));
     outcomes.set(model.name, outcome);
+    if (outcome.confidence !== null) item.confidences.set(model.name, outcome.confidence);
     if (!item.results.has(model.name)) setMask(item, model.name, outcome.mask, model.operating_point.threshold, false);
     return outcome;
   }

@@ -2,6 +2,7 @@
 import { say } from "./dom";
 import { type Grid, pack, unpack } from "./mask";
 import { type Lesion, measureLesions } from "./measure";
+import type { Model } from "./models";
 import type { Picture } from "./read/picture";
 
 export interface Result {
@@ -24,6 +25,8 @@ export interface Item extends Grid {
   spacingFrom: "file" | "person" | null;
   warnings: string[];
   results: Map<string, Result>;
+  /** By model: the chance that its own outline is right, where its file tells. */
+  confidences: Map<string, number>;
   thumbnail: HTMLCanvasElement;
 }
 
@@ -40,6 +43,7 @@ export function newItem(file: File, frame = 0, frames = 0, spacing: [number, num
     spacingFrom: spacing && "file",
     warnings: [],
     results: new Map(),
+    confidences: new Map(),
     thumbnail: document.createElement("canvas"),
   };
 }
@@ -55,6 +59,13 @@ export function setMask(item: Item, model: string, mask: Uint8Array, threshold: 
 export function maskOf(item: Item, model: string): Uint8Array<ArrayBuffer> {
   const result = item.results.get(model);
   return result ? unpack(result.packed, item) : new Uint8Array(item.width * item.height);
+}
+
+/** The chance that the outline is right; null if it isn't the model's own any more, or the model doesn't tell. */
+export function confidenceOf(item: Item, { name, operating_point }: Model): number | null {
+  const result = item.results.get(name);
+  const own = result !== undefined && !result.corrected && result.threshold === operating_point.threshold;
+  return own ? (item.confidences.get(name) ?? null) : null;
 }
 
 export function setSpacing(item: Item, spacing: [number, number] | null, from: "file" | "person"): void {

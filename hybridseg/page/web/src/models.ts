@@ -1,10 +1,13 @@
 /** The models that `hybridseg page` has put into the page, and what their cards say. */
-import { make, say } from "./dom";
+import { type Key, make, say } from "./dom";
+import { confidenceOf, type Item } from "./items";
 import type { OperatingPoint } from "./mask";
 
 type Interval = [number, number];
 
 interface Scores {
+  calibration_error?: number;
+  calibration_error_interval?: Interval;
   lesion_images?: number;
   lesion_free_images?: number;
   f1?: number;
@@ -24,6 +27,8 @@ export interface Model {
   training_data: string;
   operating_point: OperatingPoint;
   scores: Scores;
+  /** Scores by hospital. */
+  hospitals: Record<string, Scores>;
   scores_protocol: string;
 }
 
@@ -38,22 +43,46 @@ export function readMade(): Made {
   return made;
 }
 
-/** Say how the model was tested, in the words that its scores carry. */
-export function describeSureness({ scores, scores_protocol, training_data }: Model): Node[] {
-  const lines: string[] = [];
-  const add = (key: "sureF1" | "sureMissed" | "sureFalse", value?: number, interval?: Interval, count?: number) => {
-    if (value === undefined || interval === undefined) return;
-    const [percent, low, high] = [value, ...interval].map((share) => (100 * share).toFixed(0)) as [string, string, string];
-    lines.push(say(key, { percent, low, high, count: count ?? 0 }));
-  };
-  add("sureF1", scores.f1, scores.f1_interval);
-  add("sureMissed", scores.scenes_missed, scores.scenes_missed_interval);
-  add("sureFalse", scores.lesion_free_with_a_mask, scores.lesion_free_with_a_mask_interval, scores.lesion_free_images);
-  if (lines.length === 0) return [make("p", {}, say("sureNothing"))];
+/** Say how sure the model is of a picture's outline, and how it was tested, in the words that its scores carry. */
+export function describeSureness(item: Item, model: Model): Node[] {
+  const { scores, scores_protocol, training_data } = model;
+  const tested = [
+    ...told("sureF1", scores.f1, scores.f1_interval),
+    ...told("sureMissed", scores.scenes_missed, scores.scenes_missed_interval),
+    ...told("sureFalse", scores.lesion_free_with_a_mask, scores.lesion_free_with_a_mask_interval, scores.lesion_free_images),
+  ];
+  if (tested.length === 0) return [...describePicture(item, model), make("p", {}, say("sureNothing"))];
   return [
+    ...describePicture(item, model),
     make("p", {}, say("sureTested", { count: scores.lesion_images ?? 0 })),
-    make("ul", {}, ...lines.map((line) => make("li", {}, line))),
-    make("p", {}, say("sureOne")),
+    listOf(tested),
     make("p", { className: "small" }, `${say("sureProtocol", { protocol: scores_protocol })} ${say("sureData", { data: training_data })}`),
   ];
+}
+
+function describePicture(item: Item, model: Model): Node[] {
+  const confidence = confidenceOf(item, model);
+  if (confidence === null) return [make("p", {}, say(item.confidences.has(model.name) ? "sureOther" : "sureUnknown"))];
+  const found = item.results.get(model.name)?.lesions.length;
+  const [sure, meaning] = found ? (["sureOutline", "sureOutlineMeaning"] as const) : (["sureEmpty", "sureEmptyMeaning"] as const);
+  const percent = Math.min(99, Math.max(1, Math.round(100 * confidence))); // nothing is quite certain
+  const off = Object.entries(model.hospitals).flatMap(([hospital, { calibration_error, calibration_error_interval }]) =>
+    told("sureOffAt", calibration_error, calibration_error_interval, 0, hospital),
+  );
+  return [
+    make("p", {}, make("strong", {}, say(sure, { percent })), " ", say(meaning, { percent })),
+    ...(off.length ? [make("p", {}, say("sureOff")), listOf(off)] : []),
+    make("p", {}, say("sureElsewhere")),
+  ];
+}
+
+function listOf(lines: string[]): HTMLUListElement {
+  return make("ul", {}, ...lines.map((line) => make("li", {}, line)));
+}
+
+/** Say a share and its interval; nothing if the model's file doesn't have it. */
+function told(key: Key, value?: number, interval?: Interval, count = 0, hospital = ""): string[] {
+  if (value === undefined || interval === undefined) return [];
+  const [percent, low, high] = [value, ...interval].map((share) => (100 * share).toFixed(0)) as [string, string, string];
+  return [say(key, { percent, low, high, count, hospital })];
 }

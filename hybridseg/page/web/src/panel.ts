@@ -21,7 +21,7 @@ export function showPanel(app: App, everyPage: string[]): void {
   byId("lesions")
     .querySelector("tbody")
     ?.replaceChildren(...(result?.lesions ?? []).map(lesionRow));
-  byId("sure").replaceChildren(...describeSureness(model));
+  byId("sure").replaceChildren(...describeSureness(item, model));
   byId("model-note").textContent = model.description;
   const outcome = app.loaded?.outcomes.get(model.name);
   byId("took").textContent = outcome ? say("took", { milliseconds: outcome.milliseconds.toFixed(0) }) : "";

@@ -11,6 +11,8 @@ export type Ask =
 export interface Outcome {
   mask: Uint8Array<ArrayBuffer>;
   probability: Float32Array<ArrayBuffer>;
+  /** The chance that the mask is right; null if the model's file doesn't tell. */
+  confidence: number | null;
   milliseconds: number;
 }
 

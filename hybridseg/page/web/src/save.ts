@@ -3,13 +3,15 @@ import { encode } from "fast-png";
 import { Zip, ZipPassThrough } from "fflate";
 import type { App } from "./app";
 import { say } from "./dom";
-import { type Item, maskOf } from "./items";
+import { confidenceOf, type Item, maskOf } from "./items";
 import type { Grid } from "./mask";
+import type { Model } from "./models";
 
 const OUTLINE = [230, 159, 0] as const;
 const COLUMNS = [
-  ...["image", "frame", "mask", "height", "width", "row_mm", "column_mm", "lesion", "row", "column", "area_px"],
-  ...["long_px", "short_px", "area_mm2", "long_mm", "short_mm", "scale_from", "model", "threshold", "corrected", "problem"],
+  ...["image", "frame", "mask", "height", "width", "row_mm", "column_mm", "image_confidence"],
+  ...["lesion", "row", "column", "area_px", "long_px", "short_px", "area_mm2", "long_mm", "short_mm"],
+  ...["scale_from", "model", "threshold", "corrected", "problem"],
 ] as const;
 
 type Row = Partial<Record<(typeof COLUMNS)[number], string | number | null>>;
@@ -75,14 +77,14 @@ function shrink(mask: Uint8Array, { width, height }: Grid, steps: number): Uint8
 /** The columns of `hybridseg segment --measure`, and some of the page's own. */
 export function table(app: App): string {
   const names = uniqueNames(app.items);
-  const rows = app.items.flatMap((item) => rowsOf(item, app.model.name, names.get(item) as string));
+  const rows = app.items.flatMap((item) => rowsOf(item, app.model, names.get(item) as string));
   const lines = [COLUMNS.join(","), ...rows.map((row) => COLUMNS.map((column) => cell(row[column])).join(","))];
   return `${lines.join("\n")}\n`;
 }
 
-function rowsOf(item: Item, model: string, name: string): Row[] {
+function rowsOf(item: Item, model: Model, name: string): Row[] {
   const image = { image: item.file.name, frame: item.frames > 1 ? item.frame + 1 : null };
-  const result = item.results.get(model);
+  const result = item.results.get(model.name);
   if (!result) return [{ ...image, problem: item.problem || say("waiting") }];
   const common: Row = {
     ...image,
@@ -91,8 +93,9 @@ function rowsOf(item: Item, model: string, name: string): Row[] {
     width: item.width,
     row_mm: item.spacing?.[0] ?? null,
     column_mm: item.spacing?.[1] ?? null,
+    image_confidence: confidenceOf(item, model),
     scale_from: item.spacingFrom,
-    model,
+    model: model.name,
     threshold: result.threshold,
     corrected: result.corrected ? "yes" : "no",
   };

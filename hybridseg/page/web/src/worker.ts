@@ -33,13 +33,14 @@ async function segment(model: string, width: number, height: number, grey: Uint8
   const session = sessions.get(model) as ort.InferenceSession;
   const started = performance.now();
   const image = new ort.Tensor("uint8", grey, [1, height, width, 1]);
-  const { mask, probability } = await session.run({ image }, ["mask", "probability"]);
+  const { mask, probability, confidence } = await session.run({ image }); // calibrated models alone have the last one
   const outcome = {
     mask: Uint8Array.from(mask?.data as Uint8Array),
     probability: Float32Array.from(probability?.data as Float32Array),
+    confidence: confidence ? Number(confidence.data[0]) : null,
     milliseconds: performance.now() - started,
   };
-  for (const tensor of [image, mask, probability]) tensor?.dispose();
+  for (const tensor of [image, mask, probability, confidence]) tensor?.dispose();
   return outcome;
 }
 
