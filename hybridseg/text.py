@@ -13,7 +13,7 @@ MAX_FIELDS = 200
 
 
 def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], *, indent: str = "", numbers: bool = False) -> str:
-    """Return header and rows with each column as wide as its widest cell.
+    """Return header and rows with each column as wide as its widest entry.
 
     With ``numbers``, every column but the first is set flush right.
     """
@@ -21,11 +21,11 @@ def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], *, indent: str
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
 
     def line_of(line: list[str]) -> str:
-        cells = [
-            cell.rjust(width) if numbers and i else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        entries = [
+            entry.rjust(width) if numbers and i else entry.ljust(width)
+            for i, (entry, width) in enumerate(zip(line, widths, strict=True))
         ]
-        return (indent + "  ".join(cells)).rstrip()
+        return (indent + "  ".join(entries)).rstrip()
 
     return "\n".join(map(line_of, lines))
 
@@ -69,7 +69,7 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return rows as CSV; None is an empty cell."""
+    """Return rows as CSV; None is an empty entry."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(header)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from _runs import write_rows
@@ -26,9 +27,10 @@ HOSTILE = [
 NAMES = ("<script>alert('m')</script>", "it's | 100% _x_ $y$ & \\textbf{z}\" onclick=x")
 
 
-def row(method: str, case: str, counts: tuple[int, int, int, int], **more: object) -> Record:
+def row(method: str, case: str, counts: tuple[int, int, int, int], **more: Any) -> Record:
     tp, fp, fn, tn = counts
-    rest = {"group": case, "label": "", "hd95_px": None, "nsd": 0.5 if tp + fn else None, "predict_ms": 10.0, **more}
+    rest = {"group": case, "label": "", "predict_ms": 10.0, **more}
+    rest["metrics"] = {"hd95_px": None, "nsd": 0.5 if tp + fn else None, **more.get("metrics", {})}
     return Record(method=method, fold=0, case_id=case, height=10, width=10, tp=tp, fp=fp, fn=fn, tn=tn, **rest)  # type: ignore[arg-type]
 
 
@@ -93,8 +95,8 @@ def words(document: Document, slug: str) -> str:
     return "\n".join(text.text for text in section(document, slug).texts)
 
 
-def cells(document: Document, slug: str, table: int = 0) -> list[list[str]]:
-    return [[cell.text for cell in line] for line in section(document, slug).tables[table].rows]
+def entries(document: Document, slug: str, table: int = 0) -> list[list[str]]:
+    return [[entry.text for entry in line] for line in section(document, slug).tables[table].rows]
 
 
 def command(*arguments: object):

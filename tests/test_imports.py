@@ -19,7 +19,7 @@ HEAVY = (
 
 # Everybody may know the ground. Types that only annotations name may come from anywhere.
 GROUND = {
-    "version", "guests", "limits", "files", "text", "validation", "parameters", "postprocess", "confidence"
+    "version", "guests", "limits", "files", "text", "validation", "parameters", "postprocess", "confidence", "former"
 }  # fmt: skip
 # Room -> rooms that it may import beside the ground.
 MAY = {

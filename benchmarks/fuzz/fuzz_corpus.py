@@ -190,9 +190,9 @@ def _run(root: Path) -> None:
     }, indent=1).encode())  # fmt: skip
     for number, cell in enumerate(cells):
         row = Record(cell["method"], cell["fold"], f"a{cell['fold']}", "g1", "x", 10, 10, 10 + number, 5, 5,
-                     80 - number, 2.0, 0.5, 3.25)  # fmt: skip
+                     80 - number, predict_ms=3.25, metrics={"hd95_px": 2.0, "nsd": 0.5})  # fmt: skip
         free = Record(cell["method"], cell["fold"], f"b{cell['fold']}", "g2", "", 10, 10, 0, number, 0, 100 - number,
-                      None, None, None, "ValueError: no")  # fmt: skip
+                      predict_ms=None, error="ValueError: no")  # fmt: skip
         lines = [json_line(FitRecord(1.5, {"threshold": 0.5})), json_line(row), json_line(free)]
         _write(root / "cells" / f"{cell['file']}.jsonl", b"".join(lines))
     cost = {"warm_ms_median": 5.0, "warm_ms_p95": 7.0, "cold_ms": 300.0, "peak_mib": 90.5, "cores_used": 0.99,

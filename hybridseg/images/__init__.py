@@ -21,6 +21,10 @@ content decides, not the name.
 
 from __future__ import annotations
 
+from typing import Any
+
+from ..former import deprecated
+from ..text import printable
 from ..validation import MAX_PIXELS
 from .drawing import PREDICTION_COLOUR, TRUTH_COLOUR, overlay
 from .pixels import MAX_LABEL, ImageError, Pixels
@@ -68,3 +72,10 @@ __all__ = [
     "write_mask",
     "write_probability",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "shown":
+        deprecated("hybridseg.images.shown", "hybridseg.text.printable")
+        return printable
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .boundary import BoundaryScores, boundary, boundary_iou, hd95
+from .boundary import HD95_DEFINITION, BoundaryScores, boundary, boundary_iou, hd95
 
 GROUP = "hybridseg.metrics"
 NSD_TOLERANCE_PX = 3.0
-"""Boundary pixels within this distance of the other boundary count as right (normalised surface distance)."""
+"""Boundary pixels within this distance of the other boundary count as right (normalised surface distance).
+
+Another value is another metric, with a name of its own: tables of earlier runs say this one."""
 
 
 class MetricLoadError(ValueError):
@@ -66,6 +68,8 @@ class CaseMetric:
         Decimal places in tables.
     note : str
         What has to stand under a table that shows it.
+    definition : str
+        What a paper says of it, with ``[@key]`` for what it cites.
     """
 
     name: str
@@ -77,11 +81,17 @@ class CaseMetric:
     places: int = 6
     shown_places: int = 3
     note: str = ""
+    definition: str = ""
 
     @property
     def heading(self) -> str:
         """Title and unit."""
         return f"{self.title} {self.unit}".rstrip()
+
+    @property
+    def images_column(self) -> str:
+        """The column with the number of images behind a mean, where some have no value: ``hd95_images``."""
+        return f"{self.name.removesuffix('_px')}_images"
 
     @property
     def ranks(self) -> bool:
@@ -97,14 +107,23 @@ BUILT_IN = (
     CaseMetric(
         "hd95_px", "HD95", lambda masks: masks.distances.hd95, "px", more_is_better=False, missing=None, places=4,
         shown_places=1,
+        note=f"HD95: {HD95_DEFINITION}. Its mean is over the n images where neither mask is empty.",
+        definition=f"HD95 is the {HD95_DEFINITION}; it is averaged over images where neither mask is empty.",
     ),
     CaseMetric(
-        "hd95_mm", "HD95", _hd95_mm, "mm", more_is_better=False, missing=None, places=4, shown_places=2
+        "hd95_mm", "HD95", _hd95_mm, "mm", more_is_better=False, missing=None, places=4, shown_places=2,
+        definition="In mm it is averaged over images that tell the distance between their pixels.",
     ),
-    CaseMetric("nsd", "NSD", lambda masks: masks.distances.nsd),
+    CaseMetric(
+        "nsd", "NSD", lambda masks: masks.distances.nsd,
+        note=f"NSD is at {NSD_TOLERANCE_PX:g} px, and 0 for an empty prediction.",
+        definition=f"NSD is the normalised surface distance [@nikolov2021] at {NSD_TOLERANCE_PX:g} pixels, 0 for an "
+        "empty mask.",
+    ),
     CaseMetric(
         "boundary_iou", "boundary IoU", lambda masks: boundary_iou(masks.true, masks.pred),
         note="boundary IoU: of the pixels within a fiftieth of the image's diagonal from a mask's edge, inside it.",
+        definition="Boundary IoU [@cheng2021] is taken within a fiftieth of the image's diagonal from the edges.",
     ),
 )  # fmt: skip
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from hybridseg.bench import Record, RunError
 from hybridseg.bench.tables.compare import render_comparison
-from hybridseg.bench.verdicts.compare import RunComparison, compare_runs
+from hybridseg.bench.verdicts.compare import RunComparison, SharedMeans, compare_runs
 from hybridseg.cli import main
 
 HALF = (10, 5, 5, 80)  # IoU 10/20, F1 20/30
@@ -25,7 +25,8 @@ MARKED = (0, 4, 0, 96)
 
 def row(method: str, case: str, counts: tuple[int, int, int, int], **more: Any) -> Record:
     values = {
-        "group": case, "label": "", "height": 10, "width": 10, "hd95_px": None, "nsd": 0.5, "predict_ms": 8.0, **more,
+        "group": case, "label": "", "height": 10, "width": 10, "predict_ms": 8.0,
+        "metrics": {"hd95_px": None, "nsd": 0.5}, **more,
     }  # fmt: skip
     pixels = dict(zip(("tp", "fp", "fn", "tn"), counts, strict=True))
     return Record(method=method, fold=0, case_id=case, **pixels, **values)
@@ -252,10 +253,14 @@ def test_unknown_metric_is_refused(tmp_path: Path) -> None:
 def test_boundary_distances_in_mm_have_columns_where_both_runs_know_them(tmp_path: Path) -> None:
     for name, mm in (("a", 0.5), ("b", 0.25)):
         method = "m[with=parameters,and=more]"
-        rows = cases(method, HALF, 7, hd95_px=4.0, hd95_mm=mm)
-        write_rows(tmp_path / name, {method: [*rows, row(method, "last", HALF, hd95_mm=3.0 if name == "a" else None)]})
+        rows = cases(method, HALF, 7, metrics={"hd95_px": 4.0, "hd95_mm": mm})
+        last = row(method, "last", HALF, metrics={"hd95_mm": 3.0 if name == "a" else None})
+        write_rows(tmp_path / name, {method: [*rows, last]})
     found = compare_runs(tmp_path / "a", tmp_path / "b")
-    assert (found.pairs[0].hd95_mm_a, found.pairs[0].hd95_mm_b, found.pairs[0].hd95_mm_images) == (0.5, 0.25, 7)
+    assert found.pairs[0].in_mm == {"hd95_mm": SharedMeans(0.5, 0.25, 7)}
+    (line,) = csv.DictReader(render_comparison(found, "csv").splitlines())
+    assert (line["hd95_mm_a"], line["hd95_mm_b"], line["hd95_mm_images"]) == ("0.5", "0.25", "7")
+    assert json.loads(render_comparison(found, "json"))["pairs"][0]["hd95_mm_b"] == 0.25
     for form in ("text", "md"):
         assert "mm A" in render_comparison(found, form) and "0.25" in render_comparison(found, form)
     assert max(map(len, render_comparison(found, "text").splitlines())) <= 100

@@ -31,7 +31,7 @@ METHODS = {
 
 def write_run(root: Path, methods: dict[str, tuple[int, float, float]] = METHODS, **description: Any) -> Path:
     rows = {
-        spec: [Record(spec, 0, f"c{i}", f"c{i}", "", 10, 10, tp, 0, 20 - tp, 80, 1.0, 0.5, 3.0) for i in range(8)]
+        spec: [Record(spec, 0, f"c{i}", f"c{i}", "", 10, 10, tp, 0, 20 - tp, 80, predict_ms=3.0) for i in range(8)]
         for spec, (tp, *_) in methods.items()
     }
     costs = {spec: {"warm_ms_median": ms, "saved_bytes": int(mb * 1e6)} for spec, (_, ms, mb) in methods.items()}
@@ -202,7 +202,7 @@ def test_price_has_the_p_value_of_the_table(tmp_path: Path) -> None:
             file.append(FitRecord(1.0, {}))
             for i in range(2):
                 tp = METHODS[spec][0] + better
-                file.append(Record(spec, 1, f"c{i}", f"c{i}", "", 10, 10, tp, 0, 20 - tp, 80, 1.0, 0.5, 3.0))
+                file.append(Record(spec, 1, f"c{i}", f"c{i}", "", 10, 10, tp, 0, 20 - tp, 80, predict_ms=3.0))
     write_json(root / "run.json", description)
     price = recommend_method(root, Budget(max_ms=20, max_mb=5)).price
     assert price is not None

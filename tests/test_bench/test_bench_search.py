@@ -110,7 +110,7 @@ def test_each_training_part_chooses_in_inner_folds_of_whole_scenes(
 
 
 def test_several_lines_of_one_method_are_warned_of(tmp_path: Path) -> None:
-    row = Record("", 0, "c", "g", "benign", 2, 2, 1, 0, 0, 3, None, None, 1.0)
+    row = Record("", 0, "c", "g", "benign", 2, 2, 1, 0, 0, 3, predict_ms=1.0)
     several = {name: [replace(row, method=name)] for name in ("a", "b[x=1]", "b[x=2]")}
     (note,) = [note for note in summarize(write_rows(tmp_path / "several", several)).notes if "Several" in note]
     assert note.startswith("Several lines of b: choosing among them by this table is choosing on the test folds.")

@@ -11,15 +11,21 @@ from _runs import write_rows
 
 from hybridseg.bench import Record, RunError, summarize
 from hybridseg.bench.tables.run import render
+from hybridseg.bench.verdicts.methods import MetricMean
+from hybridseg.metrics import case_metrics
 from hybridseg.text import aligned, shortened
 
 FIRST = "random-forest[n_trees=200,max_depth=12,criterion=entropy]"
 SECOND = "random-forest[n_trees=200,max_depth=12,criterion=gini]"
 
 
-def row(method: str, case: str, group: str, counts: tuple[int, int, int, int], **more: object) -> Record:
+def row(
+    method: str, case: str, group: str, counts: tuple[int, int, int, int], metrics: dict[str, float] | None = None,
+    **more: object,
+) -> Record:
     tp, fp, fn, tn = counts
-    rest = {"hd95_px": None, "nsd": 0.0 if tp + fn else None, "predict_ms": 10.0, **more}
+    metrics = {"hd95_px": None, "nsd": 0.0 if tp + fn else None, **(metrics or {})}
+    rest = {"predict_ms": 10.0, **more, "metrics": metrics}
     return Record(method, 0, case, group, "", 10, 10, tp, fp, fn, tn, **rest)  # type: ignore[arg-type]
 
 
@@ -33,8 +39,8 @@ def run(tmp_path: Path) -> Path:
     """Two copies of a scene found by half, another scene missed, two lesion-free images of which one is marked."""
     half, missed = (10, 5, 5, 80), (0, 10, 20, 70)
     first = [
-        row(FIRST, "a", "s1", half, nsd=0.6, hd95_px=4.0, predict_ms=10.0),
-        row(FIRST, "b", "s1", half, nsd=0.3, hd95_px=6.0, predict_ms=20.0),
+        row(FIRST, "a", "s1", half, {"nsd": 0.6, "hd95_px": 4.0}, predict_ms=10.0),
+        row(FIRST, "b", "s1", half, {"nsd": 0.3, "hd95_px": 6.0}, predict_ms=20.0),
         row(FIRST, "c", "s2", missed, predict_ms=30.0),
         row(FIRST, "d", "s3", (0, 25, 0, 75), predict_ms=40.0),
         row(FIRST, "e", "s4", (0, 0, 0, 100), predict_ms=None, error="RuntimeError: no"),
@@ -59,8 +65,8 @@ def test_numbers_by_hand(run: Path) -> None:
     # All five images: tp 20, fp 45, fn 30, tn 405.
     assert method.mean_iou_two_class == pytest.approx((20 / 95 + 405 / 480) / 2)
     assert (method.all_iou, method.all_f1) == (None, None)
-    assert (method.hd95_px, method.hd95_images) == (5.0, 2)
-    assert method.nsd == pytest.approx((0.6 + 0.3 + 0) / 3)
+    assert method.metrics["hd95_px"] == MetricMean(5.0, 2)
+    assert method.metrics["nsd"].value == pytest.approx((0.6 + 0.3 + 0) / 3)
     assert method.missed == pytest.approx(1 / 3)
     assert method.missed_scenes == pytest.approx(1 / 2)
     assert (method.false_positive_rate, method.false_positive_area) == (0.5, 0.125)
@@ -146,7 +152,14 @@ def test_markdown_escapes_names_from_data(run: Path) -> None:
 
 def test_json_holds_the_whole_summary(run: Path) -> None:
     summary = summarize(run)
-    assert json.loads(render(summary, "json")) == json.loads(json.dumps(asdict(summary)))
+    written = json.loads(render(summary, "json"))
+    method = next(each for each in written["methods"] if each["method"] == FIRST)
+    assert (method["hd95_px"], method["hd95_images"], method["nsd"]) == (5.0, 2, pytest.approx(0.3))
+    columns = {name for each in case_metrics().values() for name in (each.name, each.images_column)}
+    for each in written["methods"]:
+        for name in columns:
+            each.pop(name, None)
+    assert written == json.loads(json.dumps(asdict(summary)))
 
 
 def test_unknown_format_is_refused(run: Path) -> None:
@@ -176,10 +189,14 @@ def test_shortened_keeps_names_apart() -> None:
 
 def test_boundary_distances_in_mm_have_a_column_where_they_are_known(run: Path, tmp_path: Path) -> None:
     assert "HD95 mm" not in render(summarize(run), "md")
-    rows = [row(FIRST, "a", "s1", (10, 5, 5, 80), hd95_px=4.0, hd95_mm=0.5), row(FIRST, "b", "s2", (10, 5, 5, 80))]
-    write_run(tmp_path / "mm", {FIRST: [*rows, row(FIRST, "c", "s3", (9, 6, 6, 79), hd95_px=8.0, hd95_mm=1.0)]}, 3)
+    rows = [
+        row(FIRST, "a", "s1", (10, 5, 5, 80), {"hd95_px": 4.0, "hd95_mm": 0.5}),
+        row(FIRST, "b", "s2", (10, 5, 5, 80)),
+        row(FIRST, "c", "s3", (9, 6, 6, 79), {"hd95_px": 8.0, "hd95_mm": 1.0}),
+    ]
+    write_run(tmp_path / "mm", {FIRST: rows}, 3)
     summary = summarize(tmp_path / "mm")
-    assert (summary.methods[0].hd95_mm, summary.methods[0].hd95_mm_images) == (0.75, 2)
+    assert summary.methods[0].metrics["hd95_mm"] == MetricMean(0.75, 2)
     for form in ("text", "md"):
         assert "HD95 mm (n)" in render(summary, form) and "0.75 (2)" in render(summary, form)
 

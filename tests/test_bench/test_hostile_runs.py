@@ -22,7 +22,7 @@ def description(**cell: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-ROW = Record("m", 0, "a", "a", "", 2, 2, 1, 1, 1, 1, None, 0.5, 1.0)
+ROW = Record("m", 0, "a", "a", "", 2, 2, 1, 1, 1, 1, predict_ms=1.0, metrics={"nsd": 0.5})
 
 
 def test_a_run_folder_names_no_file_outside(here: Path) -> None:
@@ -51,8 +51,8 @@ def test_rows_are_believed_only_if_they_can_be_true(here: Path) -> None:
         ('"tp": 1', '"tp": 1e9999', "`tp` can't be inf"),
         ('"nsd": 0.5', '"nsd": NaN', "NaN is no number"),
         ('"nsd": 0.5', '"nsd": ' + "[" * 99_999, "nested too deeply"),
-        ('"nsd": 0.5, ', "", "it lacks `nsd`"),
-        ('"nsd": 0.5', '"nsd": 0.5, "more\\n": 1', "`more\\\\n` isn't known"),
+        ('"group": "a", ', "", "it lacks `group`"),
+        ('"tp": 1', '"tp": 1, "more\\n": 1', "`more\\\\n` isn't known"),
         ('"method": "m"', '"method": 3', "`method` can't be 3"),
     ]:
         assert old in good

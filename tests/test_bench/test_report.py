@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from _reports import cells, command, row, section, words, write_run
+from _reports import command, entries, row, section, words, write_run
 
 from hybridseg.bench import RunError
 from hybridseg.bench.records.folder import RunFolder, write_json
@@ -35,11 +35,11 @@ def test_numbers_by_hand(run: Path) -> None:
     for line in per_scene.rows:
         assert line[2].low <= line[2].value <= line[2].high
     # Where scene s1 is drawn at all the first is ahead; where only s2 is drawn both score 0 and stay in order.
-    assert cells(document, "ranks") == [["first", "100", "0"], ["second", "0", "100"]]
-    assert cells(document, "lesion-free")[0][:3] == ["first", "1", "1"]
-    assert cells(document, "lesion-free")[1][:3] == ["second", "1", "0"]
-    assert cells(document, "failures") == [["first", "t/c", "RuntimeError: <no>"]]
-    by_class, by_source = cells(document, "parts", 1), cells(document, "parts", 2)
+    assert entries(document, "ranks") == [["first", "100", "0"], ["second", "0", "100"]]
+    assert entries(document, "lesion-free")[0][:3] == ["first", "1", "1"]
+    assert entries(document, "lesion-free")[1][:3] == ["second", "1", "0"]
+    assert entries(document, "failures") == [["first", "t/c", "RuntimeError: <no>"]]
+    by_class, by_source = entries(document, "parts", 1), entries(document, "parts", 2)
     assert [each.split()[0] for each in by_class[1]] == ["second", "0.300", "0.000"]
     assert [each.split()[0] for each in by_source[0]] == ["first", "0.500", "0.000"]
 
@@ -64,7 +64,7 @@ def test_verdict_in_words(tmp_path: Path) -> None:
     assert words(document, "leaderboard").startswith(
         "good has the highest mean IoU: 0.800 [0.800, 0.800]. It is better"
     )
-    assert cells(document, "better")[0][8] == "good is better"
+    assert entries(document, "better")[0][8] == "good is better"
 
 
 def test_choice_of_cases() -> None:
@@ -122,8 +122,9 @@ def test_protocol_says_how(run: Path) -> None:
     assert "made up, 4 cases, 4 of them scored, of 3 scenes" in text
     assert "Empty masks: as ever." in text and "do 'it; now'" in text
     assert "made with hybridseg 0.0.9" in text
-    assert cells(document, "protocol")[0][2:5] == ["p=1", "on each fold's training part", "threshold 0.25; fill holes"]
-    assert ["hash of the data", "d" * 64] in cells(document, "protocol", 1)
+    first = entries(document, "protocol")[0]
+    assert first[2:5] == ["p=1", "on each fold's training part", "threshold 0.25; fill holes"]
+    assert ["hash of the data", "d" * 64] in entries(document, "protocol", 1)
 
 
 def test_other_processors_are_named(tmp_path: Path) -> None:
@@ -133,7 +134,7 @@ def test_other_processors_are_named(tmp_path: Path) -> None:
 
 
 def leaderboard_csv(root: Path) -> dict[tuple[str, str], dict[str, str]]:
-    """The cells of a CSV report's leaderboard by method and column."""
+    """The entries of a CSV report's leaderboard by method and column."""
     rows = csv.DictReader(io.StringIO(render_report(make_report(root), "csv")))
     return {(each["row"], each["column"]): each for each in rows if each["section"] == "leaderboard"}
 

@@ -333,5 +333,5 @@ def test_hd95_in_mm_reaches_the_rows(tmp_path: Path) -> None:
     cell = Cell(Method("dark", "0", "", {}, False), 0, "0", (), ("a",))
     for name, expected in (("a.dcm", 1.0), ("a.png", None)):
         row = predict_case(Dark(), cell, FileCase("a", "a", "", tmp_path / name, ()), shown, truth)
-        assert (row.hd95_px, row.hd95_mm, row.error) == (4.0, expected, "")
+        assert (row.metrics["hd95_px"], row.metrics["hd95_mm"], row.error) == (4.0, expected, "")
         assert parse_lines(b"{\"seconds\": 1, \"operating_point\": {}}\n" + json_line(row), tmp_path)[1] == [row]

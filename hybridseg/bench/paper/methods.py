@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...data.phantoms import is_phantom
-from ...metrics import HD95_DEFINITION, LESION_OVERLAP, case_metrics
+from ...metrics import LESION_OVERLAP, case_metrics
 from ...metrics.significance import FLIPS
 from ...metrics.summary import DRAWS
 from ...version import __version__
@@ -134,21 +134,14 @@ def _metrics(facts: Facts) -> list[Block]:
         "A lesion image is missed if no predicted pixel lies in the lesion. A false alarm is a lesion-free image with "
         "a predicted pixel.",
     ]
-    if first.metrics["hd95_px"].images:
-        texts.append(f"HD95 is the {HD95_DEFINITION}; it is averaged over images where neither mask is empty.")
-    if first.metrics["nsd"].images:
-        tolerance = description["nsd_tolerance_px"]
-        text = f"NSD is the normalised surface distance [@nikolov2021] at {tolerance:g} pixels, 0 for an empty mask."
-        texts.append(text)
-    if first.metrics["boundary_iou"].images:
-        texts.append("Boundary IoU [@cheng2021] is taken within a fiftieth of the image's diagonal from the edges.")
+    there = [metric for name, metric in case_metrics().items() if first.metrics[name].images]
+    texts += [metric.definition for metric in there if metric.definition]
     if first.lesions is not None:
         texts.append(
             f"A lesion, a connected region of the truth, is found if one predicted region has an IoU above "
             f"{LESION_OVERLAP:g} with it. Lesion F1 is 2 found / (lesions + predicted regions)."
         )
-    own = ("hd95_px", "hd95_mm", "nsd", "boundary_iou")
-    further = [each.title for name, each in case_metrics().items() if name not in own and first.metrics[name].images]
+    further = [metric.title for metric in there if not metric.definition]
     if further:
         texts.append(f"Further metrics: {plain(', '.join(further))}. [?define and cite them]")
     return [Paragraph(" ".join(texts))]

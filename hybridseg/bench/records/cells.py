@@ -6,21 +6,19 @@ import csv
 import io
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import KW_ONLY, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any
 
 from ...files import read_regular, write_atomically
+from ...former import former
 from ...text import printable
-from .schema import MAX_FILE_BYTES, check_fit, check_row, parse_json
+from .schema import MAX_FILE_BYTES, METRICS_OF_0_1_0, check_fit, check_row, parse_json
 
 
 class RunError(ValueError):
     """A run folder is another plan's, in use, or damaged. The message is one line."""
 
-
-OWN_COLUMNS = ("hd95_px", "nsd", "hd95_mm")
-"""Metrics that rows have had from the first version on; others are in `Record.metrics`."""
 
 
 @dataclass(frozen=True)
@@ -36,16 +34,10 @@ class Record:
     tp, fp, fn, tn : int
         Pixel counts, from which every ratio can be made again. A failed prediction counts as the worst mask:
         an empty one where there is a lesion, a full one where there is none.
-    hd95_px : float or None
-        None where it isn't defined: truth or prediction is empty, or the prediction failed.
-    nsd : float or None
-        None where the truth is empty.
     predict_ms : float or None
         Wall time of ``predict`` alone; None if it failed.
     error : str
         Why there is no prediction; empty if there is one.
-    hd95_mm : float or None
-        As ``hd95_px``, and None too where the case doesn't tell the distance between its pixels.
     ignored : int
         Pixels that the ground truth leaves open: they are in no count.
     lesions_found, lesions_missed, false_regions : int or None
@@ -62,7 +54,8 @@ class Record:
         How sure the method is of its mask, see `hybridseg.confidence`: from its probabilities, and calibrated on images
         that it hadn't learned from. None where it tells none, and in rows that were written before these were kept.
     metrics : dict of str to float or None
-        The metrics that have no attribute of their own.
+        Every metric of `hybridseg.metrics.case_metrics` by name, None where it isn't defined. A row lacks
+        those that are newer.
     """
 
     method: str
@@ -76,11 +69,9 @@ class Record:
     fp: int
     fn: int
     tn: int
-    hd95_px: float | None
-    nsd: float | None
+    _: KW_ONLY
     predict_ms: float | None
     error: str = ""
-    hd95_mm: float | None = None
     ignored: int = 0
     lesions_found: int | None = None
     lesions_missed: int | None = None
@@ -93,10 +84,9 @@ class Record:
     confidence: float | None = None
     metrics: dict[str, float | None] = field(default_factory=dict, hash=False)
 
-    def metric(self, name: str) -> float | None:
-        """Return the value of one of `hybridseg.metrics.case_metrics`; None, too, where a row is older than it."""
-        value: float | None = getattr(self, name) if name in OWN_COLUMNS else self.metrics.get(name)
-        return value
+    hd95_px = former("hd95_px", 'metrics["hd95_px"]', lambda record: record.metrics.get("hd95_px"))
+    hd95_mm = former("hd95_mm", 'metrics["hd95_mm"]', lambda record: record.metrics.get("hd95_mm"))
+    nsd = former("nsd", 'metrics["nsd"]', lambda record: record.metrics.get("nsd"))
 
     @property
     def has_lesion(self) -> bool:
@@ -186,10 +176,16 @@ def parse_lines(data: bytes, path: Path) -> tuple[FitRecord | None, list[Record]
                 fit = FitRecord(**row)
             else:
                 check_row(row)
-                records.append(Record(**row))
+                records.append(_record(row))
         except ValueError as error:
             raise RunError(f"{printable(path)} line {number} is damaged: {error}") from None
     return fit, records
+
+
+def _record(row: dict[str, Any]) -> Record:
+    """Return a checked line as a row; version 0.1.0 wrote some metrics beside the others."""
+    beside = {name: row.pop(name) for name in METRICS_OF_0_1_0 if name in row}
+    return Record(**{**row, "metrics": {**beside, **row.get("metrics", {})}})
 
 
 def count_rows(path: Path) -> int:

@@ -55,5 +55,5 @@ def _record(line: dict[str, str]) -> Record:
     name = line["set"]
     return Record(
         line["method"], 0, f"{name}/{line['case_id']}", f"{name}/{line['group']}", line["label"], 1, tp + fp + fn + tn,
-        tp, fp, fn, tn, None, None, None, tested_on=name, seen=False,
+        tp, fp, fn, tn, predict_ms=None, tested_on=name, seen=False,
     )  # fmt: skip

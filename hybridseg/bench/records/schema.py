@@ -12,19 +12,21 @@ from ...text import printable
 MAX_FILE_BYTES = 2**28
 """Larger files in a run folder are refused: a million rows of one cell have as much."""
 
+METRICS_OF_0_1_0 = ("hd95_px", "nsd", "hd95_mm")
+"""Metrics that version 0.1.0 wrote as columns of a row; all are in ``metrics`` now."""
 _PIXELS = ("height", "width", "tp", "fp", "fn", "tn")
 _ROW: dict[str, Any] = {
     "method": str, "fold": int, "case_id": str, "group": str, "label": str, **dict.fromkeys(_PIXELS, int),
-    "hd95_px": "number or none", "nsd": "number or none", "predict_ms": "number or none", "error": str,
-    "hd95_mm": "number or none", "ignored": int, "facts": dict, "trained_on": str, "tested_on": str,
+    "predict_ms": "number or none", "error": str, "ignored": int, "facts": dict, "trained_on": str, "tested_on": str,
+    **dict.fromkeys(METRICS_OF_0_1_0, "number or none"),
     **dict.fromkeys(("lesions_found", "lesions_missed", "false_regions"), "whole number or none"),
     "seen": "yes, no or none", "metrics": dict, "raw_confidence": "number or none", "confidence": "number or none",
 }  # fmt: skip
 _LATER = {
-    "hd95_mm", "error", "ignored", "facts", "trained_on", "tested_on", "lesions_found", "lesions_missed",
+    *METRICS_OF_0_1_0, "error", "ignored", "facts", "trained_on", "tested_on", "lesions_found", "lesions_missed",
     "false_regions", "seen", "metrics", "raw_confidence", "confidence",
 }  # fmt: skip
-"""What older versions didn't write."""
+"""What older versions didn't write, or newer ones don't."""
 _FIT = {"seconds": "number or none", "operating_point": dict, "unsaved": str, "error": str, "search": dict}
 _SEARCH = {"fold": str, "chosen": str, "iou": dict}
 _DESCRIPTION = {

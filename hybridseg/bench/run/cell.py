@@ -21,7 +21,7 @@ from ...segmenter import Segmenter
 from ...validation import check_mask
 from ..method import create_method, learns
 from ..plan import Cell, Plan
-from ..records.cells import OWN_COLUMNS, CellFile, FitRecord, Record
+from ..records.cells import CellFile, FitRecord, Record
 from ..records.folder import RunFolder, encode_mask, write_row_mask
 from .search import search
 
@@ -156,10 +156,7 @@ def _record(
         fp=fp,
         fn=fn,
         tn=tn,
-        hd95_px=metrics["hd95_px"],
-        hd95_mm=metrics["hd95_mm"],
-        nsd=metrics["nsd"],
-        metrics={name: value for name, value in metrics.items() if name not in OWN_COLUMNS},
+        metrics=metrics,
         predict_ms=predict_ms,
         error=error,
         ignored=ignored,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, fields
+from typing import Any
 
+from ...metrics import CaseMetric
 from ...text import aligned, csv_text, escaped, markdown_table, shortened, wrapped
-from ..verdicts.compare import MethodPair, RunComparison
+from ..verdicts.compare import MethodPair, RunComparison, SharedMeans, metrics_in_mm
 from ..verdicts.origin import mark
 from ..verdicts.pairing import rankings
 
@@ -34,15 +36,19 @@ def _namesakes(comparison: RunComparison) -> bool:
 def _header(comparison: RunComparison) -> list[str]:
     unit = rankings()[comparison.metric][0]
     names = ["method"] if _namesakes(comparison) else ["A", "B"]
-    mm = ["mm A", "mm B"] if _in_mm(comparison) else []
+    in_mm = _in_mm(comparison)
+    mm = [f"{'mm' if len(in_mm) == 1 else each.heading} {side}" for each in in_mm for side in "AB"]
     return [*names, f"{unit} A", f"{unit} B", "B - A [95 % CI]", "p (Holm)", "n", "ms A", "ms B", "FP A", "FP B", *mm]
 
 
-def _in_mm(comparison: RunComparison) -> bool:
-    return any(pair.hd95_mm_images for pair in comparison.pairs)
+def _in_mm(comparison: RunComparison) -> list[CaseMetric]:
+    """Return the metrics in mm that some pair has."""
+    known = {name for pair in comparison.pairs for name, means in pair.in_mm.items() if means.images}
+    return [metric for metric in metrics_in_mm() if metric.name in known]
 
 
-def _numbers(pair: MethodPair, in_mm: bool) -> list[str]:
+def _numbers(pair: MethodPair, in_mm: list[CaseMetric]) -> list[str]:
+    means = [(pair.in_mm[each.name], each.shown_places) for each in in_mm]
     return [
         f"{pair.mean_a:.3f}",
         f"{pair.mean_b:.3f}",
@@ -51,7 +57,7 @@ def _numbers(pair: MethodPair, in_mm: bool) -> list[str]:
         f"{pair.cases}/{pair.scenes}",
         *("-" if ms is None else f"{ms:.1f}" for ms in (pair.ms_a, pair.ms_b)),
         *(f"{count}/{pair.lesion_free}" for count in (pair.false_positives_a, pair.false_positives_b)),
-        *("-" if mm is None else f"{mm:.2f}" for mm in (pair.hd95_mm_a, pair.hd95_mm_b) if in_mm),
+        *("-" if mm is None else f"{mm:.{places}f}" for each, places in means for mm in (each.a, each.b)),
     ]
 
 
@@ -84,10 +90,10 @@ def _text(comparison: RunComparison) -> str:
     blocks = ["\n".join(_title(comparison))]
     if comparison.pairs:
         namesakes = _namesakes(comparison)
-        mm = _in_mm(comparison)
+        mm = 2 * len(_in_mm(comparison))  # columns
         width, columns = _NAME_WIDTH - (10 if mm else 0), None
         if not namesakes:  # two names leave less room
-            width, columns = _NAME_WIDTH // 2, -4 if mm else -2
+            width, columns = _NAME_WIDTH // 2, -2 - mm
         lines = [_header(comparison), *_rows(comparison, width)]
         header, *rows = [line[:columns] for line in lines]
         blocks.append(aligned(header, rows, numbers=True))
@@ -104,7 +110,9 @@ _LEGEND = (
 
 
 def _legend(comparison: RunComparison) -> str:
-    return f"{_LEGEND} mm: mean HD95 where both runs know it." if _in_mm(comparison) else _LEGEND
+    in_mm = _in_mm(comparison)
+    titles = " and ".join(each.title for each in in_mm)
+    return f"{_LEGEND} mm: mean {titles} where both runs know it." if in_mm else _LEGEND
 
 
 def _markdown(comparison: RunComparison) -> str:
@@ -116,9 +124,18 @@ def _markdown(comparison: RunComparison) -> str:
 
 
 def _csv(comparison: RunComparison) -> str:
-    rows = (list(asdict(pair).values()) for pair in comparison.pairs)
-    return csv_text([field.name for field in fields(MethodPair)], rows)
+    columns = [each.name for each in fields(MethodPair) if each.name != "in_mm"]
+    in_mm = [f"{metric.name}_{each.name}" for metric in metrics_in_mm() for each in fields(SharedMeans)]
+    return csv_text([*columns, *in_mm], (list(_values(pair).values()) for pair in comparison.pairs))
 
 
 def _json(comparison: RunComparison) -> str:
-    return json.dumps(asdict(comparison), indent=1, ensure_ascii=False, allow_nan=False)
+    content = {**asdict(comparison), "pairs": [_values(pair) for pair in comparison.pairs]}
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def _values(pair: MethodPair) -> dict[str, Any]:
+    """Return a pair's values by column, those of metrics in mm after the others."""
+    values = asdict(pair)
+    in_mm = values.pop("in_mm")
+    return {**values, **{f"{name}_{part}": value for name, means in in_mm.items() for part, value in means.items()}}

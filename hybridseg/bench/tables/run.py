@@ -234,12 +234,11 @@ def _csv(summary: RunSummary) -> str:
     of_set = [field.name for field in fields(SetScores) if field.name != "tested_on"]
     apart = ("trained_on", "sets", "metrics", "is_reader")
     columns = [field.name for field in fields(MethodSummary) if field.name not in apart]
-    further = [name for name in case_metrics() if name not in columns]
     rows = []
     for method in summary.methods:
         values = asdict(method)
         values["sweep"] = json.dumps(values["sweep"]) if values["sweep"] else ""
-        row = [values[column] for column in columns] + [method.metrics[name].value for name in further]
+        row = [*(values[column] for column in columns), *_metric_values(method).values()]
         if names:
             worst = method.worst_set
             found = {each.tested_on: asdict(each) for each in method.sets}
@@ -247,8 +246,20 @@ def _csv(summary: RunSummary) -> str:
             row += [found.get(name, {}).get(column) for name in names for column in of_set]
         rows.append(row)
     more = ["training", "worst_set", *(f"{name} {column}" for name in names for column in of_set)] if names else []
-    return csv_text([*columns, *further, *more], rows)
+    return csv_text([*columns, *_metric_values(summary.methods[0]), *more], rows)
+
+
+def _metric_values(method: MethodSummary) -> dict[str, float | int | None]:
+    """Return each metric's mean by its column, and the number of images behind it where some have no value."""
+    values: dict[str, float | int | None] = {}
+    for name, metric in case_metrics().items():
+        values[name] = method.metrics[name].value
+        if metric.missing is None:
+            values[metric.images_column] = method.metrics[name].images
+    return values
 
 
 def _json(summary: RunSummary) -> str:
-    return json.dumps(asdict(summary), indent=1, ensure_ascii=False, allow_nan=False)
+    content = asdict(summary)
+    content["methods"] = [{**asdict(method), **_metric_values(method)} for method in summary.methods]
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)

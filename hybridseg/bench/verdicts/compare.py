@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ...former import former
+from ...metrics import CaseMetric, case_metrics
 from ...text import printable
 from ..records.cells import Record, RunError
 from ..records.costs import busy_note, method_cost, run_cpus, time_note, timed_on
 from ..records.folder import open_run
 from .notes import scenes_note
 from .origin import NOT_KNOWN_NOTE, examined_on_training, never_ran, not_known, readers, synthetic_note
-from .pairing import SIGNIFICANT, TEST, differences, false_claim, in_words, lesion_scores, rankings
+from .pairing import SIGNIFICANT, TEST, differences, false_claim, in_words, lesion_scores, metric_value, rankings
+
+
+@dataclass(frozen=True)
+class SharedMeans:
+    """Means of a metric over the ``images`` where both methods have it; None where there are none."""
+
+    a: float | None
+    b: float | None
+    images: int
 
 
 @dataclass(frozen=True)
@@ -39,9 +50,9 @@ class MethodPair:
         Lesion-free images with a predicted pixel, and how many such images both have.
     ms_a, ms_b : float or None
         Median time per image.
-    hd95_mm_a, hd95_mm_b : float or None
-        Mean over the ``hd95_mm_images`` of them where both have it.
     words : str
+    in_mm : dict of str to SharedMeans
+        Metrics in mm by name.
     """
 
     method_a: str
@@ -62,9 +73,11 @@ class MethodPair:
     ms_a: float | None
     ms_b: float | None
     words: str
-    hd95_mm_a: float | None = None
-    hd95_mm_b: float | None = None
-    hd95_mm_images: int = 0
+    in_mm: dict[str, SharedMeans] = field(default_factory=dict, hash=False)
+
+    hd95_mm_a = former("hd95_mm_a", 'in_mm["hd95_mm"].a', lambda pair: pair.in_mm["hd95_mm"].a)
+    hd95_mm_b = former("hd95_mm_b", 'in_mm["hd95_mm"].b', lambda pair: pair.in_mm["hd95_mm"].b)
+    hd95_mm_images = former("hd95_mm_images", 'in_mm["hd95_mm"].images', lambda pair: pair.in_mm["hd95_mm"].images)
 
 
 @dataclass(frozen=True)
@@ -185,7 +198,6 @@ def _pairs(
         free = a.lesion_free(first) & b.lesion_free(second)
         same = first == second
         words = in_words("B" if same else f"{second} (B)", "A" if same else f"{first} (A)", result, unit=unit)
-        mm = _hd95_mm(a.rows[first], b.rows[second])
         better = "" if result.p_value >= SIGNIFICANT else ("B" if result.mean > 0 else "A")
         pairs.append(MethodPair(
             method_a=first,
@@ -206,21 +218,27 @@ def _pairs(
             ms_a=a.costs[first]["ms_median"],
             ms_b=b.costs[second]["ms_median"],
             words=f"{first}: {words}" if same else words,
-            hd95_mm_a=mm[0],
-            hd95_mm_b=mm[1],
-            hd95_mm_images=mm[2],
+            in_mm={each.name: _shared_means(each, a.rows[first], b.rows[second]) for each in metrics_in_mm()},
         ))  # fmt: skip
     return tuple(pairs)
 
 
-def _hd95_mm(first: list[Record], second: list[Record]) -> tuple[float | None, float | None, int]:
-    """Return the mean HD95 in mm of two methods on the images where both have it, and how many these are."""
-    sides = [{row.case_id: row.hd95_mm for row in rows if row.hd95_mm is not None} for rows in (first, second)]
+def metrics_in_mm() -> list[CaseMetric]:
+    """Return the metrics that a comparison shows beside the one that is compared."""
+    return [metric for metric in case_metrics().values() if metric.unit == "mm"]
+
+
+def _shared_means(metric: CaseMetric, first: list[Record], second: list[Record]) -> SharedMeans:
+    """Return the means of a metric of two methods on the images where both have it."""
+    sides = [
+        {row.case_id: value for row in rows if (value := metric_value(metric, row)) is not None}
+        for rows in (first, second)
+    ]
     shared = sides[0].keys() & sides[1].keys()
     if not shared:
-        return None, None, 0
+        return SharedMeans(None, None, 0)
     means = [sum(side[key] for key in shared) / len(shared) for side in sides]
-    return means[0], means[1], len(shared)
+    return SharedMeans(means[0], means[1], len(shared))
 
 
 def _notes(

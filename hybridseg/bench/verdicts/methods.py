@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...former import former
 from .origin import READER, mark
 from .pairing import Comparison
 
@@ -68,12 +69,6 @@ class MethodSummary:
         From the sums of the counts over lesion images.
     mean_iou_two_class : float or None
         Keras' ``MeanIoU(2)`` over the pixels of all images, background a class of its own: only to compare with others.
-    hd95_px : float or None
-        Mean over the ``hd95_images`` lesion images with a prediction that isn't empty.
-    hd95_mm, hd95_mm_images
-        The same in mm, over images that tell the distance between their pixels.
-    nsd : float or None
-        Mean over lesion images; 0 where the prediction is empty.
     missed, missed_scenes : float or None
         Share of lesion images whose prediction has no pixel in the lesion; of scenes where that is so in all.
     false_positive_rate, false_positive_area : float or None
@@ -137,9 +132,6 @@ class MethodSummary:
     pooled_precision: float | None
     pooled_recall: float | None
     mean_iou_two_class: float | None
-    hd95_px: float | None
-    hd95_images: int
-    nsd: float | None
     missed: float | None
     missed_scenes: float | None
     false_positive_rate: float | None
@@ -160,8 +152,6 @@ class MethodSummary:
     sweep: tuple[dict[str, Any], ...] = ()
     all_iou: float | None = None
     all_f1: float | None = None
-    hd95_mm: float | None = None
-    hd95_mm_images: int = 0
     lesions: int | None = None
     lesions_found: int | None = None
     false_regions: int | None = None
@@ -173,6 +163,14 @@ class MethodSummary:
     metrics: dict[str, MetricMean] = field(default_factory=dict, hash=False)
     is_reader: bool = False
     synthetic: int = 0
+
+    hd95_px = former("hd95_px", 'metrics["hd95_px"].value', lambda method: method.metrics["hd95_px"].value)
+    hd95_images = former("hd95_images", 'metrics["hd95_px"].images', lambda method: method.metrics["hd95_px"].images)
+    hd95_mm = former("hd95_mm", 'metrics["hd95_mm"].value', lambda method: method.metrics["hd95_mm"].value)
+    hd95_mm_images = former(
+        "hd95_mm_images", 'metrics["hd95_mm"].images', lambda method: method.metrics["hd95_mm"].images
+    )
+    nsd = former("nsd", 'metrics["nsd"].value', lambda method: method.metrics["nsd"].value)
 
     @property
     def title(self) -> str:

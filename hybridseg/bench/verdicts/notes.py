@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ...metrics import HD95_DEFINITION, LESION_OVERLAP, case_metrics
+from ...metrics import LESION_OVERLAP, case_metrics
 from ..records.costs import busy_note, run_cpus, time_note, timed_on
 from ..records.folder import groups_known
 from .origin import NOT_KNOWN_NOTE, READER_NOTE, SEEN, in_words, with_synthetic
@@ -55,7 +55,7 @@ def notes(
         "lesion-free images. IoU and F1 are means over lesion images, with a 95 % interval by bootstrap over scenes. "
         "scene: copies of a scene share one vote. pooled: over all pixels.",
         f"Empty masks: {description['empty_masks']}{_in_all_images(empty)}",
-        _on_metrics(description, first),
+        _on_metrics(first),
     ]
     if description.get("sources"):
         found.append(_SEVERAL)
@@ -178,15 +178,10 @@ def ignored_note(records: Iterable[Record]) -> tuple[str, ...]:
     return (f"{sum(ignored.values())} pixels of {len(ignored)} images are ignored, as their masks say: in no count.",)
 
 
-def _on_metrics(description: dict[str, Any], method: MethodSummary) -> str:
+def _on_metrics(method: MethodSummary) -> str:
     """Return the footnote on the columns of metrics."""
-    shown = [each.note for each in case_metrics().values() if each.note and method.metrics[each.name].images]
-    return " ".join([
-        f"HD95: {HD95_DEFINITION}. Its mean is over the n images where neither mask is empty. NSD is at "
-        f"{description['nsd_tolerance_px']:g} px, and 0 for an empty prediction. missed: no predicted pixel in "
-        "the lesion.",
-        *shown,
-    ])  # fmt: skip
+    said = [each.note for each in case_metrics().values() if each.note and method.metrics[each.name].images]
+    return " ".join([*said, "missed: no predicted pixel in the lesion."])
 
 
 def _in_all_images(empty: float | None) -> str:

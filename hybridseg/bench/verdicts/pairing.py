@@ -21,7 +21,7 @@ from ...metrics import (
     wilcoxon,
 )
 from ...text import p_text
-from ..records.cells import OWN_COLUMNS, Record
+from ..records.cells import Record
 
 SIGNIFICANT = 0.05
 
@@ -34,9 +34,9 @@ Key = TypeVar("Key", bound=Hashable)
 
 def metric_value(metric: CaseMetric, row: Record) -> float | None:
     """Return a lesion image's value as means take it; None where it has none, as in rows older than the metric."""
-    if metric.name not in OWN_COLUMNS and metric.name not in row.metrics:
+    if metric.name not in row.metrics:
         return None
-    value = row.metric(metric.name)
+    value = row.metrics[metric.name]
     return metric.missing if value is None else value
 
 

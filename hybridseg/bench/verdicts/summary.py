@@ -130,7 +130,7 @@ def _summarize_method(run: StoredRun, method: dict[str, Any], empty: float | Non
         pooled_precision=precision(pooled, empty=0.0) if lesion else None,
         pooled_recall=recall(pooled) if lesion else None,
         mean_iou_two_class=mean_iou_two_class(sum(every, Counts(0, 0, 0, 0))) if records else None,
-        **_metric_means(lesion),
+        metrics={name: _metric_mean(metric, lesion) for name, metric in case_metrics().items()},
         missed=_mean(missed),
         missed_scenes=_mean([float(share == 1.0) for share in group_means(missed, groups)]),
         false_positive_rate=_mean([float(record.fp > 0) for record in free]),
@@ -145,19 +145,6 @@ def _summarize_method(run: StoredRun, method: dict[str, Any], empty: float | Non
         synthetic=sum(is_phantom(record.case_id) for record in records),
         **method_cost(run.folder, method["key"], records),
     )
-
-
-def _metric_means(lesion: Sequence[Record]) -> dict[str, Any]:
-    """Return the summary's metrics, those that have attributes of their own twice."""
-    means = {name: _metric_mean(metric, lesion) for name, metric in case_metrics().items()}
-    return {
-        "hd95_px": means["hd95_px"].value,
-        "hd95_images": means["hd95_px"].images,
-        "hd95_mm": means["hd95_mm"].value,
-        "hd95_mm_images": means["hd95_mm"].images,
-        "nsd": means["nsd"].value,
-        "metrics": means,
-    }
 
 
 def _metric_mean(metric: CaseMetric, lesion: Sequence[Record]) -> MetricMean:
