@@ -15,8 +15,11 @@ from hybridseg.cli import main
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("start", "how-to", "explained", "decisions", "reference", "results")
 PAGES = [
-    ROOT / name for name in ("README.md", "CONTRIBUTING.md", "RELEASING.md", "docs/index.md", "docs/examples/README.md")
-]
+    ROOT / name
+    for name in (
+        "README.md", "CONTRIBUTING.md", "RELEASING.md", "SECURITY.md", "docs/index.md", "docs/examples/README.md",
+    )
+]  # fmt: skip
 PAGES += [page for room in ROOMS for page in sorted(ROOT.glob(f"docs/{room}/*.md"))]
 LONGEST, README_MEDIAN = 25, 18
 

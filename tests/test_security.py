@@ -129,3 +129,11 @@ def test_every_test_that_security_names_is_there() -> None:
     assert len(names) > 10
     assert [name for name in sorted(names) if f"def {name}(" not in everything] == []
     assert [path for path in re.findall(r"`(tests/[\w/.]+\.py)`", said) if not (ROOT / path).is_file()] == []
+
+
+def test_every_promise_names_the_test_that_holds_it() -> None:
+    said = (ROOT / "SECURITY.md").read_text("utf-8")
+    promises = said[said.index("## Not trusted") : said.index("## Not checked")]
+    paragraphs = [each for each in re.split(r"\n\n|\n(?=- )", promises) if each.strip() and not each.startswith("#")]
+    assert len(paragraphs) > 40
+    assert [each for each in paragraphs if not re.search(r"`test_\w+`|`tests/[\w/.]+`", each)] == []
