@@ -74,7 +74,7 @@ def page(errors: list[list[str]], coverage: list[list[str]], bins: list[list[str
         "", "## Expected calibration error", "",
         *markdown_table([*where, "n", "right %", "raw", "calibrated"], errors),
         "", "## F1 if the least sure images are left to a person", "",
-        "Mean over the lesion images that stay; the share that is left out is of all images.", "",
+        "Mean over the lesion images that stay. The share that is left out is of all images.", "",
         *markdown_table([*where, *lefts, "wrong %", "wrong %, 20 % left out"], coverage),
         "", "## Reliability", "",
         *markdown_table([*where, "confidence", "n", "mean confidence", "share right"], bins), "",

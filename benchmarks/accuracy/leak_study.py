@@ -65,7 +65,7 @@ def report(methods, scores, groups, leaked, share) -> str:
         "# How many points are due to copies", "",
         f"A random split of BUSI's development part leaks {100 * share:.1f} % of its test images: another image of the "
         "same scene is in training. Each method is fitted and scored on five grouped folds (the published ones) and "
-        "on five random, class-stratified ones of the same size. Mean per image; difference with its 95 % interval "
+        "on five random, class-stratified ones of the same size. Means are per image. Differences have a 95 % interval "
         "by bootstrap over scenes.", "",
     ]  # fmt: skip
     for title, cases in parts.items():

@@ -55,7 +55,7 @@ def main(data: str, known: Path, sheet: Path | None, output: Path) -> None:
     machine = describe_machine()
     output.write_text("\n".join([
         "# Near-duplicates in BUSI's development part", "",
-        f"{len(dataset)} images; {len(pairs)} pairs found, which leaves {len(set(groups.values()))} scenes.", "",
+        f"In {len(dataset)} images {len(pairs)} pairs were found, which leaves {len(set(groups.values()))} scenes.", "",
         "| | |", "|---|---|",
         f"| known pairs found | {recalled} of {len(listed)} ({recalled / len(listed):.1%}) |",
         f"| pairs found that the list doesn't know, even indirectly | {len(unknown)} |",

@@ -146,7 +146,7 @@ def _page(options: argparse.Namespace, counts: dict[str, int]) -> str:
     names = " ".join(path.name for path in options.seeds)
     return "\n".join([
         "# Damaged ONNX files", "",
-        f"`python benchmarks/fuzz/fuzz_onnx.py {names} --count {options.count} --seed {options.seed}`; "
+        f"`python benchmarks/fuzz/fuzz_onnx.py {names} --count {options.count} --seed {options.seed}`, on an "
         f"{describe_machine()['cpu']}", "",
         "| " + " | ".join(counts) + " |", "|" + "---:|" * len(counts),
         "| " + " | ".join(map(str, counts.values())) + " |", "",

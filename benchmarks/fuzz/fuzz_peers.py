@@ -141,7 +141,7 @@ def _page(lines: list[str], asked: argparse.Namespace) -> str:
         f"`python benchmarks/fuzz/fuzz_peers.py --count {asked.count} --seed {asked.seed}`: files of `tests/corpus`, "
         "each damaged in one to eight places. The other reader is OpenCV for images, and `onnx.checker` for ONNX.", "",
         *lines, "",
-        f"*Alike*: the same pixels, or at most {MOST_LEVELS} grey levels apart in lossy formats; both take the model. "
+        f"*Alike*: the same pixels, or at most {MOST_LEVELS} grey levels apart in lossy formats. Both take the model. "
         "*Ours alone* and *the other alone*: one reader takes a file which the other refuses. `-v` says of each.",
         "",
         "- *Differing* would be one file shown as two pictures. OpenCV doesn't invert 16-bit TIFFs whose 0 is white.",

@@ -222,12 +222,12 @@ def main(kills: int, seed: int, only: tuple[str, ...], sets: tuple[str, ...], ou
             print(found[-1], flush=True)
     lines = [
         "# kill -9 at random moments", "",
-        f"`python benchmarks/robustness/kills.py --kills {kills} --seed {seed}`; {describe_machine()['cpu']}", "",
+        f"`python benchmarks/robustness/kills.py --kills {kills} --seed {seed}`, on an {describe_machine()['cpu']}", "",
         "| " + " | ".join(found[0]) + " |", "|---|" + "---:|" * (len(found[0]) - 1),
         *("| " + " | ".join(map(str, row.values())) + " |" for row in found), "",
-        "After each kill every file under a final name was whole (the last row of a run's cell may be torn and is made "
-        "again), and pictures and models were those of the unbroken run. At the end all files were the unbroken run's, "
-        "byte for byte, but for measured times and the sessions in `run.json`. No run folder held anything "
+        "After each kill every file under a final name was whole. The last row of a run's cell may be torn, and is "
+        "made again. Pictures and models were those of the unbroken run. At the end all files were the unbroken "
+        "run's, byte for byte, but for measured times and the sessions in `run.json`. No run folder held anything "
         "half-written. `bench` and `segment` worked by turns with one process and with two.",
     ]  # fmt: skip
     if output is not None:

@@ -158,9 +158,10 @@ def page(counts: dict[str, dict[str, dict[str, Counts]]], groups: dict[str, str]
     header = ["", *(cell for name in counts for cell in (f"{name}: IoU", "lesion-free, with a mask"))]
     return "\n".join([
         "# When pictures come otherwise", "",
-        "The five published folds, each predicted by models that hadn't seen it, altered in one way at a time. IoU: "
-        "mean over lesion images, in brackets its change with a 95 % interval by bootstrap over scenes; beside it, the "
-        "share of lesion-free images with a mask. Operating points stay those of unaltered images.", "",
+        "The five published folds, each predicted by models that hadn't seen it, altered in one way at a time. IoU "
+        "is the mean over lesion images. Its change stands in brackets, with a 95 % interval by bootstrap over scenes. "
+        "Beside it stands the share of lesion-free images with a mask. Operating points stay those of unaltered "
+        "images.", "",
         *markdown_table(header, lines), "",
         "Pixel counts per case: [robustness_cases.csv.gz](robustness_cases.csv.gz). For research, not for diagnosis.",
         "", f"`{command}`", "",

@@ -69,7 +69,7 @@ def main(data: Path, images: int, method: str, output: Path) -> None:
     output.write_text("\n".join([
         f"# {images:,} images through one `segment`", "",
         f"`python benchmarks/robustness/soak.py --data Dataset_BUSI_with_GT --images {images} -m {method} "
-        f"-o {output}`; {describe_machine()['cpu']}, {seconds / 60:.0f} minutes, every image has its mask.", "",
+        f"-o {output}`, on an {describe_machine()['cpu']} in {seconds / 60:.0f} minutes. Every image has its mask.", "",
         "| images | resident, MiB |", "|---:|---:|", *(f"| {done:,} | {mb:.1f} |" for done, mb in steps), "",
         f"After {WARM} images {first:.1f} MiB, at most {highest:.1f} MiB later: {highest / first - 1:+.1%} "
         f"(bound: {BOUND - 1:+.0%}).",

@@ -89,9 +89,9 @@ def main(files: int, kills: int, seed: int, output: Path) -> None:
             assert np.array_equal(read_mask(outbox / f"{path.name}_mask.png"), first)
     output.write_text(
         "# Watching a folder through kills\n\n"
-        f"`python benchmarks/robustness/watch_kills.py --files {files} --kills {kills} --seed {seed}`; "
+        f"`python benchmarks/robustness/watch_kills.py --files {files} --kills {kills} --seed {seed}`, on an "
         f"{describe_machine()['cpu']}\n\n"
-        f"{files} files were delivered, each in two pieces, and `segment --watch` was killed {kills} times (kill -9): "
+        f"{files} files were delivered, each in two pieces. `segment --watch` was killed {kills} times (kill -9): "
         f"{between} times between a mask and its line in the log, {torn} times within a line. At the end each file had "
         "one line and one mask. No mask was written twice, and all were equal, as the synthetic pictures were. A "
         f"SIGTERM ended the last watch with exit code 143. It took {time.monotonic() - start:.0f} s.\n"

@@ -64,9 +64,9 @@ def main(data: str, images: int, train_on: int | None, output: Path | None) -> N
     page = "\n".join([
         "# Time and memory of the classical methods", "",
         f"`python benchmarks/speed/classical_cost.py --data Dataset_BUSI_with_GT{f' -o {output}' if output else ''}`. "
-        "Aims, one thread, as Python and as a file: Otsu 15 and 30 ms, watershed 60 and 150 ms, forest 400 and 300 ms; "
-        "fitting the forest 300 s and 4096 MiB.", "",
-        f"Median of {len(timed)} images of {SIZE[0]}x{SIZE[1]}, one thread, fresh processes; fitted on {train_on or ''}"
+        "Aims, one thread, as Python and as a file: Otsu 15 and 30 ms, watershed 60 and 150 ms, forest 400 and 300 ms. "
+        "For fitting the forest: 300 s and 4096 MiB.", "",
+        f"Median of {len(timed)} images of {SIZE[0]}x{SIZE[1]}, one thread, fresh processes. Fitted on {train_on or ''}"
         f"{' of ' if train_on else ''}{len(fold.train)} images of BUSI's fold 0. {machine['cpu']}.", "",
         *markdown_table(header, rows),
     ])  # fmt: skip

@@ -150,8 +150,8 @@ def main() -> None:
     text = "\n".join([
         "# Speed of scoring",
         "",
-        f"Masks of {SHAPE[0]} x {SHAPE[1]} pixels, {len(every)} pairs made from seed 0, processor time of one thread, "
-        f"median over pairs of the median of {REPEATS} repetitions.",
+        f"{len(every)} pairs of masks of {SHAPE[0]} x {SHAPE[1]} pixels, made from seed 0. Processor time of one "
+        f"thread: median over pairs of the median of {REPEATS} repetitions.",
         "",
         *lines,
         "",

@@ -126,9 +126,9 @@ def main(output: Path) -> None:
     versions = ", ".join(f"{key} {value}" for key, value in machine["versions"].items())  # type: ignore[attr-defined]
     output.write_text("\n".join([
         "# Beside networks that a person would pick instead", "",
-        "Whole pipeline, 470 x 560 grey image in, mask and probability out; one thread, each file in a fresh process, "
-        "10 synthetic images, each twice after warm-up. The peers work at 256 x 256 and have random weights: this "
-        "table is about cost only.",
+        "The whole pipeline: a grey image of 470 x 560 in, mask and probability out. One thread, each file in a fresh "
+        "process. 10 synthetic images, each twice after warm-up. The peers work at 256 x 256 and have random weights: "
+        "this table is about cost only.",
         "", "| file | parameters (M) | multiply-adds (G) | MB | ms, median | ms, p95 | resident MiB |",
         "|---|---|---|---|---|---|---|", *rows, "",
         f"Machine: {machine['cpu']}, {machine['system']}; {versions}.", "",

@@ -62,7 +62,7 @@ def table(costs: dict[str, list[Cost]], command: str) -> str:
     lines = [
         "# From process start to the mask on disk", "",
         f"Medians of {len(costs[IMPORTS])} fresh processes each, in turn. The imports are "
-        '`python -c "import numpy, PIL, onnxruntime"`; a model is `hybridseg segment` of one 470 x 560 PNG. Aims for '
+        '`python -c "import numpy, PIL, onnxruntime"`. A model is `hybridseg segment` of one 470 x 560 PNG. Aims for '
         "`unet`: at most 2.2 times the imports, 0.45 s, 250 MiB.", "",
         "| what | wall s | times the imports | CPU s | times the imports | peak MiB |", "|---|---|---|---|---|---|",
         *(

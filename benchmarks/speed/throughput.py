@@ -155,8 +155,8 @@ def main(data: Path, output: Path) -> None:
           f"{remote[n] / remote[1]:.2f} |" for n in counts), "",
         "| asked | measured | bound | holds |", "|---|---:|---|---|", *held, "",
         "The slowest stage alone is its median times the number of images, as if decoding, inference and encoding "
-        "overlapped without a gap; starting the processes counts against the other side.", "",
-        "The cluster's processes are `distributed.LocalCluster` workers of one thread each, warm; its scheduler and "
+        "overlapped without a gap. Starting the processes counts against the other side.", "",
+        "The cluster's processes are `distributed.LocalCluster` workers of one thread each, warm. Its scheduler and "
         "the client share the cores with them. That a worker killed in the middle leaves the table as it is: "
         "`tests/test_processes/test_workers.py`.", "",
         f"## {IMAGES:,} images on {MACHINES} machines: a reckoning", "",

@@ -83,9 +83,9 @@ def main(data: str, fold: int, reference: Path, variants: tuple[str, ...], outpu
     output.write_text("\n".join([
         "# What each part of the U-Net's training is worth", "",
         f"Fold {fold} of the published split, held out: {len(lesions)} lesion images of {len(set(groups))} scenes, "
-        f"{len(free)} lesion-free. Reference: `{base!r}`. Intervals: 95 %, bootstrap over scenes; one training each, "
-        "so the chance of the seed is not in them. Operating points are those that `fit` chooses, so the reference has "
-        "other numbers where cross_fit.py chose.", "",
+        f"{len(free)} lesion-free. Reference: `{base!r}`. Intervals: 95 %, bootstrap over scenes. They come from one "
+        "training each, so they leave out the chance of the seed. Operating points are those that `fit` chooses, so "
+        "the reference has other numbers where cross_fit.py chose.", "",
         "| variant | IoU | F1 | IoU against the reference | lesion images without a mask | lesion-free with one |",
         "|---|---|---:|---|---:|---:|", *rows, "",
         f"`python benchmarks/training/ablations.py --data Dataset_BUSI_with_GT --fold {fold} --reference {reference} "

@@ -61,8 +61,8 @@ def main(lines: tuple[str, ...], note: str, output: Path) -> None:
     ]  # fmt: skip
     output.write_text("\n".join([
         "# What more training and teaching are worth", "",
-        "Published folds, each predicted by trainings that hadn't seen it; intervals: 95 %, bootstrap over "
-        "scenes; p: sign flips of scenes, of each line alone. Operating points by cross_fit.py.", "",
+        "Published folds, each predicted by trainings that hadn't seen it. Intervals: 95 %, bootstrap over "
+        "scenes. p: sign flips of scenes, of each line alone. Operating points by cross_fit.py.", "",
         *([note, ""] if note else []),
         *markdown_table(header, rows), "",
         f"`python benchmarks/training/teaching.py {' '.join(repr(line) for line in lines)}"

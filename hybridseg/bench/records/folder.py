@@ -173,7 +173,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 EMPTY_MASK_POLICY = (
-    "IoU and F1 are means over images with a lesion, where an empty prediction scores 0; lesion-free images "
+    "IoU and F1 are means over images with a lesion, where an empty prediction scores 0. Lesion-free images "
     "are left out of them and counted on their own: any predicted pixel is a false positive. A failed "
     "prediction counts as the worst mask: empty where there is a lesion, full where there is none."
 )

@@ -175,7 +175,7 @@ def examples(facts: Facts, gallery: Gallery) -> Section:
     if not shown_rows:
         return Section(title, slug, (Text(_nothing(gallery)),))
     texts = [Text(
-        "Lesion images by IoU, copies of a scene once; where several score the same, the largest lesion."
+        "Lesion images by IoU, copies of a scene once. Where several score the same, the largest lesion stands here."
     )]  # fmt: skip
     texts += gallery.warnings()
     return Section(title, slug, tuple(texts), panels=tuple(shown_rows))
@@ -226,7 +226,7 @@ def disagreements(facts: Facts, gallery: Gallery) -> Section:
             break
     if not found:
         return Section(title, slug, (Text(_nothing(gallery)),))
-    texts = [Text("Cases by the mean IoU between two methods' masks, lowest first; the truth plays no part in it.")]
+    texts = [Text("Cases by the mean IoU between two methods' masks, lowest first. The truth plays no part in it.")]
     texts += gallery.warnings()
     return Section(title, slug, tuple(texts), panels=tuple(found))
 

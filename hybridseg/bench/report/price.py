@@ -13,8 +13,8 @@ from .facts import Facts
 from .figures import Point, scatter
 
 _NOT_MEASURED = (
-    "Cost was not measured in this run, so there is no plot: times are the run's own, beside whatever else it did; "
-    "memory and size are not known."
+    "Cost was not measured in this run, so there is no plot. Times are the run's own, beside whatever else it did. "
+    "Memory and size are not known."
 )
 _NO_TIMES = "There are masks only, made elsewhere: nothing is known of their cost."
 
@@ -90,7 +90,8 @@ def _tables(facts: Facts) -> list[Table]:
         for method in facts.methods
     ]
     header: tuple[str, ...] = ("method", "ms", "ms p95", "threads", "cold start s", "peak MiB", "file MB", "fit s")
-    tables = [Table("Time per image (median, 95th percentile) from decoded pixels to mask; cost.", header, tuple(rows))]
+    title = "Time per image (median, 95th percentile) from decoded pixels to mask, and cost."
+    tables = [Table(title, header, tuple(rows))]
     swept = sorted({entry["threads"] for method in facts.methods for entry in method.sweep})
     networks = any(method.multiply_adds for method in facts.methods)
     if len(swept) > 1 or networks:

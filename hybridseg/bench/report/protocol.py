@@ -35,8 +35,8 @@ def _paragraph(facts: Facts) -> str:
     cpus = " and ".join(facts.cpus) or "an unknown processor"
     return (
         f"Data: {facts.title}, {description['cases']} cases, {len(facts.groups)} of them scored, of "
-        f"{scenes} scenes. Split: {description['split']}; folds: {description['n_folds']}{some}. Scenes as told by: "
-        f"{description.get('groups_from', 'nobody')}; intervals and tests draw whole scenes. Empty masks: "
+        f"{scenes} scenes. Split: {description['split']}. Folds: {description['n_folds']}{some}. Scenes as told by: "
+        f"{description.get('groups_from', 'nobody')}. Intervals and tests draw whole scenes. Empty masks: "
         f"{description['empty_masks']} Masks are scored at the image's own size, after each method's own threshold "
         f"and post-processing (listed below). The rows were made on {cpus}{_threads(facts)}."
     )
@@ -45,9 +45,9 @@ def _paragraph(facts: Facts) -> str:
 def _threads(facts: Facts) -> str:
     counts = sorted({method.threads for method in facts.methods if method.threads is not None})
     if not counts:
-        return "; times were not measured apart"
+        return ". Times were not measured apart"
     threads = f"{' or '.join(map(str, counts))} thread{'s' if counts[-1] > 1 else ''}"
-    return f"; times were measured in processes of their own with {threads}"
+    return f". Times were measured in processes of their own with {threads}"
 
 
 def _methods(facts: Facts) -> Table:
