@@ -1,7 +1,7 @@
 """kill -9 at random moments of every verb that writes: what is on disk is whole, and the end is an unbroken run's.
 
     python benchmarks/robustness/kills.py --kills 100 -o benchmarks/results/kills.md
-    python benchmarks/robustness/kills.py --kills 10 --data busi=DIR --data busbra=DIR    # `bench` over both alone
+    python benchmarks/robustness/kills.py --kills 6 --data busi=DIR --data busbra=DIR    # `bench` over both alone
 
 Each command is started, killed after a random time, looked at, and started again until it has been killed as often as
 asked and then ends by itself; `bench` and `segment` by turns with one process and with two. After every kill each file
@@ -39,7 +39,7 @@ from hybridseg.images import write_image, write_mask
 from hybridseg.processes.machine import describe_machine
 
 TIMES = ("predict_ms", "seconds")
-PART = 16
+PART = 8
 FIVE = ("otsu", "watershed", "otsu-textbook", "watershed-textbook", "random-forest[n_trees=10,max_depth=6]")
 RUN_FOLDERS = ("bench", "score", "merge")
 VERBS = ("bench", "segment", "fit", "merge", "score", "report", "export", "data split", "data phantoms")
