@@ -11,12 +11,14 @@ busi+busbra``. For other models start from a copy of RUN without these lines. Th
 from __future__ import annotations
 
 import gzip
+import io
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
+from PIL import Image
 
 from hybridseg.bench.records.folder import RunFolder, read_description, read_run
 from hybridseg.bench.run.score import score_masks
@@ -35,11 +37,6 @@ FREE = ("busi", "busuclm")
 BOTH = "busi+busbra"
 WHERE = ("method", "learned at")
 COLUMNS = ("method", "trained_on", "tested_on", "fold", "case_id", "group", "label", "tp", "fp", "fn", "tn", "error")
-COMMAND = """```sh
-hybridseg bench benchmarks/accuracy/hospitals.toml --data busi=Dataset_BUSI_with_GT --data busbra=BUSBRA \\
-    --data busuclm=BUS-UCLM --no-cost -o RUN
-python benchmarks/accuracy/hospitals.py RUN --model unet.onnx --model unet-tiny.onnx
-```"""
 
 
 @click.command()
@@ -56,13 +53,28 @@ def main(run: Path, models: tuple[str, ...]) -> None:
     (RESULTS / "hospitals_cases.csv.gz").write_bytes(gzip.compress(counts.encode(), mtime=0))
     draw(lines, RESULTS / "hospitals.png")
     crossed = dict(cross(lines, records))
-    (RESULTS / "hospitals.md").write_text(page(lines, crossed), "utf-8")
+    text = "\n".join([*command(description), *page(lines, crossed)])
+    (RESULTS / "hospitals.md").write_text(text, "utf-8")
+
+
+def command(description: dict[str, Any]) -> list[str]:
+    """Return the page's head, with the commands that made it."""
+    ran = description["plan"]["folds"]
+    some = "".join(f" --fold {fold}" for fold in ran) if len(ran) < description["n_folds"] else ""
+    return [
+        "# Across hospitals", "", "```sh",
+        "hybridseg bench benchmarks/accuracy/hospitals.toml --data busi=Dataset_BUSI_with_GT --data busbra=BUSBRA \\",
+        f"    --data busuclm=BUS-UCLM{some} --no-cost -o RUN",
+        "python benchmarks/accuracy/hospitals.py RUN --model unet.onnx --model unet-tiny.onnx", "```", "",
+    ]
 
 
 def predict(run: Path, model: str) -> None:
     """Write a model's masks of fold 0 and of the hospital that teaches nobody, and score them into a run."""
     segmenter = create(model)
     description = read_description(RunFolder(run))
+    if description["plan"]["folds"] != [0, description["n_folds"] - 1]:
+        raise click.UsageError("models that held out fold 0 alone join a run of --fold 0 --fold 5")
     dataset = load_sources([f"{name}={place}" for name, place in description["sources"].items()])
     fold_of, names = description["trainings"][BOTH], description["fold_names"]
     with tempfile.TemporaryDirectory() as folder:
@@ -110,10 +122,9 @@ def place(trained_on: str) -> str:
     return "both" if trained_on == BOTH else NAMES[trained_on]
 
 
-def page(lines: list[MethodSummary], crossed: dict[tuple[str, str, str, str], Difference]) -> str:
-    """Return the page of results."""
-    return "\n".join([
-        "# Across hospitals", "", COMMAND, "",
+def page(lines: list[MethodSummary], crossed: dict[tuple[str, str, str, str], Difference]) -> list[str]:
+    """Return the page below its head."""
+    return [
         "Three methods learn at BUSI, at BUS-BRA, or at both. Where a hospital teaches, each of its published folds is",
         "predicted by a model that learned from the others. A hospital that doesn't teach is predicted whole, by the",
         "model of all images that teach. BUS-UCLM teaches nobody. Means over lesion images in native pixels, 95 %",
@@ -133,7 +144,7 @@ def page(lines: list[MethodSummary], crossed: dict[tuple[str, str, str, str], Di
         "permutation test over patients or scenes, Holm-corrected for the rows of this table.", "",
         *changes(crossed), "",
         *findings(lines, crossed), "",
-    ])  # fmt: skip
+    ]  # fmt: skip
 
 
 def means(lines: list[MethodSummary], metric: str, title: str) -> list[str]:
@@ -164,7 +175,7 @@ def mistakes(lines: list[MethodSummary]) -> list[str]:
 def changes(crossed: dict[tuple[str, str, str, str], Difference]) -> list[str]:
     """Return the table of paired differences."""
     rows = [
-        [f"`{title}`", NAMES[name], f"{place(more)} instead of {place(less)}", f"{found.cases:,}",
+        [title, NAMES[name], f"{place(more)} instead of {place(less)}", f"{found.cases:,}",
          f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]", f"{found.p_value:.3f}"]
         for (title, name, more, less), found in crossed.items()
     ]  # fmt: skip
@@ -173,7 +184,7 @@ def changes(crossed: dict[tuple[str, str, str, str], Difference]) -> list[str]:
 
 def where(line: MethodSummary) -> list[str]:
     """Return the first cells of a line, under `WHERE`."""
-    return [f"`{line.title}`", place(line.trained_on)]
+    return [line.title, place(line.trained_on)]
 
 
 def folds(lines: list[MethodSummary]) -> Iterator[str]:
@@ -198,16 +209,17 @@ def findings(lines: list[MethodSummary], crossed: dict[tuple[str, str, str, str]
     second = [found for (_, name, more, less), found in crossed.items() if more == BOTH and less == name]
     yield from ("## What to take from it", "")
     yield f"- {worst} of the {len(lines)} lines are worst at BUS-UCLM, where nobody learned."
-    yield from told("Who learned at the other hospital alone", abroad)
-    yield from told("Who learned at both, and is tested at the one that taught the other model", second)
+    yield from told("Learning at the other hospital instead of the one where it is tested", abroad)
+    yield from told("Learning at both instead of the one where it is tested", second)
     yield f"- The classical methods outline {min(alarms):.0f} to {max(alarms):.0f} % of the lesion-free images."
 
 
-def told(who: str, found: list[Difference]) -> Iterator[str]:
+def told(what: str, found: list[Difference]) -> Iterator[str]:
     """Yield by how much F1 differs over the lines, and in how many of them surely."""
     means = [each.mean for each in found]
     sure = sum(each.p_value < 0.05 for each in found)
-    yield f"- {who}, gains {min(means):+.3f} to {max(means):+.3f} F1; {sure} of {len(found)} differences have p < 0.05."
+    yield f"- {what} changes F1 by {min(means):+.3f} to {max(means):+.3f}."
+    yield f"  Of {len(found)} differences, {sure} have p < 0.05."
 
 
 def interval(scores: SetScores, metric: str) -> str:
@@ -235,7 +247,9 @@ def draw(lines: list[MethodSummary], path: Path) -> None:
             if name in line.trained_on.split("+"):
                 axes.add_patch(_frame(column, row))
     figure.colorbar(shades, ax=axes, label="mean F1 of lesion images", fraction=0.05)
-    figure.savefig(path, metadata={"Software": None})
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png")
+    Image.open(drawn).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def _frame(column: int, row: int) -> Any:
