@@ -193,11 +193,10 @@ def folds(lines: list[MethodSummary]) -> Iterator[str]:
     some = [line for line in lines if any(of(line, name).lesion_images < most[name] for name in NAMES)]
     whole = list(dict.fromkeys(f"`{line.title}`" for line in lines if line not in some))
     if some:
-        partly = list(dict.fromkeys(f"`{line.title}`" for line in some))
-        yield f"All five folds: {', '.join(whole) or 'no method'}. Some of the folds, so of fewer images:"
-        yield f"{', '.join(partly)}. The table of misses tells on how many."
-        yield "Between lines of different images compare the intervals, or the differences below, which are paired by"
-        yield "image. `unet` and `unet-tiny` are one model each, which held out fold 0: see [models.md](models.md)."
+        who = f"{', '.join(whole)} have all five folds. The others have" if whole else "The lines have"
+        yield f"{who} the folds that the command names, so a column's figures are of different"
+        yield "images. The table of misses tells of how many. The differences below are paired by image. `unet` and"
+        yield "`unet-tiny` are one model each, which held out fold 0: see [models.md](models.md)."
 
 
 def findings(lines: list[MethodSummary], crossed: dict[tuple[str, str, str, str], Difference]) -> Iterator[str]:
@@ -249,7 +248,7 @@ def draw(lines: list[MethodSummary], path: Path) -> None:
     figure.colorbar(shades, ax=axes, label="mean F1 of lesion images", fraction=0.05)
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png")
-    Image.open(drawn).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
+    Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def _frame(column: int, row: int) -> Any:
