@@ -42,7 +42,10 @@ def test_what_a_confidence_is_worth(tmp_path: Path) -> None:
     assert means["F1, 30 % left out"] == 1.0
     assert (means["wrong %"], means["wrong %, 20 % left out"]) == pytest.approx((30.0, 12.5))
     assert "the rest has F1" in section.texts[1].text
-    assert section.figures[0].svg.count('class="dot s0"') == 2
+    curve, bins = (figure.svg for figure in section.figures)
+    assert curve.count('class="dot s0"') == 5  # a point for each share that is left out
+    assert curve.count('class="curve"') == 1
+    assert (bins.count('class="dot s0"'), bins.count('class="dot s1"')) == (3, 3)  # two bins and a legend
 
 
 def test_other_folds_calibrate_where_a_method_doesnt(tmp_path: Path) -> None:

@@ -60,6 +60,8 @@ def agreement(facts: Facts, gallery: Gallery | None = None) -> Section:
         marked = {facts.marked[name]: each for name, each in long.items()}
         tables.append(_differences(f"Longest diameter of the largest region, {unit}.", marked))
         figures = tuple(_plots(facts, long, unit))
+        if len(long) > _PLOTTED:
+            texts.append(Text(f"Plots: the first {_PLOTTED} methods of the leaderboard."))
     tables.append(_changed_class(facts))
     return Section(title, slug, tuple(texts), figures, tuple(tables))
 
@@ -146,7 +148,10 @@ def _plots(facts: Facts, measured: Mapping[str, _Measured], unit: str) -> Iterat
         if len(each.true) > 1:
             difference = each.pred - each.true
             plot = bland_altman((each.true + each.pred) / 2, difference, limits_of_agreement(difference), unit)
-            caption = f"{facts.short[method]}: longest diameter, predicted minus true, against the mean of both."
+            caption = (
+                f"{facts.short[method]}: longest diameter, predicted minus true, against the mean of both. Lines: mean "
+                "difference, and the limits of agreement."
+            )
             yield Figure(plot, caption)
 
 

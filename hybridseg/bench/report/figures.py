@@ -20,6 +20,7 @@ from ...text import printable
 Scale = Callable[[float], float]
 WIDTH = 380
 _LEFT, _RIGHT = 12, 368
+_AXIS, _TOP, _BOTTOM = 46, 28, 258
 _BINS = 20
 
 
@@ -90,28 +91,40 @@ def histograms(rows: Sequence[tuple[str, NDArray[np.float64]]]) -> str:
     return _svg(bottom + 22, parts, "Distribution of IoU over lesion images for each method")
 
 
-def reliability_curves(rows: Sequence[tuple[str, Sequence[Bin], str]]) -> str:
-    """Return a panel for each method: the share of right answers upwards over confidence, each bin with its interval.
-
-    A row is a method's name, its bins, and what kind of confidence that is.
-    """
-    left, step, side = 40, 178, 136
-    across = _linear(0.0, 1.0, left, _RIGHT)
-    parts = []
-    for number, (name, bins, kind) in enumerate(rows):
-        base = step * (number + 1) - 18
-        up = _linear(0.0, 1.0, base, base - side)
-        parts.append(_label(_LEFT, base - side - 8, f"{name}, {kind}", "name"))
-        for tick in (0.0, 0.5, 1.0):
-            parts.append(f'<line class="grid" x1="{left}" x2="{_RIGHT}" y1="{up(tick):.1f}" y2="{up(tick):.1f}"/>')
-            parts.append(_label(left - 5, up(tick) + 4, f"{tick:g}", "tick end"))
-            parts.append(_label(across(tick), base + 15, f"{tick:g}", "tick middle"))
-        parts.append(f'<polyline class="front" points="{left},{base} {_RIGHT},{base - side}"/>')
+def reliability_curve(kinds: Sequence[tuple[str, Sequence[Bin]]]) -> str:
+    """Return the share of right answers upwards over confidence, each bin with its interval, for each kind of it."""
+    ticks = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    parts, across, up = _axes(ticks, ticks, "confidence", "share right")
+    ends = " ".join(f"{across(end):.1f},{up(end):.1f}" for end in (0.0, 1.0))
+    parts.append(f'<polyline class="front" points="{ends}"/>')
+    for index, (name, bins) in enumerate(kinds):
+        if not bins:
+            continue
+        legend = 150 + 110 * index
+        parts.append(_mark(legend, 10, index) + _label(legend + 9, 14, name))
         for each in bins:
             x, low, high = across(each.confidence), up(each.right.low), up(each.right.high)
-            parts.append(f'<line class="whisker s0" x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}"/>')
-            parts.append(_mark(x, up(each.right.value), 0))
-    return _svg(step * len(rows) + 4, parts, "Share of right masks by confidence for each method")
+            parts.append(f'<line class="whisker s{index}" x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}"/>')
+            parts.append(_mark(x, up(each.right.value), index))
+    return _svg(_BOTTOM + 40, parts, "Share of right masks by confidence")
+
+
+def coverage_curves(rows: Sequence[tuple[str, Sequence[tuple[float, float]]]]) -> str:
+    """Return F1 upwards over the percentage of images that are left to a person: a line for each named method."""
+    points = np.array([point for _, curve in rows for point in curve])
+    (lefts, scores) = points.T
+    across_ticks = nice_ticks(float(lefts.min()), float(lefts.max()))
+    up_ticks = nice_ticks(float(scores.min()), float(scores.max()))
+    parts, across, up = _axes(across_ticks, up_ticks, "% of the images left to a person", "F1 of the others")
+    ends = []
+    for _, curve in rows:
+        places = [(across(left), up(score)) for left, score in curve]
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+        parts.append(f'<polyline class="curve" points="{path}"/>')
+        parts += [f'<circle class="dot s0" cx="{x:.1f}" cy="{y:.1f}" r="2.5"/>' for x, y in places]
+        ends.append(places[-1])
+    parts += _place_labels(ends, [name for name, _ in rows], (_AXIS, _TOP, _RIGHT, _BOTTOM))
+    return _svg(_BOTTOM + 40, parts, "F1 of the surest images")
 
 
 def scatter(points: Sequence[Point], unit: str, ceilings: Ceilings = ()) -> str:
@@ -153,23 +166,30 @@ def bland_altman(
     means: NDArray[np.float64], differences: NDArray[np.float64], limits: Sequence[float], unit: str
 ) -> str:
     """Return differences against means (N,), with lines at the lower limit, the mean difference and the upper limit."""
-    top, bottom, left = 28, 258, 46
     across_ticks = nice_ticks(float(means.min()), float(means.max()))
     up_ticks = nice_ticks(float(min(differences.min(), limits[0])), float(max(differences.max(), limits[-1])))
-    across = _linear(across_ticks[0], across_ticks[-1], left, _RIGHT)
-    up = _linear(up_ticks[0], up_ticks[-1], bottom, top)
-    parts = _horizontal_axis_lines(up_ticks, up, left)
-    for tick in across_ticks:
-        parts.append(_label(across(tick), bottom + 15, f"{tick:g}", "tick middle"))
-    parts.append(_label((left + _RIGHT) / 2, bottom + 33, f"mean of true and predicted, {unit}", "tick middle"))
-    parts.append(_label(2, 10, f"predicted minus true, {unit}"))
+    below, above = f"mean of true and predicted, {unit}", f"predicted minus true, {unit}"
+    parts, across, up = _axes(across_ticks, up_ticks, below, above)
     parts += [
         f'<circle class="dot s0" cx="{across(mean):.1f}" cy="{up(difference):.1f}" r="2"/>'
         for mean, difference in zip(means.tolist(), differences.tolist(), strict=True)
     ]
     for name, value in zip(("lower limit", "mean difference", "upper limit"), limits, strict=True):
-        parts.append(_ceiling(left, _RIGHT, up(value), up(value), name, value, unit))
-    return _svg(bottom + 40, parts, "Difference of measures against their mean")
+        parts.append(_ceiling(_AXIS, _RIGHT, up(value), up(value), name, value, unit))
+    return _svg(_BOTTOM + 40, parts, "Difference of measures against their mean")
+
+
+def _axes(
+    across_ticks: Sequence[float], up_ticks: Sequence[float], below: str, above: str
+) -> tuple[list[str], Scale, Scale]:
+    """Return a plot's grid with its axes' names, and where values lie across and upwards."""
+    across = _linear(across_ticks[0], across_ticks[-1], _AXIS, _RIGHT)
+    up = _linear(up_ticks[0], up_ticks[-1], _BOTTOM, _TOP)
+    parts = _horizontal_axis_lines(up_ticks, up, _AXIS)
+    parts += [_label(across(tick), _BOTTOM + 17, f"{tick:g}", "tick middle") for tick in across_ticks]
+    parts.append(_label((_AXIS + _RIGHT) / 2, _BOTTOM + 35, below, "tick middle"))
+    parts.append(_label(2, 14, above))
+    return parts, across, up
 
 
 def _place_labels(

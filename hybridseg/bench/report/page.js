@@ -14,7 +14,7 @@ for (const button of document.querySelectorAll("th button")) {
     rows.sort((a, b) => {
       const x = key(a), y = key(b);
       if (numeric && (isNaN(x) || isNaN(y))) return isNaN(x) - isNaN(y);  // what has no value stays last
-      const order = numeric ? x - y : x.localeCompare(y);
+      const order = numeric ? x - y : x.localeCompare(y, "en", { numeric: true });
       return down ? -order : order;
     });
     for (const other of header.parentElement.cells) other.removeAttribute("aria-sort");

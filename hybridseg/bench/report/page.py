@@ -112,8 +112,11 @@ def _table(table: Table) -> str:
 
 def _kind(table: Table, index: int) -> str:
     """Return what a column holds: the name that stays in sight when the table is moved, numbers, or words."""
-    if index == (1 if table.header[0] == "#" else 0):
+    is_counted = table.header[0] in ("#", "item")
+    if index == int(is_counted):
         return "name"
+    if index == 0:
+        return "number"
     entries = [row[index] for row in table.rows]
     return "number" if all(entry.value is not None or entry.text == "-" for entry in entries) else ""
 

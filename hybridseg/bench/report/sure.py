@@ -22,7 +22,7 @@ from ...metrics.calibration import (
 from ..records.cells import Record
 from .document import Entry, Figure, Section, Table, Text, count, number, percent
 from .facts import Facts
-from .figures import reliability_curves
+from .figures import coverage_curves, reliability_curve
 
 _LEFT = (0.0, 0.1, 0.2, 0.3, 0.5)
 """Shares of the images that are left to a person."""
@@ -61,22 +61,37 @@ def how_sure(facts: Facts) -> Section:
         "where it carries one; else each fold's by a line through the answers of the other folds. A failed prediction "
         "is no answer, and isn't counted here."
     )]  # fmt: skip
-    for method, sure in found.items():
-        every, rest = (_f1_of_surest(sure, left) for left in (0.0, _TOLD))
+    scores = {method: [_f1_of_surest(sure, left) for left in _LEFT] for method, sure in found.items()}
+    for method, entries in scores.items():
+        every, rest = (entries[_LEFT.index(left)] for left in (0.0, _TOLD))
         if every.value is not None and rest.value is not None:
             texts.append(Text(
                 f"{facts.marked[method]}: if the {100 * _TOLD:.0f} % least sure images are left to a person, the rest "
                 f"has F1 {rest.text}; all have {every.text}.", "li",
             ))  # fmt: skip
-    curves = [
-        (facts.short[method], reliability(sure.best, sure.right), "raw" if sure.calibrated is None else "calibrated")
-        for method, sure in found.items()
-    ]
-    figure = Figure(
-        reliability_curves(curves),
-        f"Share of right masks (upwards, Wilson) by confidence, in {BINS} bins; on the line it means what it says.",
+    figures = (*_curves(facts, scores), *(_reliability(facts.short[method], sure) for method, sure in found.items()))
+    return Section(title, slug, tuple(texts), figures, (_errors(facts, found), _coverage(facts, found, scores)))
+
+
+def _reliability(name: str, sure: _Sure) -> Figure:
+    calibrated = [] if sure.calibrated is None else reliability(sure.calibrated, sure.right)
+    return Figure(
+        reliability_curve([("calibrated", calibrated), ("raw", reliability(sure.raw, sure.right))]),
+        f"{name}: share of right masks by confidence, in {BINS} bins with Wilson intervals. On the dashed line a "
+        "confidence means what it says.",
     )
-    return Section(title, slug, tuple(texts), (figure,), (_errors(facts, found), _coverage(facts, found)))
+
+
+def _curves(facts: Facts, scores: dict[str, list[Entry]]) -> list[Figure]:
+    rows = []
+    for method, entries in scores.items():
+        curve = [
+            (100 * left, entry.value) for left, entry in zip(_LEFT, entries, strict=True) if entry.value is not None
+        ]
+        if curve:
+            rows.append((facts.short[method], curve))
+    caption = "Risk-coverage: mean F1 of the lesion images that stay. Intervals stand in the table."
+    return [Figure(coverage_curves(rows), caption)] if rows else []
 
 
 def _errors(facts: Facts, found: dict[str, _Sure]) -> Table:
@@ -96,12 +111,11 @@ def _errors(facts: Facts, found: dict[str, _Sure]) -> Table:
     return Table(caption, header, tuple(rows))
 
 
-def _coverage(facts: Facts, found: dict[str, _Sure]) -> Table:
+def _coverage(facts: Facts, found: dict[str, _Sure], scores: dict[str, list[Entry]]) -> Table:
     rows = []
     for method, sure in found.items():
         wrong = [float(1 - sure.right[surest(sure.best, 1 - left)].mean()) for left in (0.0, _TOLD)]
-        scores = (_f1_of_surest(sure, left) for left in _LEFT)
-        rows.append((Entry(facts.marked[method]), *scores, *(percent(share) for share in wrong)))
+        rows.append((Entry(facts.marked[method]), *scores[method], *(percent(share) for share in wrong)))
     header = (
         "method", *(f"F1, {100 * left:.0f} % left out" for left in _LEFT), "wrong %",
         f"wrong %, {100 * _TOLD:.0f} % left out",
