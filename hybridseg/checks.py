@@ -49,6 +49,11 @@ class Report:
     passed: tuple[str, ...]
     skipped: dict[str, str]
 
+    def __str__(self) -> str:
+        return "\n".join([
+            f"{len(self.passed)} checks passed", *(f"skipped {name}: {why}" for name, why in self.skipped.items())
+        ])  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Check:

@@ -39,6 +39,11 @@ def test_a_report_says_what_was_skipped_and_why():
         "onnx_export": "the method's tags say that it can't: it is a toy",
     }
     assert set(report.passed) | set(report.skipped) == set(CHECKS)
+    assert str(report).splitlines() == [
+        f"{len(CHECKS) - 2} checks passed",
+        "skipped threads: not today",
+        "skipped onnx_export: the method's tags say that it can't: it is a toy",
+    ]
 
 
 def test_skips_that_the_tags_declare_are_reported():

@@ -245,8 +245,8 @@ def _tell(batch: Batch, outcomes: Iterator[Done], *, quiet: bool) -> tuple[int, 
         click.echo(f"hybridseg segment: {refused} refused for their confidence: nothing is written of them", err=True)
     if named:
         click.echo(
-            f"hybridseg segment: {named} of {total} files are DICOM images that may have the "
-            "patient's name in the picture (BurnedInAnnotation isn't NO); masks can't show it, overlays do",
+            f"hybridseg segment: {named} of {total} files may have the patient's name in the picture (DICOM whose "
+            "BurnedInAnnotation isn't NO). Masks can't show it. Overlays do.",
             err=True,
         )
     return failures, refused
