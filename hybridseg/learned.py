@@ -89,11 +89,11 @@ def examine(sets: Sequence[Sequence[NDArray[np.uint8]]]) -> tuple[NDArray[np.uin
     enough = sum(map(len, sets)) >= MIN_IMAGES
     looks = []
 
-    def shown() -> Iterator[NDArray[np.uint8]]:
+    def each_image() -> Iterator[NDArray[np.uint8]]:
         for images in sets:
             for image in images:
                 if enough:
                     looks.append(look_of(image))
                 yield image
 
-    return take_fingerprints(shown()), take_scope(looks)
+    return take_fingerprints(each_image()), take_scope(looks)

@@ -75,16 +75,16 @@ def write_model_file(
         "params": {name: _encode(name, value) for name, value in params.items()},
         "state": {name: _encode(name, value) for name, value in state.items() if name not in arrays},
     }
-    told = json.dumps(header, indent=1).encode()
-    size = len(told) + sum(array.nbytes for array in arrays.values())
-    if len(told) > MAX_HEADER_BYTES or size > MAX_MODEL_BYTES:
+    header_bytes = json.dumps(header, indent=1).encode()
+    size = len(header_bytes) + sum(array.nbytes for array in arrays.values())
+    if len(header_bytes) > MAX_HEADER_BYTES or size > MAX_MODEL_BYTES:
         raise ValueError(
-            f"{path}: what the method has learned takes {size} bytes, {len(told)} of them beside its arrays; a model "
-            f"file holds at most {MAX_MODEL_BYTES} and {MAX_HEADER_BYTES}"
+            f"{path}: what the method has learned takes {size} bytes, {len(header_bytes)} of them beside its arrays; a "
+            f"model file holds at most {MAX_MODEL_BYTES} and {MAX_HEADER_BYTES}"
         )
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        _add(archive, "model.json", told)
+        _add(archive, "model.json", header_bytes)
         for name, array in arrays.items():
             member = io.BytesIO()
             np.lib.format.write_array(member, np.asarray(array, order="C"), allow_pickle=False)

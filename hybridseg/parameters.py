@@ -81,12 +81,12 @@ class Parameters:
 
     def __repr__(self) -> str:
         defaults = self._param_defaults()
-        shown = [
+        changed = [
             f"{name}={value!r}"
             for name, value in self.get_params(deep=False).items()
             if repr(value) != repr(defaults[name])
         ]
-        return f"{type(self).__name__}({', '.join(shown)})"
+        return f"{type(self).__name__}({', '.join(changed)})"
 
     def __sklearn_tags__(self) -> Any:
         """Let scikit-learn's model selection accept a segmenter (imports scikit-learn when asked)."""

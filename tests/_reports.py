@@ -36,7 +36,7 @@ def row(method: str, case: str, counts: tuple[int, int, int, int], **more: Any) 
 
 def write_run(root: Path, rows: dict[str, list[Record]], expected: int = 0, **description: object) -> Path:
     expected = expected or max(map(len, rows.values()))
-    told = {
+    known = {
         "plan": {"hybridseg": "0.0.9", "data": "d" * 64, "split": "s" * 64, "seed": 3}, "dataset": "made up",
         "cases": expected, "groups_from": "me", "empty_masks": "as ever.",
         "sessions": [{"cpu": "A", "command": ["do", "it; now"]}],
@@ -46,7 +46,7 @@ def write_run(root: Path, rows: dict[str, list[Record]], expected: int = 0, **de
         ],
     }  # fmt: skip
     point = {"threshold": 0.25, "fill_holes": True, "largest_only": False}
-    return write_rows(root, rows, expected=expected, operating_point=point, **{**told, **description})
+    return write_rows(root, rows, expected=expected, operating_point=point, **{**known, **description})
 
 
 def write_small_run(root: Path) -> Path:

@@ -47,8 +47,8 @@ def run_line(line: str) -> str:
         return "\n".join(sorted(os.listdir(words[1] if words[1:] else "."))) + "\n"
     assert words[0] == "hybridseg", line
     result: Result = CliRunner().invoke(main, words[1:], prog_name="hybridseg")
-    told = re.search(r"# exit code (\d)", line)
-    assert result.exit_code == int(told[1] if told else 0), result.output
+    expected = re.search(r"# exit code (\d)", line)
+    assert result.exit_code == int(expected[1] if expected else 0), result.output
     return TIMES.sub("...\n", result.output)
 
 

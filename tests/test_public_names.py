@@ -30,10 +30,10 @@ def test_type_checkers_are_told_the_same_names(name: str) -> None:
     guarded = next(
         node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
     )
-    told = {
+    named = {
         (alias.asname or alias.name, node.module)
         for node in guarded.body
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert told == set(module._LAZY.items())
+    assert named == set(module._LAZY.items())

@@ -208,12 +208,12 @@ def findings(lines: list[MethodSummary], crossed: dict[tuple[str, str, str, str]
     second = [found for (_, name, more, less), found in crossed.items() if more == BOTH and less == name]
     yield from ("## What to take from it", "")
     yield f"- {worst} of the {len(lines)} lines are worst at BUS-UCLM, where nobody learned."
-    yield from told("Learning at the other hospital instead of the one where it is tested", abroad)
-    yield from told("Learning at both instead of the one where it is tested", second)
+    yield from differences_in_words("Learning at the other hospital instead of the one where it is tested", abroad)
+    yield from differences_in_words("Learning at both instead of the one where it is tested", second)
     yield f"- The classical methods outline {min(alarms):.0f} to {max(alarms):.0f} % of the lesion-free images."
 
 
-def told(what: str, found: list[Difference]) -> Iterator[str]:
+def differences_in_words(what: str, found: list[Difference]) -> Iterator[str]:
     """Yield by how much F1 differs over the lines, and in how many of them surely."""
     means = [each.mean for each in found]
     sure = sum(each.p_value < 0.05 for each in found)

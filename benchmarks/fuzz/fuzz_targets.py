@@ -118,8 +118,8 @@ def read_a_card(folder: Path, name: str) -> None:
     import hybridseg
     from hybridseg.zoo.cards import origin
 
-    told = origin(str((folder / name).with_suffix(".hybridseg")), hybridseg.create("otsu"))
-    assert all(isinstance(text, str) for text in told.values())
+    known = origin(str((folder / name).with_suffix(".hybridseg")), hybridseg.create("otsu"))
+    assert all(isinstance(text, str) for text in known.values())
 
 
 def documented(name: str) -> tuple[type[BaseException], ...]:

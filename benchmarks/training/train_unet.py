@@ -71,11 +71,11 @@ def main(
     images, masks = zip(*(case.read() for _, case in train), strict=True)
     groups = group_names(train)
     held_out = held_out_cases(model, train, images, masks)
-    shown = [(k, groups[k]) for k in np.flatnonzero(~held_out)]
-    shown += [(k, f"{group}, again") for k, group in shown if train[k][0] in again and masks[k].any()]
+    taught = [(k, groups[k]) for k in np.flatnonzero(~held_out)]
+    taught += [(k, f"{group}, again") for k, group in taught if train[k][0] in again and masks[k].any()]
     kept = np.flatnonzero(held_out)
     model.fit(
-        [images[k] for k, _ in shown], [masks[k] for k, _ in shown], groups=[group for _, group in shown],
+        [images[k] for k, _ in taught], [masks[k] for k, _ in taught], groups=[group for _, group in taught],
         validation=([images[k] for k in kept], [masks[k] for k in kept]), progress=progress,
     )
     model.save(output / f"{name}.hybridseg")

@@ -41,12 +41,12 @@ def segment_file(model: Segmenter, work: Work, number: int, job: Job) -> Done:
             if (index is not None or work.existing == "skip") and _stays(one, work) and not work.measuring:
                 continue
             frame = _segment_frame(model, one, data, index, spacing_mm, work)
-            shown = name if index is None else f"{name} frame {place + 1}"
+            title = name if index is None else f"{name} frame {place + 1}"
             if frame.in_scope is False:
-                done.strange.append(f"{shown}: doesn't look like the images that {printable(work.spec)} learned from")
+                done.strange.append(f"{title}: doesn't look like the images that {printable(work.spec)} learned from")
             refused = _is_refused(frame, work)
             if refused:
-                done.refused.append(f"{shown}: refused: confidence {frame.confidence:.2f} < {work.refuse_below:g}")
+                done.refused.append(f"{title}: refused: confidence {frame.confidence:.2f} < {work.refuse_below:g}")
                 _clear(one, work)
             else:
                 masks.append(frame.mask)

@@ -111,8 +111,8 @@ def _settle(model: Segmenter, work: Work, job: Job) -> dict[str, Any]:
         return {"status": "failed", "reason": done.error, "time": moment}
     # Nothing was written where an earlier watch was killed between the mask and its line here.
     status = "done" if done.lines else "refused" if done.refused else "was there"
-    told = {"refused": len(done.refused), "out_of_scope": len(done.strange)}
-    return {"status": status, "frames": len(done.lines), **{key: n for key, n in told.items() if n}, "time": moment}
+    counts = {"refused": len(done.refused), "out_of_scope": len(done.strange)}
+    return {"status": status, "frames": len(done.lines), **{key: n for key, n in counts.items() if n}, "time": moment}
 
 
 def _look(folder: Path) -> Iterator[tuple[str, State]]:

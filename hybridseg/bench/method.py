@@ -125,8 +125,8 @@ def candidates(spec: str) -> tuple[str, ...]:
 def create_method(factory: str, spec: str, seed: int, *, as_given: bool) -> Segmenter:
     """Return a fresh segmenter for ``spec``, its ``random_state`` set to ``seed`` unless the spec sets it."""
     model: Segmenter = resolve(factory)(spec)
-    told = re.search(r"[\[,]\s*random_state\s*=", spec)
-    if not as_given and not told and "random_state" in model.get_params(deep=False):
+    has_seed = re.search(r"[\[,]\s*random_state\s*=", spec)
+    if not as_given and not has_seed and "random_state" in model.get_params(deep=False):
         model.set_params(random_state=seed)
     return model
 

@@ -101,9 +101,9 @@ def _smaller(
     from ..onnx.quantise import export_smaller
 
     published = set(busi_split().case_ids)
-    told = {**entries, **getattr(model, "metadata", {})}
+    known = {**entries, **getattr(model, "metadata", {})}
     # `fit` looks for scenes, which are part of a data set's hash, so its contents alone are compared, too.
-    trained_on = {told.get("training_data_sha256"), told.get("training_contents_sha256")}
+    trained_on = {known.get("training_data_sha256"), known.get("training_contents_sha256")}
 
     def read(source: str, *, measure: bool) -> Dataset:
         """Return a data set without a published test part; refuse one that the model has seen, to measure on."""

@@ -1,4 +1,4 @@
-"""``hybridseg info``: what a thing is, told from the thing itself."""
+"""``hybridseg info``: what a thing is, as it says itself."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _runnable(path: Path) -> str:
     from ..onnx import OnnxSegmenter
     from ..onnx.screening import screen
 
-    told = OnnxSegmenter.load(path).metadata
+    metadata = OnnxSegmenter.load(path).metadata
     declared = screen(path)[1]
     return fields([
         ("file", path),
@@ -116,7 +116,7 @@ def _runnable(path: Path) -> str:
         *((f"input {name}", _tensor(*shape)) for name, shape in declared.inputs.items()),
         *((f"output {name}", _tensor(*shape)) for name, shape in declared.outputs.items()),
         ("operators", 'told where onnx is installed: pip install "hybridseg[export]"'),
-        *_entries(told),
+        *_entries(metadata),
     ])  # fmt: skip
 
 
@@ -128,15 +128,15 @@ def _entries(metadata: dict[str, str]) -> list[tuple[str, Any]]:
     """Return a file's own entries in one line each; of fingerprints and scope, what they are for."""
     from ..data.fingerprints import decode_fingerprints
 
-    told = {name: " ".join(text.split()) for name, text in metadata.items()}
-    if "scope" in told:
-        told["scope"] = "known: what doesn't look like the images that it learned from is told"
-    if "fingerprints" in told:
+    entries = {name: " ".join(text.split()) for name, text in metadata.items()}
+    if "scope" in entries:
+        entries["scope"] = "known: what doesn't look like the images that it learned from is told"
+    if "fingerprints" in entries:
         try:
-            told["fingerprints"] = f"of {len(decode_fingerprints(told['fingerprints']))} images"
+            entries["fingerprints"] = f"of {len(decode_fingerprints(entries['fingerprints']))} images"
         except ValueError as error:
-            told["fingerprints"] = f"can't be read: {error}"
-    return sorted(told.items())
+            entries["fingerprints"] = f"can't be read: {error}"
+    return sorted(entries.items())
 
 
 def _image(path: Path) -> str:

@@ -83,8 +83,8 @@ def score(
         if output is not None:
             write_tables(summary, folder)
     click.echo(render(summary, form))
-    shown = [str(path if FOLD in str(pred) else path.relative_to(masks or pred)) for path in scored.matches.extra]
-    _tell("files that belong to no case, passed over", shown)
+    extra = [str(path if FOLD in str(pred) else path.relative_to(masks or pred)) for path in scored.matches.extra]
+    _tell("files that belong to no case, passed over", extra)
     if is_reader:
         _tell("cases that weren't read, left out", list(scored.matches.missing))
     missing = [row.case_id for row in scored.records if row.error == NO_PREDICTION]

@@ -196,15 +196,16 @@ def cross_sources(
         made = _leave_one_out(dataset, trainings[0], tested)
         how = f"each predicted by a model trained on the others of {', '.join(trainings[0])}"
     else:
-        splits, told = {}, {}
+        splits, origins = {}, {}
         for name, loaded in used.items():
             if name in teaching:
-                used[name], splits[name], told[name] = choose_split(loaded, split, folds, seed, find_scenes=find_scenes)
+                found = choose_split(loaded, split, folds, seed, find_scenes=find_scenes)
+                used[name], splits[name], origins[name] = found
             else:
                 used[name] = find_scenes(loaded)
         dataset = join_datasets(used)
         made = _in_folds(dataset, splits, trainings, tested)
-        how = "; ".join(f"{name}: {text}" for name, text in told.items())
+        how = "; ".join(f"{name}: {text}" for name, text in origins.items())
     return dataset, made, how
 
 

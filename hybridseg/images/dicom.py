@@ -224,10 +224,10 @@ def _check_compressed(dataset: Any, syntax: str, frame: int) -> None:
 
 
 def _grey_pixels(dataset: Any, stored: NDArray[Any], mode: str, *, inverted: bool) -> Pixels:
-    shown = _windowed(dataset, stored)
+    windowed = _windowed(dataset, stored)
     bits = int(dataset.BitsStored)
-    if shown is not None:
-        grey, bits = np.rint(shown * 255).astype(np.uint8), 8
+    if windowed is not None:
+        grey, bits = np.rint(windowed * 255).astype(np.uint8), 8
     else:
         low = -(2 ** (bits - 1)) if int(dataset.get("PixelRepresentation", 0)) else 0
         grey = np.clip(stored.astype(np.int32) - low, 0, 2**bits - 1).astype(np.uint16)

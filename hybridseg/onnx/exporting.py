@@ -21,7 +21,7 @@ from ..segmenter import Segmenter
 from .finish import finish, simplify
 from .metadata import set_metadata
 from .parity import ImageParity, ParityError, ParityReport, parity_images, speckle
-from .runtime import EXPORT_LINE, one_line
+from .runtime import EXPORT_LINE, reason
 from .segmenter import OnnxSegmenter
 
 BATCH = 3
@@ -78,7 +78,7 @@ def export(
     try:
         onnx.checker.check_model(model, full_check=True)
     except onnx.checker.ValidationError as error:
-        raise ValueError(f"the graph of {type(segmenter).__name__} isn't valid ONNX: {one_line(error)}") from None
+        raise ValueError(f"the graph of {type(segmenter).__name__} isn't valid ONNX: {reason(error)}") from None
     describe_method(model, segmenter, metadata or {})
     with tempfile.TemporaryDirectory(prefix="hybridseg-export-") as folder:
         candidate = Path(folder, "candidate.onnx")
@@ -153,10 +153,10 @@ def check_batches(exported: OnnxSegmenter) -> None:
     calibration, confidences = exported.calibration, exported.run_confidence(batch)
     if calibration is None or confidences is None:
         return
-    for mask, probability, told in zip(masks, probabilities, confidences, strict=True):
+    for mask, probability, confidence in zip(masks, probabilities, confidences, strict=True):
         expected = calibration.of_image(mask.astype(bool), probability)
-        if not abs(told - expected) <= MAX_CONFIDENCE_DIFFERENCE:
-            raise ParityError(f"the graph's confidence is {told:.6f} where its calibration says {expected:.6f}")
+        if not abs(confidence - expected) <= MAX_CONFIDENCE_DIFFERENCE:
+            raise ParityError(f"the graph's confidence is {confidence:.6f} where its calibration says {expected:.6f}")
 
 
 def describe_method(model: Any, segmenter: Segmenter, metadata: Mapping[str, str]) -> None:

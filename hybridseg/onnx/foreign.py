@@ -170,12 +170,12 @@ def adopt_file(path: str | os.PathLike[str]) -> Any:
         model = adopt(network, foreign, point)
     except Exception as error:  # spox and onnx raise whatever a strange graph makes them raise
         raise ModelFormatError(f"{path}: can't be adopted: {' '.join(str(error).split())}") from None
-    told = {
+    entries = {
         "method": path.name,
         "params": json.dumps({**asdict(foreign), "size": size, "channels": channels}),
         "operating_point": json.dumps(asdict(point)),
     }
-    set_metadata(model, told, keep=True)
+    set_metadata(model, entries, keep=True)
     return model
 
 
@@ -196,11 +196,11 @@ def describe_feeding(path: str | os.PathLike[str]) -> dict[str, str]:
         raise ModelFormatError(f"{path}: isn't as {description.name} says: {error}") from None
     mean, std = (np.broadcast_to(np.asarray(each, float), channels) for each in (foreign.mean, foreign.std))
     black, white = (" ".join(f"{level:.4g}" for level in (grey - mean) / std) for grey in (0, 255))
-    shown = "the scan without its black frame" if foreign.scan else "the whole image"
+    part = "the scan without its black frame" if foreign.scan else "the whole image"
     order = (1, channels, height, width) if foreign.layout == "nchw" else (1, height, width, channels)
     return {
         "described in": description.name,
-        "fed": f"{shown}, grey, resized to {height} rows x {width} columns, as `{name}` float32 {list(order)}",
+        "fed": f"{part}, grey, resized to {height} rows x {width} columns, as `{name}` float32 {list(order)}",
         "black is fed as": black,
         "white is fed as": white,
         "taken from it": f"channel {foreign.channel} of its first output, a {foreign.output}"

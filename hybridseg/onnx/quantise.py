@@ -155,10 +155,10 @@ def export_smaller(
             raise CompressionError(f"{problem}; nothing is kept: {found}")
         for entry in [entry for entry in model.metadata_props if entry.key == f"{PREFIX}parity"]:
             model.metadata_props.remove(entry)  # it was the larger file's, which an exported one carries along
-        told = {"compression": json.dumps(asdict(found))}
+        entries = {"compression": json.dumps(asdict(found))}
         if "parity" in files[0].metadata:
-            told["parity_single_precision"] = files[0].metadata["parity"]
-        set_metadata(model, told, keep=False)
+            entries["parity_single_precision"] = files[0].metadata["parity"]
+        set_metadata(model, entries, keep=False)
         write_atomically(path, model.SerializeToString())
     return found
 

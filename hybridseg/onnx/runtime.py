@@ -103,7 +103,7 @@ def run_session(session: Any, outputs: list[str] | None, inputs: dict[str, Any])
             found: list[Any] = session.run(outputs, inputs, options)
             return found
         except Exception as error:  # onnxruntime's errors share no base class of their own
-            raise RuntimeError(_over_limit(error, limit) or f"onnxruntime failed: {one_line(error)}") from None
+            raise RuntimeError(_over_limit(error, limit) or f"onnxruntime failed: {reason(error)}") from None
 
 
 def _over_limit(error: Exception, limit: TimeLimit) -> str:
@@ -137,7 +137,7 @@ def parse_screened(path: str | os.PathLike[str]) -> Any:
     return model
 
 
-def one_line(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """Return all that onnxruntime says, which breaks its lines before the reason and repeats a file's names."""
     text = printable(" ".join(str(error).split())) or type(error).__name__
     return text.removeprefix("[ONNXRuntimeError] : ")[:MAX_REASON]
@@ -146,5 +146,5 @@ def one_line(error: Exception) -> str:
 def _why_not_loaded(error: Exception) -> str:
     kind = type(error).__name__
     if kind in ("InvalidProtobuf", "InvalidArgument"):
-        return f"not an ONNX file, or a truncated one ({one_line(error)})"
-    return f"onnxruntime can't run it: {one_line(error)}"
+        return f"not an ONNX file, or a truncated one ({reason(error)})"
+    return f"onnxruntime can't run it: {reason(error)}"

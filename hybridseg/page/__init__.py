@@ -83,18 +83,18 @@ def _read_model(spec: str) -> tuple[dict[str, Any], bytes]:
     if model.parity_reference() is not None:
         raise ValueError(f"{printable(spec)}: has another signature than the page runs; `hybridseg export` changes it")
     path = Path(model.path)
-    data, told = path.read_bytes(), model.metadata
+    data, metadata = path.read_bytes(), model.metadata
     card = path.with_suffix(".json")
-    scores = told.get("scores", "none")
+    scores = metadata.get("scores", "none")
     return {
         "name": path.stem,
-        "description": json.loads(card.read_text("utf-8"))["description"] if own else told.get("method", ""),
+        "description": json.loads(card.read_text("utf-8"))["description"] if own else metadata.get("method", ""),
         "bytes": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),
-        "license": told.get("license", "unknown"),
-        "training_data": told.get("training_data", "unknown"),
+        "license": metadata.get("license", "unknown"),
+        "training_data": metadata.get("training_data", "unknown"),
         "operating_point": vars(model.current_operating_point),
         "scores": {} if scores == "none" else json.loads(scores),
-        "hospitals": json.loads(told.get("hospitals", "{}")),
-        "scores_protocol": told.get("scores_protocol", "unknown"),
+        "hospitals": json.loads(metadata.get("hospitals", "{}")),
+        "scores_protocol": metadata.get("scores_protocol", "unknown"),
     }, data

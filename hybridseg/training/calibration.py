@@ -31,7 +31,7 @@ def fit_calibration(
     cases = list(zip(truths, masks, probabilities, strict=True))
     raw = np.array([raw_confidence(mask, p) for _, mask, p in cases])
     right = np.array([is_right(count_pixels(truth, mask)) for truth, mask, _ in cases])
-    shown = np.array([bool(mask.any()) for mask in masks])
+    has_mask = np.array([bool(mask.any()) for mask in masks])
     regions = [
         (mean, found, heft)
         for (truth, mask, p), heft in zip(cases, weight, strict=True)
@@ -40,7 +40,7 @@ def fit_calibration(
     lesion = tuple(map(np.array, zip(*regions, strict=True))) if regions else (np.array([]),) * 3
     of_lesion, of_mask, of_empty = (
         fit_line(*part) if len(part[0]) else (0.0, 0.0)
-        for part in (lesion, *((raw[each], right[each], weight[each]) for each in (shown, ~shown)))
+        for part in (lesion, *((raw[each], right[each], weight[each]) for each in (has_mask, ~has_mask)))
     )
     return Calibration(of_lesion, of_mask, of_empty, images=len(cases))
 

@@ -37,9 +37,9 @@ def working_cases(
         )
     for k in range(len(images)):
         image = images[k]
-        shown = find_scan(image)
-        small_images[k] = np.rint(to_working(image[shown], size))
-        small_masks[k] = np.rint(255 * to_working(masks[k][shown], size))
+        scan = find_scan(image)
+        small_images[k] = np.rint(to_working(image[scan], size))
+        small_masks[k] = np.rint(255 * to_working(masks[k][scan], size))
     cases = np.arange(len(images))
     known: dict[Any, int] = {}
     numbers = cases if groups is None else np.array([known.setdefault(group, len(known)) for group in groups], np.intp)

@@ -58,11 +58,11 @@ def choose_operating_point(
         point = replace(best, min_area_fraction=area, presence_threshold=0.0)
         masks = [apply_operating_point(p, point) for p in probabilities]
         peaks = np.array([p[mask].max() if mask.any() else -1 for p, mask in zip(probabilities, masks, strict=True)])
-        shown = peaks >= grid[:, None]
+        kept = peaks >= grid[:, None]
         if area == 0:
             outlined = peaks[lesions] >= 0
-        lost = np.average(outlined & ~shown[:, lesions], axis=1, weights=weight[lesions])
-        outlined_free = np.average(shown[:, ~lesions], axis=1, weights=weight[~lesions])
+        lost = np.average(outlined & ~kept[:, lesions], axis=1, weights=weight[lesions])
+        outlined_free = np.average(kept[:, ~lesions], axis=1, weights=weight[~lesions])
         cost = LOST_WEIGHT * lost + outlined_free + (outlined_free > MAX_OUTLINED)  # 1 outweighs all else
         cost[lost > MAX_LOST] = np.inf
         if cost.min() < least:

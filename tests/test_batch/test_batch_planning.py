@@ -109,9 +109,9 @@ def test_each_of_500_mixed_files_is_accounted_for(here: Path, monkeypatch: pytes
     assert result.exit_code == 1
     assert len([line for line in result.stdout.splitlines() if ": lesion 8.3 % -> " in line]) == fates.pop("mask")
     assert f"hybridseg segment: {fates.pop('failed')} of " in result.stderr
-    told = Counter(line.split(": passed over: ")[1] for line in result.stderr.splitlines() if ": passed over: " in line)
+    passed = [line for line in result.stderr.splitlines() if ": passed over: " in line]
     summary = ", ".join(f"{count} ({reason})" for reason, count in sorted(fates.items()))
-    assert told == fates
+    assert Counter(line.split(": passed over: ")[1] for line in passed) == fates
     assert f"hybridseg segment: {fates.total()} passed over: {summary}\n" in result.stderr
     assert len(files(here / "out")) == result.stdout.count(" -> ")
 
@@ -174,8 +174,8 @@ def test_shards_share_what_is_passed_over(here: Path) -> None:
     for number in range(4):
         picture("PNG")(here / "in" / f"{number}.png")
         (here / "in" / f"{number}.txt").write_text("words")
-    told = [hybridseg("segment", "-m", "mine.py:Dark", "in", "--shard", f"{k}/3").stderr for k in (1, 2, 3)]
-    assert sorted(line.split(":")[1].strip() for text in told for line in text.splitlines()[:-1]) == [
+    reasons = [hybridseg("segment", "-m", "mine.py:Dark", "in", "--shard", f"{k}/3").stderr for k in (1, 2, 3)]
+    assert sorted(line.split(":")[1].strip() for text in reasons for line in text.splitlines()[:-1]) == [
         f"in/{number}.txt" for number in range(4)
     ]
 

@@ -55,7 +55,7 @@ def nothing() -> None:
     pass
 
 
-def told(entries: list[dict[str, Any]]) -> list[tuple[str, str]]:
+def outcomes(entries: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(entry["image"], entry["status"]) for entry in entries]
 
 
@@ -64,7 +64,7 @@ def test_a_file_waits_until_it_no_longer_changes() -> None:
     path = Path("in/a.png")
     path.write_bytes(whole[:100])
     assert looks(lambda: path.write_bytes(whole[:200]), lambda: path.write_bytes(whole)) == []
-    assert told(looks(nothing)) == [("a.png", "done")]
+    assert outcomes(looks(nothing)) == [("a.png", "done")]
     assert read_mask("out/a.png_mask.png")[12:18, 12:28].all()
 
 
@@ -75,14 +75,14 @@ def test_every_file_has_one_line_and_twins_have_a_mask_each() -> None:
     Path("in/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     Path("in/.half.png").write_bytes(b"x")
     entries = looks(nothing, nothing, nothing)
-    assert told(entries) == [
+    assert outcomes(entries) == [
         ("a.bmp.png", "done"), ("a.png", "done"), ("broken.png", "failed"), ("deep/a.png", "done"),
         ("notes.txt", "passed over"),
     ]  # fmt: skip
     assert [json.loads(line) for line in Path("out", LOG).read_text("utf-8").splitlines()] == entries
     assert looks(nothing, nothing) == []  # nothing is done twice
     os.utime("in/broken.png", ns=(1, 1))
-    assert told(looks(nothing)) == [("broken.png", "failed")]  # changed, it is tried again
+    assert outcomes(looks(nothing)) == [("broken.png", "failed")]  # changed, it is tried again
 
 
 def test_a_watch_that_was_killed_goes_on() -> None:
@@ -94,7 +94,7 @@ def test_a_watch_that_was_killed_goes_on() -> None:
     lines = Path("out", LOG).read_bytes().splitlines(keepends=True)
     Path("out", LOG).write_bytes(lines[0] + lines[1][:20])  # killed within the second line
     made = Path("out/1.png_mask.png").stat().st_mtime_ns
-    assert told(looks(nothing)) == [("1.png", "was there"), ("2.png", "done"), ("3.png", "done")]
+    assert outcomes(looks(nothing)) == [("1.png", "was there"), ("2.png", "done"), ("3.png", "done")]
     assert Path("out/1.png_mask.png").stat().st_mtime_ns == made
     logged = [json.loads(line)["image"] for line in Path("out", LOG).read_text("utf-8").splitlines()]
     assert logged == ["0.png", "1.png", "2.png", "3.png"]

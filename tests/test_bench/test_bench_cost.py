@@ -70,10 +70,10 @@ def test_images_are_spread_evenly_over_the_test_cases(cases: int, expected: rang
 
 def test_every_number_of_threads_has_a_process_and_a_line(plan: Plan, tmp_path: Path) -> None:
     run_plan(plan, tmp_path / "run")
-    told: list[str] = []
+    texts: list[str] = []
     costs = measure_costs(
         plan, tmp_path / "run", threads=(1, 3), counter="builtins:vars",
-        progress=lambda done, total, text: told.append(text),
+        progress=lambda done, total, text: texts.append(text),
     )  # fmt: skip
     works, fails = (costs[method.spec] for method in plan.methods)
     assert works["error"] == ""
@@ -83,7 +83,7 @@ def test_every_number_of_threads_has_a_process_and_a_line(plan: Plan, tmp_path: 
     assert all(0 < entry["warm_ms_median"] <= entry["warm_ms_p95"] for entry in works["sweep"])
     assert fails["error"] == "RuntimeError: 1 threads"
     assert len(fails["sweep"]) == 1  # what fails with one thread isn't tried with more
-    assert [text.rpartition(", ")[2] for text in told] == ["1 thread", "3 threads", "1 thread"]
+    assert [text.rpartition(", ")[2] for text in texts] == ["1 thread", "3 threads", "1 thread"]
     before = {path: path.read_bytes() for path in (tmp_path / "run" / "costs").iterdir()}
     measure_costs(plan, tmp_path / "run")
     assert before == {path: path.read_bytes() for path in (tmp_path / "run" / "costs").iterdir()}

@@ -98,9 +98,9 @@ def test_what_is_not_known_does_not_fit(bounded: Path) -> None:
     found = recommend_method(bounded, Budget(max_mib=10))
     assert found.chosen is None and found.nearest is not None and found.nearest.method == "shy"
     assert "Doesn't count as fitting, since not known: MiB of memory of silent." in found.notes
-    told = run(bounded, "--max-missed", 30, "--max-false-alarms", 20)
-    assert told.exit_code == 1
-    assert "Nearest: silent, 25.0 % of lesion-free images with a mask, 5.0 too many." in told.stdout
+    result = run(bounded, "--max-missed", 30, "--max-false-alarms", 20)
+    assert result.exit_code == 1
+    assert "Nearest: silent, 25.0 % of lesion-free images with a mask, 5.0 too many." in result.stdout
 
 
 def test_bench_without_options_includes_what_ships() -> None:

@@ -206,8 +206,8 @@ def test_price_has_the_p_value_of_the_table(tmp_path: Path) -> None:
     write_json(root / "run.json", description)
     price = recommend_method(root, Budget(max_ms=20, max_mb=5)).price
     assert price is not None
-    (told,) = [each for each in summarize(root).comparisons if {each.first, each.second} == {"big.onnx", "middle"}]
-    assert (price.mean, price.p_value) == (pytest.approx(told.difference), told.p_holm)
+    (pair,) = [each for each in summarize(root).comparisons if {each.first, each.second} == {"big.onnx", "middle"}]
+    assert (price.mean, price.p_value) == (pytest.approx(pair.difference), pair.p_holm)
     assert price.mean == pytest.approx((6 * 0.1 + 2 * (0.1 - 0.3 / 2)) / 8)  # each image has one vote
 
 

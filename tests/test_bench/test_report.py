@@ -149,9 +149,9 @@ def test_half_a_run_says_so(tmp_path: Path) -> None:
     assert "INCOMPLETE: empty has 0 of 3 rows." in warnings
     for form in set(FORMATS) - {"csv"}:
         assert "INCOMPLETE" in render_report(make_report(half), form)
-    told = leaderboard_csv(half)  # holds numbers, no notes: how many images they rest on
-    assert told["m", "images"]["value"] == "1"
-    assert {method for method, _ in told} == {"m"}
+    table = leaderboard_csv(half)  # holds numbers, no notes: how many images they rest on
+    assert table["m", "images"]["value"] == "1"
+    assert {method for method, _ in table} == {"m"}
 
 
 @pytest.mark.parametrize("only", [(0, 5, 0, 95), (0, 0, 0, 100)])
@@ -159,10 +159,10 @@ def test_only_lesion_free_images(tmp_path: Path, only: tuple[int, int, int, int]
     normal = write_run(tmp_path / "run", {"m": [row("m", "a", only)], "n": [row("n", "a", only)]})
     for form in set(FORMATS) - {"csv"}:
         assert "No image with a lesion" in render_report(make_report(normal), form)
-    told = leaderboard_csv(normal)
+    table = leaderboard_csv(normal)
     for method in ("m", "n"):
-        assert (told[method, "images"]["value"], told[method, "IoU [95 %]"]["text"]) == ("0", "-")
-        assert float(told[method, "false alarm area %"]["value"]) == only[1]
+        assert (table[method, "images"]["value"], table[method, "IoU [95 %]"]["text"]) == ("0", "-")
+        assert float(table[method, "false alarm area %"]["value"]) == only[1]
 
 
 def test_bad_runs_are_refused_in_a_line(run: Path, pictured: Path, tmp_path: Path) -> None:

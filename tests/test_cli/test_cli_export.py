@@ -35,33 +35,33 @@ def exported(*arguments: object) -> dict[str, str]:
 
 
 def test_the_card_beside_a_model_goes_into_the_file(model: str) -> None:
-    told = exported(model)
-    assert told["training_data"] == "phantoms, 4 images"
-    assert told["training_data_sha256"] == load_dataset(DATA).content_hash()
-    assert told["split"] == "none: fitted on every case of the data"
-    assert (told["license"], told["scores"]) == ("unknown", "none")
+    entries = exported(model)
+    assert entries["training_data"] == "phantoms, 4 images"
+    assert entries["training_data_sha256"] == load_dataset(DATA).content_hash()
+    assert entries["split"] == "none: fitted on every case of the data"
+    assert (entries["license"], entries["scores"]) == ("unknown", "none")
     card = json.loads(Path("own.hybridseg.json").read_text())
     card |= {"license": "CC0", "scores": {"f1": 0.5}, "split": {"name": "five folds", "sha256": "ab"}}
     Path("own.hybridseg.json").write_text(json.dumps(card))
-    told = exported(model)
-    assert (told["license"], json.loads(told["scores"])) == ("CC0", {"f1": 0.5})
-    assert (told["split"], told["split_sha256"]) == ("five folds", "ab")
+    entries = exported(model)
+    assert (entries["license"], json.loads(entries["scores"])) == ("CC0", {"f1": 0.5})
+    assert (entries["split"], entries["split_sha256"]) == ("five folds", "ab")
 
 
 def test_a_file_exported_again_keeps_what_it_says(model: str) -> None:
-    told = exported(model)
+    entries = exported(model)
     Path("x.onnx").rename("first.onnx")
     Path("first.json").write_text(json.dumps({"license": "another"}))
-    assert exported("first.onnx") == told
+    assert exported("first.onnx") == entries
 
 
 def test_where_nobody_says_the_file_says_so(model: str) -> None:
     Path("own.hybridseg.json").unlink()
-    told = exported(model)
-    assert {told[key] for key in ("training_data", "training_data_sha256", "split", "split_sha256")} == {"unknown"}
-    told = exported("otsu")
-    assert {told[key] for key in ("training_data", "training_data_sha256", "split", "split_sha256")} == {"none"}
-    assert (told["license"], told["scores"]) == ("unknown", "none")
+    entries = exported(model)
+    assert {entries[key] for key in ("training_data", "training_data_sha256", "split", "split_sha256")} == {"unknown"}
+    entries = exported("otsu")
+    assert {entries[key] for key in ("training_data", "training_data_sha256", "split", "split_sha256")} == {"none"}
+    assert (entries["license"], entries["scores"]) == ("unknown", "none")
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"data": 3}', "\u00ff" * 9])

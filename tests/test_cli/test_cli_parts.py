@@ -226,10 +226,10 @@ def test_models_and_info_tell_what_ships(zoo: Path) -> None:
     (zoo / "unet.onnx").rename(zoo / "renamed")
     assert "missing" in run("models").stdout
     (zoo / "renamed").rename(zoo / "unet.onnx")
-    told = run("info", "unet.onnx").stdout
+    output = run("info", "unet.onnx").stdout
     for text in ("input image", "uint8 [", "output mask", "output probability", "operator sets", "ai.onnx", "OtsuSeg"):
-        assert text in told, told
-    assert '"per_image": {"constant-0": [0, 0.0]' in told  # in full, however long
+        assert text in output, output
+    assert '"per_image": {"constant-0": [0, 0.0]' in output  # in full, however long
 
 
 def test_bench_scores_files_of_models_as_they_are(zoo: Path) -> None:

@@ -47,8 +47,8 @@ def rows() -> list[dict[str, str]]:
 
 def test_every_lesion_has_a_row() -> None:
     assert segment("scan.png", "--measure", "sizes.csv").exit_code == 0
-    told = [(row["lesion"], row["area_px"], row["row"], row["column"], row["largest_probability"]) for row in rows()]
-    assert told == [("1", "200", "14.5", "29.5", "0.75"), ("2", "16", "31.5", "3.5", "1.0")]
+    written = [(row["lesion"], row["area_px"], row["row"], row["column"], row["largest_probability"]) for row in rows()]
+    assert written == [("1", "200", "14.5", "29.5", "0.75"), ("2", "16", "31.5", "3.5", "1.0")]
     assert {row["area_mm2"] for row in rows()} == {""}
 
 

@@ -70,9 +70,9 @@ def rows() -> dict[str, dict[str, str]]:
 def test_table_and_lines_tell_confidence_and_scope() -> None:
     result = segment("in", "-o", "out", "--measure", "sizes.csv")
     assert result.exit_code == 0, result.output
-    told = {name: (row["in_scope"], row["image_confidence"], row["confidence"]) for name, row in rows().items()}
+    written = {name: (row["in_scope"], row["image_confidence"], row["confidence"]) for name, row in rows().items()}
     surest = f"{0.9**2 / (0.9**2 + 0.1**2):.6f}"
-    assert told == {
+    assert written == {
         "doubtful": ("True", f"{0.6**2 / (0.6**2 + 0.4**2):.6f}", "0.6"),
         "sure": ("True", surest, "0.9"),
         "stranger": ("False", surest, "0.9"),

@@ -103,8 +103,8 @@ def test_so_is_a_fit(here: Path, code: str, reason: str) -> None:
     result = hybridseg("bench", "--data", "phantoms[n=2]", "--folds", "2", "-m", "bad.py:Bad", "--no-cost", "-o", "run")
     assert result.exit_code == 1
     assert [row.error for row in read_run("run")[1]] == [f"fit: RuntimeError: it raised {reason}"] * 2
-    told = one_line(hybridseg("fit", "bad.py:Bad", "--data", "phantoms[n=2]", "-o", "m.hybridseg"))
-    assert told == f"hybridseg: it raised {reason}\n"
+    message = one_line(hybridseg("fit", "bad.py:Bad", "--data", "phantoms[n=2]", "-o", "m.hybridseg"))
+    assert message == f"hybridseg: it raised {reason}\n"
     assert not (here / "m.hybridseg").exists()
 
 

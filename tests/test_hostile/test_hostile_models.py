@@ -97,8 +97,8 @@ def test_a_mask_of_other_values_than_0_and_1_is_refused(here: Path, value: int) 
     ]
     write_model(here / "x.onnx", nodes, (weight, helper.make_tensor("zero", TensorProto.UINT8, [], [0])))
     write_scan(here / "a.png")
-    told = one_line(hybridseg("segment", "-m", "x.onnx", "a.png"), exit_code=1)
-    assert f"output `mask` must hold only 0 and 1, got {value}" in told
+    message = one_line(hybridseg("segment", "-m", "x.onnx", "a.png"), exit_code=1)
+    assert f"output `mask` must hold only 0 and 1, got {value}" in message
     assert not (here / "a_mask.png").exists()
     with pytest.raises(RuntimeError, match="only 0 and 1"):
         OnnxSegmenter.load(here / "x.onnx").predict_both(np.zeros((4, 5), np.uint8))
@@ -164,8 +164,8 @@ def test_a_loop_without_end_is_stopped(here: Path, monkeypatch: pytest.MonkeyPat
     write_endless(here / "x.onnx")
     write_scan(here / "a.png")
     monkeypatch.setenv(MAX_SECONDS, "0.2")
-    told = one_line(hybridseg("segment", "-m", "x.onnx", "a.png"), exit_code=1)
-    assert "x.onnx: it took more than 0.2 s, which is the limit (HYBRIDSEG_MAX_SECONDS)" in told
+    message = one_line(hybridseg("segment", "-m", "x.onnx", "a.png"), exit_code=1)
+    assert "x.onnx: it took more than 0.2 s, which is the limit (HYBRIDSEG_MAX_SECONDS)" in message
     result = hybridseg("bench", "--data", "phantoms[n=2]", "--folds", "2", "-m", "x.onnx", "--no-cost")
     assert result.exit_code == 1 and "2 predictions failed" in result.stderr
     assert not (here / "a_mask.png").exists()
@@ -174,8 +174,8 @@ def test_a_loop_without_end_is_stopped(here: Path, monkeypatch: pytest.MonkeyPat
 def test_an_array_larger_than_the_limit_is_not_made(here: Path) -> None:
     write_greedy(here / "x.onnx")
     write_scan(here / "a.png")
-    told = one_line(hybridseg("segment", "-m", "x.onnx", "a.png"), exit_code=1)
-    assert "x.onnx: it needs more than 4096 MB of memory, which is the limit (HYBRIDSEG_MAX_MEMORY_MB)" in told
+    message = one_line(hybridseg("segment", "-m", "x.onnx", "a.png"), exit_code=1)
+    assert "x.onnx: it needs more than 4096 MB of memory, which is the limit (HYBRIDSEG_MAX_MEMORY_MB)" in message
 
 
 def test_an_operator_that_can_not_be_stopped_ends_the_process(here: Path) -> None:

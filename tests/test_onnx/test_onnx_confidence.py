@@ -79,8 +79,8 @@ def test_empty_masks_and_certain_ones_have_pythons_confidence(
     mask, probability, confidence = session.run(
         ["mask", "probability", "confidence"], {"image": BATCH[:1, ..., np.newaxis]}
     )
-    told = calibration.of_image(mask[0].astype(bool), probability[0])
-    assert confidence == pytest.approx(told, abs=1e-4)
+    expected = calibration.of_image(mask[0].astype(bool), probability[0])
+    assert confidence == pytest.approx(expected, abs=1e-4)
 
 
 def test_the_two_older_outputs_stay_as_they_were(exported: Path, tmp_path: Path) -> None:

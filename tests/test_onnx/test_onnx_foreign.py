@@ -220,8 +220,8 @@ def test_a_described_file_is_a_segmenter_like_any_other(file: Path, tmp_path: Pa
         np.testing.assert_array_equal(load(tmp_path / ours).predict_proba(IMAGE), found)
     metadata = load(tmp_path / "exported.onnx").metadata
     assert metadata["method"] == "net.onnx"
-    told = json.loads(metadata["params"])
-    assert (told["layout"], told["mean"], told["std"], told["size"]) == ("nchw", 120.0, 50.0, [16, 20])
+    params = json.loads(metadata["params"])
+    assert (params["layout"], params["mean"], params["std"], params["size"]) == ("nchw", 120.0, 50.0, [16, 20])
     assert str(tmp_path) not in "".join(metadata.values())
     assert json.loads(metadata["parity"])["images"] > 20
 
@@ -229,7 +229,7 @@ def test_a_described_file_is_a_segmenter_like_any_other(file: Path, tmp_path: Pa
 def test_an_adopted_file_is_held_to_the_network_run_alone(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrong = lambda model, told, point: adopt(model, replace(told, std=51.0), point)  # noqa: E731
+    wrong = lambda model, params, point: adopt(model, replace(params, std=51.0), point)  # noqa: E731
     monkeypatch.setattr("hybridseg.onnx.foreign.adopt", wrong)
     with pytest.raises(ParityError, match="disagree, nothing is kept"):
         load(file).to_onnx(tmp_path / "exported.onnx")
@@ -263,15 +263,15 @@ def test_an_undescribed_file_and_a_wrong_description_are_refused_in_one_line(fil
 
 def test_info_shows_what_would_be_fed(tmp_path: Path) -> None:
     onnx.save(network(3, 2), tmp_path / "net.onnx")
-    told = tmp_path / "net.toml"
-    told.write_text('output = "softmax"\nchannel = 1\nmean = [0.5, 0.5, 0.25]\nstd = 0.5\nscale = "0-1"\nflip = true\n')
+    toml = tmp_path / "net.toml"
+    toml.write_text('output = "softmax"\nchannel = 1\nmean = [0.5, 0.5, 0.25]\nstd = 0.5\nscale = "0-1"\nflip = true\n')
     done = CliRunner().invoke(main, ["info", str(tmp_path / "net.onnx")])
     assert done.exit_code == 0, done.output
     assert "the whole image, grey, resized to 16 rows x 20 columns, as `x` float32 [1, 3, 16, 20]" in done.output
     lines = [line.split() for line in done.output.splitlines() if " is fed as" in line]
     assert lines == [["black", "is", "fed", "as:", "-1", "-1", "-0.5"], ["white", "is", "fed", "as:", "1", "1", "1.5"]]
     assert "channel 1 of its first output, a softmax, averaged with that of the mirrored image" in done.output
-    told.write_text("channel = 7\n")
+    toml.write_text("channel = 7\n")
     done = CliRunner().invoke(main, ["info", str(tmp_path / "net.onnx")], prog_name="hybridseg")
     assert done.exit_code == 2
     assert "isn't as net.toml says: `channel` is 7" in done.output

@@ -39,11 +39,11 @@ def test_what_agrees(images: Any, limits: Any, passed: bool) -> None:
 
 def test_the_report_has_two_numbers_per_image_and_names_the_worst() -> None:
     found = report((100, 2, 0.25), (400, 1, 0.5), share=0.1, difference=0.3)
-    told = json.loads(found.to_json())
-    assert told["per_image"] == {"i0": [2, 0.25], "i1": [1, 0.5]}
-    assert (told["images"], told["pixels"], told["differing_pixels"]) == (2, 500, 3)
-    assert told["max_probability_difference"] == 0.5
-    assert told["worst_image"] == "i1"  # i0 differs more, within what is allowed
+    written = json.loads(found.to_json())
+    assert written["per_image"] == {"i0": [2, 0.25], "i1": [1, 0.5]}
+    assert (written["images"], written["pixels"], written["differing_pixels"]) == (2, 500, 3)
+    assert written["max_probability_difference"] == 0.5
+    assert written["worst_image"] == "i1"  # i0 differs more, within what is allowed
     assert "worst image i1 with 1 of 400 pixels and 0.5" in str(found)
 
 

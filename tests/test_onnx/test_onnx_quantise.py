@@ -151,8 +151,8 @@ def test_kernels_in_8_bits_are_computed_in_single_precision(cases: dict[str, Any
     Dark().to_onnx(tmp_path / "whole.onnx")
     whole, eight = (OnnxSegmenter.load(tmp_path / name) for name in ("whole.onnx", "eight.onnx"))
     np.testing.assert_allclose(whole.predict_proba(image), eight.predict_proba(image), atol=1e-4)
-    told = eight.run_confidence(image[np.newaxis, :, :, np.newaxis])
-    assert told == pytest.approx(sure.calibration_.of_image(*eight.predict_both(image)), abs=1e-4)
+    confidence = eight.run_confidence(image[np.newaxis, :, :, np.newaxis])
+    assert confidence == pytest.approx(sure.calibration_.of_image(*eight.predict_both(image)), abs=1e-4)
 
 
 def test_kernels_in_4_bits_lose_too_much_unless_they_were_trained_so(cases: dict[str, Any], tmp_path: Path) -> None:

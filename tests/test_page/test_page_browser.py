@@ -307,8 +307,8 @@ def test_it_says_how_sure_the_model_is_of_each_picture(tmp_path: Path) -> None:
         expected = model.calibration_.of_image(mask, probability)
         assert f"{round(100 * expected)} % sure {kind}." in said[name]
         assert "10 percentage points at A (95 % interval 0 to 20)" in said[name]
-        told = [float(row["image_confidence"]) for row in own if row["image"] == name]
-        assert told == pytest.approx([expected] * len(told), abs=1e-4)
+        confidences = [float(row["image_confidence"]) for row in own if row["image"] == name]
+        assert confidences == pytest.approx([expected] * len(confidences), abs=1e-4)
     assert "isn't known: it isn't the model's own" in said["moved"]
     assert [row["image_confidence"] == "" for row in moved] == [row["image"] == "lesion.png" for row in moved]
     assert said["reset"] == said["lesion.png"]

@@ -12,10 +12,10 @@ from hybridseg.processes import machine
 
 
 def test_the_record_names_versions_and_cores_and_no_person() -> None:
-    told = machine.describe_machine()
-    assert {"hybridseg", "python", "numpy"} <= set(told["versions"])
-    assert 1 <= told["usable_cores"] <= told["cores"]
-    assert str(Path.home()) not in repr(told)
+    facts = machine.describe_machine()
+    assert {"hybridseg", "python", "numpy"} <= set(facts["versions"])
+    assert 1 <= facts["usable_cores"] <= facts["cores"]
+    assert str(Path.home()) not in repr(facts)
 
 
 def test_a_package_that_is_not_installed_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

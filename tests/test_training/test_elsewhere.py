@@ -113,6 +113,6 @@ def test_fit_tells_before_it_trains_what_cant_be_saved(tmp_path: Path, monkeypat
 
     monkeypatch.chdir(tmp_path)
     Path("sets.py").write_text(UNSAVABLE, "utf-8")
-    told = CliRunner().invoke(main, ["fit", "sets.py:Sets", "--data", "phantoms[n=4]", "-o", "m.hybridseg"])
-    assert told.exit_code != 0 and "`kept` holds a frozenset: it can't be saved" in told.output
+    result = CliRunner().invoke(main, ["fit", "sets.py:Sets", "--data", "phantoms[n=4]", "-o", "m.hybridseg"])
+    assert result.exit_code != 0 and "`kept` holds a frozenset: it can't be saved" in result.output
     assert sorted(path.name for path in tmp_path.iterdir()) == ["sets.py"]

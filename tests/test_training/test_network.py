@@ -63,10 +63,10 @@ def test_fit_tells_before_it_trains() -> None:
     image = np.random.default_rng(0).integers(0, 256, (40, 40), np.uint8)
     mask = np.zeros((40, 40), bool)
     mask[10:20, 10:20] = True
-    told: list[str] = []
+    texts: list[str] = []
     with pytest.raises(TrainingError, match="end it with a sigmoid"):
-        Logits(size=SIZE).fit([image] * 4, [mask] * 4, progress=lambda done, total, text: told.append(text))
-    assert not any("loss" in text for text in told)
+        Logits(size=SIZE).fit([image] * 4, [mask] * 4, progress=lambda done, total, text: texts.append(text))
+    assert not any("loss" in text for text in texts)
 
 
 def test_parameters_that_an_init_passes_on_are_the_methods_too() -> None:

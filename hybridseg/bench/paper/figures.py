@@ -111,11 +111,11 @@ def _cost(facts: Facts, figure: Any) -> str:
 
 
 def _areas(facts: Facts, figure: Any) -> str:
-    shown = list(_measured(facts))[:2]
-    if not shown:
+    measured = list(_measured(facts))[:2]
+    if not measured:
         return ""
-    for place, (method, true, pred) in enumerate(shown, 1):
-        axes = figure.add_subplot(1, len(shown), place)
+    for place, (method, true, pred) in enumerate(measured, 1):
+        axes = figure.add_subplot(1, len(measured), place)
         difference, mean = pred - true, (pred + true) / 2
         axes.plot(mean, difference, ".", markersize=3, alpha=0.6)
         for value, style in zip(limits_of_agreement(difference), ("--", "-", "--"), strict=True):

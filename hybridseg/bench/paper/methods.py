@@ -116,12 +116,12 @@ def _method(facts: Facts, method: dict[str, Any], library: Library) -> str:
     if not references and method["class"] != "masks" and not method["as_given"]:
         how += " [?cite the method]"
     parameters = ", ".join(f"{name}={value!r}" for name, value in method.get("params", {}).items() if value is not None)
-    shown = f" Parameters: {plain(parameters)}." if parameters and not method["as_given"] else ""
+    given = f" Parameters: {plain(parameters)}." if parameters and not method["as_given"] else ""
     points = post_processing(facts.fits.get(spec, []))
     point = "" if points == "unknown" else f" From probability to mask: {plain(points)}."
     summary_of = next(each for each in facts.methods if each.method == spec)
     seen = f" It was {in_words(summary_of.seen, summary_of.cases)}, so it isn't ranked." if summary_of.seen else ""
-    return f"{plain(facts.marked[spec])}: {said}{how}{shown}{point}{seen}"
+    return f"{plain(facts.marked[spec])}: {said}{how}{given}{point}{seen}"
 
 
 def _metrics(facts: Facts) -> list[Block]:

@@ -202,8 +202,8 @@ def latex_of(facts: Facts, columns: Sequence[str] = (), *, against: str = "", la
 def _cells(facts: Facts, column: Column, ranked: Sequence[MethodSummary], reference: str) -> list[_Marked]:
     """Return a column with the best of the ranked, and those that differ from the reference, marked."""
     found = {method.method: column.entry(method) for method in facts.methods}
-    shown = {method.method: found[method.method].text.partition(" ")[0] for method in ranked}
-    values = {name: float(text) for name, text in shown.items() if text != "-"}
+    texts = {method.method: found[method.method].text.partition(" ")[0] for method in ranked}
+    values = {name: float(text) for name, text in texts.items() if text != "-"}
     best = None
     if column.more_is_better is not None and len(values) > 1:
         best = max(values.values()) if column.more_is_better else min(values.values())

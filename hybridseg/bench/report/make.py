@@ -61,16 +61,16 @@ def make_report(
     if facts.readers:
         sections.append(ceilings(facts))
     sections += [price(facts), distributions(facts), parts(facts), lesion_free(facts), how_sure(facts)]
-    shown: tuple[Picture, ...] = ()
+    drawn: tuple[Picture, ...] = ()
     naming = False
     if not pictures:
         sections.append(agreement(facts))
     else:
         gallery = Gallery(facts, [os.fspath(data)] if isinstance(data, str | os.PathLike) else data)
         sections += [agreement(facts, gallery), examples(facts, gallery), disagreements(facts, gallery)]
-        shown, naming = tuple(gallery.pictures), gallery.naming
+        drawn, naming = tuple(gallery.pictures), gallery.naming
     sections += [failures(facts), protocol(facts), checklists(facts)]
-    document = Document(facts.title, facts.summary.title, tuple(sections), shown, naming)
+    document = Document(facts.title, facts.summary.title, tuple(sections), drawn, naming)
     return without_paths(document, facts.description)
 
 

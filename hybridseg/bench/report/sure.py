@@ -132,27 +132,27 @@ def _f1_of_surest(sure: _Sure, left: float) -> Entry:
 
 
 def _read(rows: Sequence[Record]) -> _Sure | None:
-    told = [row for row in rows if row.raw_confidence is not None]
-    if not told:
+    answered = [row for row in rows if row.raw_confidence is not None]
+    if not answered:
         return None
-    counts = [Counts(row.tp, row.fp, row.fn, row.tn) for row in told]
-    scored = list(zip(told, counts, strict=True))
+    counts = [Counts(row.tp, row.fp, row.fn, row.tn) for row in answered]
+    scored = list(zip(answered, counts, strict=True))
     right = np.array([is_right(c) for c in counts])
     scores = np.array([f1(c) if row.has_lesion else np.nan for row, c in scored])
-    raw = np.array([row.raw_confidence for row in told], float)
-    own = [row.confidence for row in told if row.confidence is not None]
-    calibrated = np.array(own) if len(own) == len(told) else _by_other_folds(told, raw, right)
+    raw = np.array([row.raw_confidence for row in answered], float)
+    own = [row.confidence for row in answered if row.confidence is not None]
+    calibrated = np.array(own) if len(own) == len(answered) else _by_other_folds(answered, raw, right)
     how = "itself" if own else "-" if calibrated is None else "other folds"
-    return _Sure([row.group for row in told], raw, right, scores, calibrated, how)
+    return _Sure([row.group for row in answered], raw, right, scores, calibrated, how)
 
 
 def _by_other_folds(rows: Sequence[Record], raw: Values, right: NDArray[np.bool_]) -> Values | None:
     """Return confidences by lines through the answers of other folds; None where these are too few for some answer."""
-    fold, shown = np.array([row.fold for row in rows]), np.array([row.tp + row.fp > 0 for row in rows])
+    fold, has_mask = np.array([row.fold for row in rows]), np.array([row.tp + row.fp > 0 for row in rows])
     found = np.zeros(len(rows))
     for here in np.unique(fold):
         for kind in (True, False):
-            taught, asked = (fold != here) & (shown == kind), np.flatnonzero((fold == here) & (shown == kind))
+            taught, asked = (fold != here) & (has_mask == kind), np.flatnonzero((fold == here) & (has_mask == kind))
             if len(asked) and taught.sum() < _FEWEST:
                 return None
             if len(asked):

@@ -50,17 +50,17 @@ def _tables(found: Recommendation, unit: str) -> list[str]:
         (found.nearest, "nearest"), (found.chosen, "taken"),
     ) if each is not None}  # fmt: skip
     named = {each.method: each for each in (*found.front, found.chosen, found.nearest, found.best) if each is not None}
-    shown = sorted(named.values(), key=lambda each: -each.mean)
+    ranked = sorted(named.values(), key=lambda each: -each.mean)
     first = [
         [each.marked, f"{each.mean:.3f} [{each.low:.3f}, {each.high:.3f}]", str(each.scenes), f"{each.ms:.1f}",
          f"{each.mb:.3f}", roles.get(each.method, "")]
-        for each in shown
+        for each in ranked
     ]  # fmt: skip
-    hospitals = list(dict.fromkeys(name for each in shown for name in each.hospitals))
+    hospitals = list(dict.fromkeys(name for each in ranked for name in each.hospitals))
     second = [
         [each.marked, _number(each.missed, 1, 100), _number(each.false_alarms, 1, 100), _number(each.p95_ms, 1),
          _number(each.mib, 0), _number(each.start_s, 2), *(_number(each.hospitals.get(name), 3) for name in hospitals)]
-        for each in shown
+        for each in ranked
     ]  # fmt: skip
     header = ["", "missed %", "false alarm %", "ms p95", "MiB", "start s", *(f"{name} {unit}" for name in hospitals)]
     return [

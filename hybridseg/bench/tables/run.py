@@ -118,8 +118,8 @@ def _lesion_free(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
 
 def _detail(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
     """Return columns of the metrics that any method has, and of misses."""
-    shown = [each for each in case_metrics().values() if any(m.metrics[each.name].images for m in methods)]
-    return (_POOLED, *map(_metric_column, shown), *_MISSES)
+    known = [each for each in case_metrics().values() if any(m.metrics[each.name].images for m in methods)]
+    return (_POOLED, *map(_metric_column, known), *_MISSES)
 
 
 def _metric_column(metric: CaseMetric) -> Column:

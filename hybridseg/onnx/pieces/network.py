@@ -83,21 +83,21 @@ def wrap_network(
         return op.squeeze(network(**{input_name: batch})[output_name], const([0]))
 
     def single(image: Var) -> tuple[Var, Var]:
-        shown = image
+        scan = image
         if preprocessing.scan:
             starts, ends = find_scan(image)
-            shown = op.slice(image, starts, ends)
-        shown = op.cast(shown, to=np.float32)
-        small = resize(shown, const([height, width]))
+            scan = op.slice(image, starts, ends)
+        scan = op.cast(scan, to=np.float32)
+        small = resize(scan, const([height, width]))
         grey = op.expand(op.unsqueeze(small, const([2])), const([height, width, channels]))
         steps = (preprocessing.mean, preprocessing.std)
         mean, std = (const(np.reshape(value, (1, 1, -1)), np.float32) for value in steps)
         view = op.div(op.sub(grey, mean), std)
         probability = _with_mirror_image(run, view) if preprocessing.flip else run(view)
-        full = resize(op.squeeze(probability, const([2])), op.shape(shown))
+        full = resize(op.squeeze(probability, const([2])), op.shape(scan))
         clipped = op.clip(full, const(0.0, np.float32), const(1.0, np.float32))
         if blank_range:
-            levels = op.sub(op.reduce_max(shown, keepdims=0), op.reduce_min(shown, keepdims=0))
+            levels = op.sub(op.reduce_max(scan, keepdims=0), op.reduce_min(scan, keepdims=0))
             enough = op.greater_or_equal(levels, const(blank_range, np.float32))
             clipped = op.mul(clipped, op.cast(enough, to=np.float32))
         if preprocessing.scan:
@@ -143,10 +143,10 @@ def mean_network(networks: Sequence[bytes]) -> bytes:
 
     models = [onnx.load_from_string(network) for network in networks]
     ends = [(*model.graph.input, *model.graph.output) for model in models]
-    told = [[(end.name, _shape(end)) for end in each] for each in ends]
-    if not told or any(other != told[0] for other in told):
-        raise ValueError(f"`networks` must have the same input and output, got {told}")
-    (source, size), (target, _) = told[0]
+    found = [[(end.name, _shape(end)) for end in each] for each in ends]
+    if not found or any(other != found[0] for other in found):
+        raise ValueError(f"`networks` must have the same input and output, got {found}")
+    (source, size), (target, _) = found[0]
     image = spox.argument(spox.Tensor(np.float32, ("N", *size[1:])))
     answers = []
     for k, model in enumerate(models):

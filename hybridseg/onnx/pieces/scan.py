@@ -37,9 +37,9 @@ def _frame_grey(image: Var) -> Var:
     return op.cast(op.where(framed, op.max([dark, op.add(high, spread)]), dark), to=np.uint8)
 
 
-def _lit(shown: Var, axis: int) -> tuple[Var, Var]:
-    count = op.mul(op.reduce_sum(shown, const([1 - axis]), keepdims=0), const(DARK_ONE_IN, np.float32))
-    across = op.cast(op.gather(op.shape(shown), const(1 - axis)), to=np.float32)
+def _lit(lit: Var, axis: int) -> tuple[Var, Var]:
+    count = op.mul(op.reduce_sum(lit, const([1 - axis]), keepdims=0), const(DARK_ONE_IN, np.float32))
+    across = op.cast(op.gather(op.shape(lit), const(1 - axis)), to=np.float32)
     return _around_the_middle(op.cast(op.greater(count, across), to=np.int32))
 
 
