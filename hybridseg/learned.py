@@ -22,6 +22,11 @@ class Learned:
     scope_: NDArray[np.float32] | None
     calibration_: Calibration | None
 
+    @property
+    def has_learned(self) -> bool:
+        """Whether there is anything that ``fit`` or ``load`` left."""
+        return bool(self._state())
+
     def _state(self) -> dict[str, Any]:
         """The learned state: attributes whose name ends in one underscore."""
         return {
@@ -45,7 +50,7 @@ class Learned:
         None if that isn't known: an earlier version fitted it. Empty if it has learned nothing. `fit` sets
         ``fingerprints_`` before ``_fit``, which can add what it learns from in other ways, such as a teacher.
         """
-        return getattr(self, "fingerprints_", None) if self._state() else examine([])[0]
+        return getattr(self, "fingerprints_", None) if self.has_learned else examine([])[0]
 
     @property
     def calibration(self) -> Calibration | None:

@@ -11,7 +11,7 @@ class Parameters:
     """Keyword arguments of ``__init__``, stored as given under their own names."""
 
     @classmethod
-    def _param_defaults(cls) -> dict[str, Any]:
+    def param_defaults(cls) -> dict[str, Any]:
         """Return the parameters' defaults by name, `inspect.Parameter.empty` where there is none.
 
         ``**others`` of an ``__init__`` stands for the parameters of the next class's.
@@ -34,13 +34,14 @@ class Parameters:
         return found
 
     @classmethod
-    def _param_names(cls) -> list[str]:
-        return sorted(cls._param_defaults())
+    def param_names(cls) -> list[str]:
+        """Return the parameters' names, sorted."""
+        return sorted(cls.param_defaults())
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters by name; with ``deep``, those of nested objects too, as ``outer__inner``."""
         params: dict[str, Any] = {}
-        for name in self._param_names():
+        for name in self.param_names():
             value = getattr(self, name)
             params[name] = value
             if deep and hasattr(value, "get_params") and not isinstance(value, type):
@@ -55,7 +56,7 @@ class Parameters:
         ValueError
             If a name isn't a parameter; the message lists the known ones and the nearest.
         """
-        known = self._param_names()
+        known = self.param_names()
         for name in params:
             outer = name.partition("__")[0]
             if outer not in known:
@@ -80,7 +81,7 @@ class Parameters:
         return self
 
     def __repr__(self) -> str:
-        defaults = self._param_defaults()
+        defaults = self.param_defaults()
         changed = [
             f"{name}={value!r}"
             for name, value in self.get_params(deep=False).items()

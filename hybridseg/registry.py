@@ -90,7 +90,7 @@ def create(spec: str, **params: Any) -> Segmenter:
     if is_model_path(name):
         return _load_onnx(Path(name), wanted) if name.endswith(".onnx") else load(name).set_params(**wanted)
     segmenter_class = find_class(name)
-    direct = {key: value for key, value in wanted.items() if key in segmenter_class._param_names()}
+    direct = {key: value for key, value in wanted.items() if key in segmenter_class.param_names()}
     try:
         with contained():
             model = segmenter_class(**direct)
@@ -219,7 +219,7 @@ def _open_onnx(path: Path, params: dict[str, Any], known: bytes | None = None) -
     from .onnx import OnnxSegmenter
 
     model = OnnxSegmenter(path=os.fspath(path)).set_params(**params)
-    model._open(known)
+    model.open(known)
     return model
 
 
@@ -286,7 +286,7 @@ def create_trained(spec: str) -> Segmenter:
     if path is not None and not (name.endswith(".onnx") and Path(name).exists()):
         return load_shipped(path, params)
     model = create(spec)
-    if model.tags.requires_fit and not model._state():
+    if model.tags.requires_fit and not model.has_learned:
         raise ValueError(
             f"method `{spec}` must be trained first: `hybridseg fit {spec} --data DIR -o MODEL.hybridseg`, "
             "then give MODEL.hybridseg in its place"

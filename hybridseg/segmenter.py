@@ -174,7 +174,7 @@ class Segmenter(Parameters, Learned, ABC):
             If the method has to learn first.
         """
         image = check_image(image)
-        self._check_fitted()
+        self.check_fitted()
         return check_probability(self._predict_proba(image), image.shape, type(self).__name__)
 
     def predict(self, image: Any) -> NDArray[np.bool_]:
@@ -197,8 +197,9 @@ class Segmenter(Parameters, Learned, ABC):
         """The threshold and post-processing that ``predict`` applies now."""
         return getattr(self, "operating_point_", None) or self.operating_point
 
-    def _check_fitted(self) -> None:
-        if self.tags.requires_fit and not self._state():
+    def check_fitted(self) -> None:
+        """Raise `NotFittedError` if the method has to learn and hasn't."""
+        if self.tags.requires_fit and not self.has_learned:
             raise NotFittedError(f"{type(self).__name__} must be fitted, or loaded, before it can predict")
 
     # ---- files -----------------------------------------------------------------------------------
@@ -276,7 +277,7 @@ class Segmenter(Parameters, Learned, ABC):
         """
         if not self.tags.exportable:
             raise NotImplementedError(f"{type(self).__name__} can't be exported: {self.tags.export_reason}")
-        self._check_fitted()
+        self.check_fitted()
         from .onnx.exporting import export
 
         return export(self, path, metadata=metadata)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import configparser
+import functools
 import importlib.metadata
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -105,6 +108,39 @@ def test_nobody_imports_the_command_line() -> None:
         here = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
         if here not in ("cli", "__main__"):
             assert all(room(name) != "cli" for name, _ in imports(path)), path
+
+
+# Methods that an author writes, or extends, and that the rest calls; and names that are Python's own.
+HOOKS = {
+    "_fit", "_predict_proba", "_to_onnx", "_build", "_initialise", "_state", "_set_state", "_check_state",
+    "_check_fittable", "_network_input", "_exit",
+}  # fmt: skip
+
+
+def privates(tree: ast.AST) -> Iterator[str]:
+    """Yield the private names that a file takes from a module or from an object that isn't its own."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            yield from (node.module or "").split(".")
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) not in ("self", "cls", "super()"):
+            yield node.attr
+
+
+@functools.cache
+def defined(here: str) -> set[str]:
+    """Return the names of a room's files, functions, methods and classes."""
+    files = [path for path in FILES if path.relative_to(PACKAGE).parts[0].removesuffix(".py") == here]
+    nodes = (node for path in files for node in ast.walk(ast.parse(path.read_text("utf-8"))))
+    names = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    return names | {path.stem for path in files}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_private_names_stay_in_their_room(path: Path) -> None:
+    known = HOOKS | defined(path.relative_to(PACKAGE).parts[0].removesuffix(".py"))
+    taken = {name for name in privates(ast.parse(path.read_text("utf-8"))) if re.match("_[a-z]", name)}
+    assert not taken - known
 
 
 def test_baselines_use_public_names() -> None:

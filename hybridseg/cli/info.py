@@ -43,7 +43,7 @@ def _method(spec: str) -> str:
     kind = registry.find_class(name)
     model = registry.create(spec)
     known = registry.available().get(name)
-    defaults = kind._param_defaults()
+    defaults = kind.param_defaults()
     tags = kind.tags
     lines = [
         ("method", name),

@@ -13,8 +13,8 @@ from .subject import SkipCheck, Subject, raises, require, require_same_params
 def check_init_stores_parameters(subject: Subject) -> None:
     """``__init__`` stores what it is given, untouched, and does nothing else: no check, no conversion."""
     kind = type(subject.prototype)
-    names = kind._param_names()
-    for name, default in kind._param_defaults().items():
+    names = kind.param_names()
+    for name, default in kind.param_defaults().items():
         require(default is not inspect.Parameter.empty, f"parameter `{name}` must have a default")
     given = {name: object() for name in names}
     made = kind(**given)
@@ -28,7 +28,7 @@ def check_get_and_set_params(subject: Subject) -> None:
     """``set_params(**get_params())`` changes nothing; any parameter can be set, an unknown one is refused."""
     model = subject.new()
     params = model.get_params(deep=False)
-    complete = sorted(params) == type(model)._param_names()
+    complete = sorted(params) == type(model).param_names()
     require(complete, f"get_params must name all parameters, got {sorted(params)}")
     require(model.set_params(**params) is model, "set_params must return self")
     for name in params:

@@ -103,7 +103,7 @@ def build_graph(segmenter: Segmenter) -> Any:
     NotFittedError
         If the method learns and hasn't learned.
     """
-    segmenter._check_fitted()
+    segmenter.check_fitted()
     with contained():
         model = segmenter._to_onnx()
     model = tell_confidence(model, segmenter.calibration)

@@ -62,7 +62,7 @@ class OnnxSegmenter(Segmenter):
             If it isn't an ONNX file with the signature above; one line says what is wrong.
         """
         model = cls(path=os.fspath(path))
-        model._open()
+        model.open()
         return model
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -71,7 +71,7 @@ class OnnxSegmenter(Segmenter):
         Of a network with another signature, what is written has ours. Weights in other files are written into the copy;
         that needs the extra ``export``.
         """
-        self._open()
+        self.open()
         data, declared = screen(self.path)
         whole = is_ours(declared) and not declared.external
         write_atomically(path, data if whole else self._to_onnx().SerializeToString())
@@ -79,7 +79,7 @@ class OnnxSegmenter(Segmenter):
     @property
     def metadata(self) -> dict[str, str]:
         """The file's ``hybridseg.*`` entries, without the prefix: method, params, operating_point..."""
-        properties = self._open().get_modelmeta().custom_metadata_map
+        properties = self.open().get_modelmeta().custom_metadata_map
         return {key[len(PREFIX) :]: value for key, value in properties.items() if key.startswith(PREFIX)}
 
     @property
@@ -153,7 +153,7 @@ class OnnxSegmenter(Segmenter):
         ValueError
             As `run_batch` does.
         """
-        if "confidence" not in [output.name for output in self._open().get_outputs()]:
+        if "confidence" not in [output.name for output in self.open().get_outputs()]:
             return None
         confidence: NDArray[np.float32] = self._outputs(images, ["confidence"])[0]
         if confidence.shape != (len(images),):
@@ -163,13 +163,13 @@ class OnnxSegmenter(Segmenter):
 
     def _outputs(self, images: NDArray[np.uint8], names: list[str]) -> list[NDArray[Any]]:
         _check_batch(images)
-        session = self._open()
+        session = self.open()
         try:
             return run_session(session, names, {"image": np.ascontiguousarray(images)})
         except RuntimeError as error:
             raise RuntimeError(f"{self.path}: {error}") from None
 
-    def _open(self, known: bytes | None = None) -> Any:
+    def open(self, known: bytes | None = None) -> Any:
         """Return the session, opened and checked on first use and after ``path`` or ``threads`` changed.
 
         ``known``: the file's bytes, if they are known to be what this package wrote: there is nothing to check.
@@ -187,7 +187,7 @@ class OnnxSegmenter(Segmenter):
 
     def parity_reference(self) -> Segmenter | None:
         """Return what an export of this file is to be compared with: nothing but itself if it has our signature."""
-        self._open()
+        self.open()
         if is_ours(screen(self.path)[1]):
             return None
         from .foreign_reference import ForeignReference
@@ -195,7 +195,7 @@ class OnnxSegmenter(Segmenter):
         return ForeignReference(path=self.path).open()
 
     def _to_onnx(self) -> Any:
-        self._open()
+        self.open()
         if is_ours(screen(self.path)[1]):
             return parse_screened(self.path)
         from .foreign import adopt_file

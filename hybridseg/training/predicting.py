@@ -50,7 +50,7 @@ class PredictingNetwork(Segmenter):
 
         models = list(models)
         for model in models:
-            model._check_fitted()
+            model.check_fitted()
         sizes = sorted({model.size for model in models})
         if len(sizes) != 1:
             raise ValueError(f"`models` must have one size, got {sizes}")

@@ -195,6 +195,6 @@ class NetworkSegmenter(PredictingNetwork):
 
     def _describe_network(self) -> dict[str, Any]:
         """Return what decides which network `_build` makes, beside ``size``."""
-        trained_by = NetworkSegmenter._param_names()
+        trained_by = NetworkSegmenter.param_names()
         own = {name: value for name, value in self.get_params(deep=False).items() if name not in trained_by}
         return {"class": f"{type(self).__module__}:{type(self).__qualname__}", **own}

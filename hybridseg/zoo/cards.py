@@ -127,7 +127,7 @@ def origin(spec: str, model: Segmenter) -> dict[str, str]:
         if path.is_file() and place.is_file():
             card = _read_card(place)
             break
-    learned = bool(model._state()) or path.is_file()
+    learned = model.has_learned or path.is_file()
     data, split = card.get("data") or {}, card.get("split") or {}
     unknown = "unknown" if learned else "none"
     entries = {

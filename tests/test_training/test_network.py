@@ -78,6 +78,6 @@ def test_parameters_that_an_init_passes_on_are_the_methods_too() -> None:
         def _build(self, size: int) -> keras.Model:
             return network()
 
-    assert set(Wide._param_names()) == {"width", *NetworkSegmenter._param_names()}
+    assert set(Wide.param_names()) == {"width", *NetworkSegmenter.param_names()}
     assert repr(Wide(size=64, width=5)) == "Wide(size=64, width=5)"
     assert isinstance(Wide(), Segmenter)
