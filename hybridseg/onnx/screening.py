@@ -27,6 +27,8 @@ _MODEL = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 14, 20, 25, 26})
 # Fields that a message has once. Protobuf joins a second graph to the first, and takes the last of two texts.
 _ONCE_IN_MODEL = _MODEL - {8, 14, 20, 25, 26}
 _ONCE_IN_GRAPH = frozenset({2, 10})
+# Of two weights of one name onnxruntime takes the last, and another reader may take the first.
+_NAMED_IN_GRAPH = {5: ("weights", (8,)), 11: ("inputs", (1,)), 12: ("outputs", (1,)), 15: ("weights", (1, 8))}
 _ONCE_IN_NODE = frozenset({3, 4, 6, 7, 8})
 _ONCE_IN_ATTRIBUTE = frozenset({1, 2, 3, 4, 5, 6, 13, 14, 20, 21, 22})
 
@@ -176,6 +178,7 @@ def _read_graph(data: bytes, span: Span, declared: Declared, depth: int) -> None
     """Check a graph's operators and collect the files that its tensors are in, bodies of loops included."""
     if depth > MAX_DEPTH:
         raise ModelFormatError(f"its graphs are nested more than {MAX_DEPTH} deep")
+    names: set[tuple[str, str]] = set()
     for number, value, stop in _single(_fields(data, span), _ONCE_IN_GRAPH):
         if stop < 0:
             continue
@@ -185,6 +188,13 @@ def _read_graph(data: bytes, span: Span, declared: Declared, depth: int) -> None
             _read_tensor(data, (value, stop), declared)
         elif number == 15:
             _read_sparse(data, (value, stop), declared)
+        if number in _NAMED_IN_GRAPH:
+            kind, (*way, last) = _NAMED_IN_GRAPH[number]
+            for part in _within(data, [(value, stop)], *way):
+                name = _text(data, part, last)
+                if (kind, name) in names:
+                    raise ModelFormatError(f"two {kind} of a graph have one name: {name[:100]!r}")
+                names.add((kind, name))
 
 
 def _read_node(data: bytes, span: Span, declared: Declared, depth: int) -> None:

@@ -181,6 +181,17 @@ def test_breast_without_its_table_says_what_is_lost(breast: Path, monkeypatch: p
         load_dataset(breast)
 
 
+def test_a_table_s_far_columns_are_not_read(breast: Path) -> None:
+    """A row of 30 bytes may claim 16,384 cells: a million of them took minutes."""
+    openpyxl = pytest.importorskip("openpyxl")
+    table = next(breast.glob("*.xlsx"))
+    book = openpyxl.load_workbook(table)
+    book.worksheets[1].insert_cols(1, 255)
+    book.save(table)
+    with pytest.raises(DataError, match="has no sheet with the columns"):
+        load_dataset(breast)
+
+
 def test_breast_with_a_damaged_table_is_one_line(breast: Path) -> None:
     next(breast.glob("*.xlsx")).write_bytes(b"PK\3\4")
     with pytest.raises(DataError, match=r"can't be read as \.xlsx: "):

@@ -13,7 +13,7 @@ pytest.importorskip("spox")
 
 import onnx
 from click.testing import CliRunner
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from test_onnx_screening import external, model, refusal, varint
 
 import hybridseg
@@ -151,6 +151,28 @@ def test_a_node_with_two_names_is_refused(tmp_path: Path, number: int) -> None:
     node = model().graph.node[0].SerializeToString() + 2 * field(number, b"ai.onnx")
     why = f"a part that it may have once is there twice: field {number}"
     assert refusal(with_graph(field(1, node)), tmp_path / "x.onnx") == why
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_two_weights_of_one_name_are_refused(tmp_path: Path, sparse: bool) -> None:
+    """onnxruntime takes the last of them, so whoever looks at the first sees another program."""
+    made = model()
+    made.graph.initializer.append(numpy_helper.from_array(np.float32([1]), "w"))
+    again = numpy_helper.from_array(np.float32([2]), "w")
+    if sparse:
+        indices = numpy_helper.from_array(np.array([0]))
+        made.graph.sparse_initializer.append(helper.make_sparse_tensor(again, indices, [1]))
+    else:
+        made.graph.initializer.append(again)
+    assert refusal(made, tmp_path / "x.onnx") == "two weights of a graph have one name: 'w'"
+
+
+@pytest.mark.parametrize("kind", ["inputs", "outputs"])
+def test_an_input_or_output_that_is_there_twice_is_refused(tmp_path: Path, kind: str) -> None:
+    made = model()
+    declared = made.graph.input if kind == "inputs" else made.graph.output
+    declared.append(declared[0])
+    assert refusal(made, tmp_path / "x.onnx") == f"two {kind} of a graph have one name: {declared[0].name!r}"
 
 
 def test_an_attribute_with_two_graphs_is_refused(tmp_path: Path) -> None:

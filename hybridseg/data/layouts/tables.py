@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 from ...text import one_line, printable
@@ -14,8 +15,8 @@ from .layout import FoldFile, Table
 
 _MAX_XLSX_BYTES = 200_000_000
 """Of an .xlsx file, which is a ZIP archive, when it is unpacked."""
-
-
+_MAX_COLUMNS = 256
+"""What is to the right of them isn't read: a row may claim 16,384 cells in a few bytes."""
 
 def read_table(path: Path, table: Table) -> dict[str, dict[str, str]]:
     """Return the rows of a set's table by image name, cells as text.
@@ -57,14 +58,14 @@ def _xlsx_rows(path: Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str
         with zipfile.ZipFile(path) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > _MAX_XLSX_BYTES:
                 raise DataError(f"{name}: is larger than {_MAX_XLSX_BYTES} bytes when unpacked")
-        sheets = openpyxl.load_workbook(path, read_only=True, data_only=True).worksheets
-        for sheet in sheets:
-            lines = sheet.iter_rows(values_only=True, max_row=MAX_ROWS)
-            header = [_text(cell) for cell in next(lines, ())]
-            if set(columns) <= set(header):
-                at = [header.index(column) for column in columns]
-                rows = [dict(zip(columns, (_text(line[i]) for i in at), strict=True)) for line in lines]
-                return [(number, row) for number, row in enumerate(rows, 2) if row[columns[0]]]
+        with closing(openpyxl.load_workbook(path, read_only=True, data_only=True)) as book:
+            for sheet in book.worksheets:
+                lines = sheet.iter_rows(values_only=True, max_row=MAX_ROWS, max_col=_MAX_COLUMNS)
+                header = [_text(cell) for cell in next(lines, ())]
+                if set(columns) <= set(header):
+                    at = [header.index(column) for column in columns]
+                    rows = [dict(zip(columns, (_text(line[i]) for i in at), strict=True)) for line in lines]
+                    return [(number, row) for number, row in enumerate(rows, 2) if row[columns[0]]]
     except DataError:
         raise
     except Exception as error:  # whatever a damaged archive or XML makes of the library
