@@ -20,12 +20,11 @@ from pathlib import Path
 
 import click
 import numpy as np
-from train_unet import published_split, read_scores
+from train_unet import held_out_cases, published_split, read_scores
 
 from hybridseg.bench import measure_cost
 from hybridseg.data import Dataset, load_dataset
 from hybridseg.data.phantoms import phantom
-from hybridseg.images import find_scan
 from hybridseg.learned import examine
 from hybridseg.metrics import f1, iou
 from hybridseg.metrics.calibration import calibration_error, is_right, mean_at_coverage
@@ -33,7 +32,6 @@ from hybridseg.metrics.summary import Estimate, image_mean, scene_mean, wilson_i
 from hybridseg.onnx import OnnxSegmenter, describe, export_smaller
 from hybridseg.onnx.quantise import Weights
 from hybridseg.processes.machine import describe_machine
-from hybridseg.training.cases import hold_out
 from hybridseg.unet.segmenter import UNetSegmenter
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -168,10 +166,9 @@ def learned_part(dataset: Dataset, fold: int | None) -> Dataset:
 
 def validation_cases(model: UNetSegmenter, learned: dict[str, Dataset]) -> tuple[list, list]:
     """Return images and masks of the groups that `fit` held out from these cases to choose the epoch."""
-    cases = [(f"{layout}/{case.group}", *case.read()) for layout, part in learned.items() for case in part]
-    groups, images, masks = zip(*cases, strict=True)
-    has_lesion = np.array([mask[find_scan(image)].any() for image, mask in zip(images, masks, strict=True)])
-    held_out = hold_out(has_lesion, list(groups), model.validation_share, model.random_state)
+    cases = [(layout, case) for layout, part in learned.items() for case in part]
+    images, masks = zip(*(case.read() for _, case in cases), strict=True)
+    held_out = held_out_cases(model, cases, images, masks)
     if held_out.sum() != model.validation_images_:
         raise SystemExit(f"{held_out.sum()} cases would be held out, the model's training held out "
                          f"{model.validation_images_}: is it one of other data?")
