@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
 import os
 import tomllib
 from dataclasses import asdict, dataclass, fields, replace
@@ -20,6 +19,7 @@ from spox import Tensor, Var
 
 from ..files import read_regular
 from ..postprocess import OperatingPoint
+from ..text import printable
 from ..validation import ModelFormatError
 from .finish import OPSET
 from .metadata import set_metadata
@@ -31,6 +31,8 @@ MAX_DESCRIPTION_BYTES = 2**20
 SCALES = ("0-255", "0-1")
 MAX_SIDE = 8192
 MAX_CHANNELS = 4096
+MAX_NUMBER = 1e30
+"""Times 255 it is still a float32."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,12 @@ class Foreign:
         for name in ("mean", "std"):
             value = getattr(self, name)
             numbers = value if isinstance(value, tuple) else (value,)
-            if len(numbers) not in (1, 3) or not all(_is_finite(number) for number in numbers):
+            if len(numbers) not in (1, 3) or not all(_is_number(number) for number in numbers):
                 raise ValueError(f"`{name}` must be a number, or one for each of 3 channels, got {value!r}")
-            if name == "std" and not all(numbers):
+            if not all(abs(number) <= MAX_NUMBER for number in numbers):
+                got = printable(repr(value), 99)
+                raise ValueError(f"`{name}` must be a number of at most {MAX_NUMBER:g}, got {got}")
+            if name == "std" and not all(abs(number) >= 1 / MAX_NUMBER for number in numbers):
                 raise ValueError(f"`std` must not be 0, got {value!r}")
         for name in ("flip", "scan"):
             if not isinstance(getattr(self, name), bool):
@@ -95,8 +100,8 @@ def _is_whole(value: Any, low: int, high: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def read_description(path: str | os.PathLike[str]) -> tuple[Foreign, OperatingPoint]:

@@ -122,6 +122,9 @@ def test_mean_and_std_of_grey_levels_up_to_one(tmp_path: Path) -> None:
         ("mean = nan", "`mean` must be a number"),
         ("std = 0", "`std` must not be 0, got 0"),
         ("std = [1.0, 0.0, 1.0]", "`std` must not be 0"),
+        ('std = 1e-60\nscale = "0-1"', "`std` must not be 0, got 1e-60"),  # 0 as a float32
+        ("std = [" + "1" * 40 + ", 1, 1]", r"`std` must be a number of at most 1e\+30, got \(1111"),
+        ("mean = " + "9" * 400, r"`mean` must be a number of at most 1e\+30, got 9999"),
         ("flip = 1", "`flip` must be true or false, got 1"),
         ("scan = 1", "`scan` must be true or false, got 1"),
     ],
