@@ -15,7 +15,7 @@ import pytest
 from _page import drive, web, write_pictures
 from PIL import Image
 
-from hybridseg import create, load, read_image, read_mask
+from hybridseg import OperatingPoint, create, load, read_image, read_mask
 from hybridseg.confidence import Calibration
 from hybridseg.data.phantoms import phantom
 from hybridseg.images import read_facts
@@ -276,17 +276,20 @@ def test_it_says_how_sure_the_model_is_of_each_picture(tmp_path: Path) -> None:
     pytest.importorskip("spox")
     model = create("otsu-textbook")
     model.calibration_ = Calibration(lesion=(0.0, 1.0), mask=(-1.0, 0.2), empty=(0.5, 0.05), images=80)
+    model.operating_point_ = OperatingPoint(min_area_fraction=0.1)
     off = {"calibration_error": 0.1, "calibration_error_interval": [0, 0.2]}
     model.to_onnx(tmp_path / "otsu.onnx", hospitals=json.dumps({"A": off}))
     write_page(tmp_path / "page.html", [tmp_path / "otsu.onnx"])
-    pictures = {"lesion.png": phantom(3, shape=(90, 110)).image, "flat.png": np.full((90, 110), 255, np.uint8)}
+    noise = np.random.default_rng(0).integers(170, 256, (90, 110), np.uint8)
+    noise[40:50, 40:50] = 0  # too small to be outlined
+    pictures = {"lesion.png": phantom(3, shape=(90, 110)).image, "noise.png": noise, "tiny.png": noise[20:60, 20:70]}
     for name, image in pictures.items():
         Image.fromarray(image).save(tmp_path / name)
     steps: list[dict[str, Any]] = [
         {"do": "size", "width": 1280, "height": 1200},
         {"do": "open"},
         {"do": "drop", "files": [str(tmp_path / name) for name in pictures]},
-        {"do": "settle", "count": 2},
+        {"do": "settle", "count": 3},
         {"do": "text", "selector": "#sure", "as": "lesion.png"},
         {"do": "save", "selector": "#save-table", "name": "own.csv"},
         {"do": "set", "selector": "#threshold", "value": "0.9"},
@@ -295,14 +298,16 @@ def test_it_says_how_sure_the_model_is_of_each_picture(tmp_path: Path) -> None:
         {"do": "click", "selector": "#threshold-reset"},
         {"do": "text", "selector": "#sure", "as": "reset"},
         {"do": "show", "number": 2},
-        {"do": "text", "selector": "#sure", "as": "flat.png"},
+        {"do": "text", "selector": "#sure", "as": "noise.png"},
+        {"do": "show", "number": 3},
+        {"do": "text", "selector": "#sure", "as": "tiny.png"},
         {"do": "errors", "as": "errors"},
     ]
     answers = drive(tmp_path, tmp_path / "page.html", steps)
     said = {step["as"]: answer for step, answer in zip(steps, answers, strict=True) if "as" in step}
     tables = [(tmp_path / "saved" / name).read_text().splitlines() for name in ("own.csv", "moved.csv")]
     own, moved = map(list, map(csv.DictReader, tables))
-    for name, kind in (("lesion.png", "of this outline"), ("flat.png", "that there is no lesion")):
+    for name, kind in (("lesion.png", "of this outline"), ("noise.png", "that there is no lesion")):
         mask, probability = model.predict_both(pictures[name])
         expected = model.calibration_.of_image(mask, probability)
         assert f"{round(100 * expected)} % sure {kind}." in said[name]
@@ -312,6 +317,8 @@ def test_it_says_how_sure_the_model_is_of_each_picture(tmp_path: Path) -> None:
     assert "isn't known: it isn't the model's own" in said["moved"]
     assert [row["image_confidence"] == "" for row in moved] == [row["image"] == "lesion.png" for row in moved]
     assert said["reset"] == said["lesion.png"]
+    assert "isn't like those" in said["tiny.png"]
+    assert {row["image"] for row in own if "tiny: 50 x 40" in row["warnings"]} == {"tiny.png"}
     assert said["errors"] == []
 
 

@@ -63,6 +63,7 @@ export function describeSureness(item: Item, model: Model): Node[] {
 function describePicture(item: Item, model: Model): Node[] {
   const confidence = confidenceOf(item, model);
   if (confidence === null) return [make("p", {}, say(item.confidences.has(model.name) ? "sureOther" : "sureUnknown"))];
+  if (item.warnings.length > 0) return [make("p", {}, say("sureStranger"))];
   const found = item.results.get(model.name)?.lesions.length;
   const [sure, meaning] = found ? (["sureOutline", "sureOutlineMeaning"] as const) : (["sureEmpty", "sureEmptyMeaning"] as const);
   const percent = Math.min(99, Math.max(1, Math.round(100 * confidence))); // nothing is quite certain

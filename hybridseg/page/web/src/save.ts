@@ -11,7 +11,7 @@ const OUTLINE = [230, 159, 0] as const;
 const COLUMNS = [
   ...["image", "frame", "mask", "height", "width", "row_mm", "column_mm", "image_confidence"],
   ...["lesion", "row", "column", "area_px", "long_px", "short_px", "area_mm2", "long_mm", "short_mm"],
-  ...["scale_from", "model", "threshold", "corrected", "problem"],
+  ...["scale_from", "model", "threshold", "corrected", "warnings", "problem"],
 ] as const;
 
 type Row = Partial<Record<(typeof COLUMNS)[number], string | number | null>>;
@@ -98,6 +98,7 @@ function rowsOf(item: Item, model: Model, name: string): Row[] {
     model: model.name,
     threshold: result.threshold,
     corrected: result.corrected ? "yes" : "no",
+    warnings: item.warnings.join(" "),
   };
   if (result.lesions.length === 0) return [{ ...common, lesion: 0, area_px: 0 }];
   return result.lesions.map(({ ends: _, ...lesion }, i) => ({ ...common, lesion: i + 1, ...lesion }));
