@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from ..text import printable
 from ._progress import progress_line
 
 LISTED = 10
@@ -98,4 +99,5 @@ def score(
 def _tell(what: str, names: list[str]) -> None:
     if names:
         more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-        click.echo(f"hybridseg score: {what} ({len(names)}): {', '.join(names[:LISTED])}{more}", err=True)
+        listed = ", ".join(printable(name, 300) for name in names[:LISTED])
+        click.echo(f"hybridseg score: {what} ({len(names)}): {listed}{more}", err=True)

@@ -120,6 +120,9 @@ def parse_rows(
         if missing:
             raise DataError(f"{name}: has no column `{missing[0]}`, expected {', '.join(required)}")
         wanted = [column for column in known if column in columns]
+        twice = [column for column in wanted if columns.count(column) > 1]
+        if twice:
+            raise DataError(f"{name}: column `{twice[0]}` is there twice")
         rows = []
         for row in itertools.islice(reader, MAX_ROWS):
             if None in row or None in row.values():  # what a cut file or an unquoted comma leaves

@@ -263,6 +263,7 @@ def test_manifest_without_groups_says_so(tmp_path: Path) -> None:
         (["image,mask", r"C:\a.png,"], "must be a path inside the manifest's folder"),
         (["image,mask", "a.png,", "./a.png,", "a.png,"], "two cases are called `a`"),
         (["image,mask", '"a.png,'], "is not CSV"),
+        (["image,mask,image", "a.png,,a.png"], "column `image` is there twice"),
     ],
 )
 def test_bad_manifest_is_one_line(tmp_path: Path, lines: Sequence[str], reason: str) -> None:

@@ -49,6 +49,22 @@ def test_any_name_is_checked_as_data(here: Path, name: str) -> None:
     one_line(hybridseg("bench", "--data", "data", "-m", "mine.py:Dark", "-o", "run", "--no-cost"))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_any_name_that_is_scored_is_told_in_one_line(here: Path, name: str) -> None:
+    for folder in ("data/images", "data/masks", "found"):
+        (here / folder).mkdir(parents=True)
+    whole = np.ones((40, 60), bool)
+    for case in ("plain", name):
+        write_scan(here / "data" / "images" / f"{case}.png")
+        write_mask(here / "data" / "masks" / f"{case}.png", whole)
+    for found in ("plain", f"another {name}"):
+        write_mask(here / "found" / f"{found}.png", whole)
+    result = hybridseg("score", "--truth", "data", "--pred", "found")
+    assert result.exit_code == 1, result.output
+    assert len(result.stderr.splitlines()) == 2  # a mask that belongs to no case, and a case without one
+    assert all(line.isprintable() for line in result.output.splitlines())
+
+
 def test_a_name_that_is_not_utf_8_is_data_like_any_other(here: Path) -> None:
     name = os.fsdecode(b"x\xff")
     for part in ("images", "masks"):
@@ -80,7 +96,7 @@ def test_a_name_too_long_for_its_mask_fails_alone(here: Path) -> None:
     write_scan(here / "scans" / "z.png")
     (here / "out").mkdir()
     result = hybridseg("segment", "-m", "mine.py:Dark", "scans", "-o", "out", "-q")
-    assert result.exit_code == 1
+    assert result.exit_code == 1, result.output
     first, last = result.stderr.splitlines()
     assert "can't be written: File name too long" in first and last.endswith("1 of 2 images failed")
     assert files(here / "out") == {"z_mask.png"}
