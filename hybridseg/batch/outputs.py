@@ -1,4 +1,4 @@
-"""The files that `segment` writes of each frame: one class an output. A new one is a class in `formats.KINDS`."""
+"""The files that `segment` writes of each frame: one class an output. A new one is a class in `formats.FORMATS`."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ NEW_HOSPITAL = "BUS-UCLM"
 )  # fmt: skip
 @click.option(
     "--metric", default="iou", show_default=True, metavar="NAME",
-    help="Accuracy is the mean of this over lesion images: iou, f1, nsd, boundary_iou, or an installed metric.",
+    help="Accuracy is the mean of this over lesion images: iou, f1, or a metric of which more is better.",
 )  # fmt: skip
 @click.option("--at-least", type=float, metavar="VALUE", help="The accuracy to reach.")
 @click.option(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -46,7 +45,9 @@ def fingerprint(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     ndarray of shape (18,), uint8
         6 bytes of a SHA-256 over shape and pixels, then 12 bytes of signs.
     """
-    from PIL import Image  # here, so that reading a file's fingerprints costs the start of `segment` nothing
+    import hashlib  # here, so that reading a file's fingerprints costs the start of `segment` nothing
+
+    from PIL import Image
     from scipy.fft import dctn
 
     pixels = np.ascontiguousarray(check_image(image))

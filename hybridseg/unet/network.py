@@ -7,12 +7,16 @@ left out would cost more than all others together.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from ..onnx.storing import SMALLEST_QUANTISED
+from .imagenet import load_lite0
 
-ENCODERS = ("efficientnet-lite0", "efficientnet-lite0-short", "none")
+Levels = tuple[tuple[int, int], ...]
+"""Filters and convolutions of each level of a decoder, from the deepest on."""
 
 # (filters, kernel, stride, expansion, repeats): EfficientNet-Lite0, after M. Tan and Q. Le, EfficientNet (ICML 2019,
 # arXiv:1905.11946) without squeeze-and-excitation and with ReLU6, as published with the Lite variants.
@@ -37,9 +41,9 @@ def build_network(encoder: str, size: int, width: int = 16) -> Any:
 
     Parameters
     ----------
-    encoder : {"efficientnet-lite0", "efficientnet-lite0-short", "none"}
-        ``none`` is the plain U-Net of O. Ronneberger et al. (MICCAI 2015, doi 10.1007/978-3-319-24574-4_28) with
-        batch normalisation and bilinear up-sampling.
+    encoder : str
+        A name of `ENCODERS`. ``none`` is the plain U-Net of O. Ronneberger et al. (MICCAI 2015, doi
+        10.1007/978-3-319-24574-4_28) with batch normalisation and bilinear up-sampling.
     size : int
         Side of the square input, in pixels; a multiple of 32.
     width : int
@@ -51,19 +55,13 @@ def build_network(encoder: str, size: int, width: int = 16) -> Any:
     image = keras.Input((size, size, 1), name="image")
     # EfficientNet-Lite0's own normalisation, (x - 127) / 128, is part of the network.
     x = keras.layers.Rescaling(1 / 128, offset=-127 / 128, name="normalise")(image)
-    block: Any = _conv
-    levels: tuple[tuple[int, int], ...]
-    if encoder == "efficientnet-lite0":
-        (x, skips), levels = _lite0(x, LITE0_STAGES, _conv), LITE0_DECODER
-    elif encoder == "efficientnet-lite0-short":
-        (x, skips), levels, block = _lite0(x, SHORT_STAGES, _four_bit_conv), SHORT_DECODER, _separable_conv
-    else:
-        (x, skips), levels = _plain_encoder(x, width), tuple((width * 2**k, 1) for k in (3, 2, 1, 0))
-    for level, ((filters, convolutions), skip) in enumerate(zip(levels, reversed(skips), strict=True)):
+    chosen = ENCODERS[encoder]
+    x, skips = chosen.build(x, width)
+    for level, ((filters, convolutions), skip) in enumerate(zip(chosen.decoder(width), reversed(skips), strict=True)):
         x = keras.layers.UpSampling2D(2, interpolation="bilinear", name=f"decoder_{level}_up")(x)
         x = keras.layers.Concatenate(name=f"decoder_{level}_join")([x, skip])
         for k in range(convolutions):
-            x = block(x, filters, 3, f"decoder_{level}_{k}", f"decoder_{level}_{k}_bn", relu=keras.layers.ReLU)
+            x = chosen.block(x, filters, 3, f"decoder_{level}_{k}", f"decoder_{level}_{k}_bn", relu=keras.layers.ReLU)
     x = keras.layers.Conv2D(1, 3, padding="same", name="logit")(x)
     x = keras.layers.UpSampling2D(2, interpolation="bilinear", name="logit_up")(x)
     x = keras.layers.Activation("sigmoid", name="probability", dtype="float32")(x)
@@ -157,3 +155,37 @@ def _plain_encoder(x: Any, width: int) -> tuple[Any, list[Any]]:
         x = _conv(x, width * 2**level, 3, f"level_{level}_0", f"level_{level}_0_bn", stride=2, relu=keras.layers.ReLU)
         x = _conv(x, width * 2**level, 3, f"level_{level}_1", f"level_{level}_1_bn", relu=keras.layers.ReLU)
     return x, skips
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """What stands in `build_network` for the name of an encoder.
+
+    Attributes
+    ----------
+    build : callable
+        ``build(x, width)`` returns the deepest level and the skips, one from before each halving but the first.
+    decoder : callable
+        ``decoder(width)`` returns its `Levels`, as many as there are skips.
+    block : callable
+        A convolution of the decoder.
+    load_pretrained : callable or None
+        ``load_pretrained(model)`` sets the encoder's layers to published weights. None: there are none.
+    """
+
+    build: Callable[[Any, int], tuple[Any, list[Any]]]
+    decoder: Callable[[int], Levels]
+    block: Callable[..., Any] = _conv
+    load_pretrained: Callable[[Any], None] | None = None
+
+
+ENCODERS = {
+    "efficientnet-lite0": Encoder(
+        lambda x, width: _lite0(x, LITE0_STAGES, _conv), lambda width: LITE0_DECODER, load_pretrained=load_lite0
+    ),
+    "efficientnet-lite0-short": Encoder(
+        lambda x, width: _lite0(x, SHORT_STAGES, _four_bit_conv), lambda width: SHORT_DECODER, _separable_conv,
+        load_lite0,
+    ),
+    "none": Encoder(_plain_encoder, lambda width: tuple((width * 2**k, 1) for k in (3, 2, 1, 0))),
+}

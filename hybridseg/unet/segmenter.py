@@ -48,10 +48,11 @@ class UNetSegmenter(NetworkSegmenter):
         return build_network(self.encoder, size, self.width)
 
     def _initialise(self, model: Any) -> None:
-        from .imagenet import load_lite0
+        from .network import ENCODERS
 
-        if self.pretrained and self.encoder != "none":  # a plain encoder has no weights to start from
-            load_lite0(model)
+        load_pretrained = ENCODERS[self.encoder].load_pretrained
+        if self.pretrained and load_pretrained is not None:
+            load_pretrained(model)
 
     def _check_parameters(self) -> None:
         from .network import check_shape

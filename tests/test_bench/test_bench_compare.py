@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from hybridseg.bench import Record, RunError
 from hybridseg.bench.tables.compare import render_comparison
 from hybridseg.bench.verdicts.compare import RunComparison, SharedMeans, compare_runs
+from hybridseg.bench.verdicts.pairing import rankings
 from hybridseg.cli import main
 
 HALF = (10, 5, 5, 80)  # IoU 10/20, F1 20/30
@@ -246,7 +247,7 @@ def test_csv_and_json_hold_the_numbers(found: RunComparison) -> None:
 
 
 def test_unknown_metric_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="`metric` must be one of iou, f1, nsd, boundary_iou, got `auc`"):
+    with pytest.raises(ValueError, match=f"`metric` must be one of {', '.join(rankings())}, got `auc`"):
         compare_runs(tmp_path, tmp_path, metric="auc")
 
 
