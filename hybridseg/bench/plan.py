@@ -72,7 +72,7 @@ class Plan:
         return sum(len(cell.test) for cell in self.cells)
 
     def identity(self) -> dict[str, Any]:
-        """Return what makes this plan this plan, in the order in which a difference is best explained."""
+        """Return the hashes that tell this plan from others, in the order in which a difference is best explained."""
         return {
             "hybridseg": __version__,
             "data": self.data_hash,

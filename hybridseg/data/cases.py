@@ -50,7 +50,7 @@ def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
 
 
 def _number_key(digits: str) -> tuple[int, int, str]:
-    """Sort as the number does, without making one: Python refuses more than 4300 digits."""
+    """Return a key that sorts as the number does. Python refuses to make numbers of more than 4300 digits."""
     significant = digits.lstrip("0")
     return 0, len(significant), f"{significant}/{digits}"
 

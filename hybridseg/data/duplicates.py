@@ -146,7 +146,7 @@ def find_pairs(
 
 
 def _read_pairs(cached: Path | None) -> list[Pair] | None:
-    """Return what an earlier search kept; None if it didn't, or the file is damaged."""
+    """Return the pairs that an earlier search kept; None if there is no file, or a damaged one."""
     if cached is None or not cached.is_file():
         return None
     try:
@@ -228,7 +228,7 @@ def _describe(cv2: Any, image: NDArray[np.uint8]) -> _Picture:
 def _partners(
     cv2: Any, pictures: Sequence[_Picture], a: int, others: Sequence[int]
 ) -> list[tuple[int, float, NDArray[np.float64], int]]:
-    """Return what shows the same frame as ``a`` among some other pictures: index, score, transform, inliers."""
+    """Return the pictures among some others that show the same frame as ``a``: index, score, transform, inliers."""
     mine, found = pictures[a], []
     for b in others:
         other = pictures[b]

@@ -1,4 +1,4 @@
-"""Fingerprints: which images a model has learned from, told in 18 bytes an image.
+"""Fingerprints: 18 bytes an image say which images a model has learned from.
 
 An image has two prints. One is of its exact pixels. The other is perceptual, after C. Zauner (Implementation and
 Benchmarking of Perceptual Image Hash Functions, 2010): the signs of low frequencies. It survives compression and

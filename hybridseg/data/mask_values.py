@@ -94,7 +94,7 @@ class Survey:
 
 
 def survey_masks(paths: Iterable[Path]) -> Survey:
-    """Read masks and count their values; files that can't be read are left to whoever reads them for good."""
+    """Read masks and count their values; pass over files that can't be read: reading the case reports them."""
     survey = Survey()
     for path in paths:
         try:

@@ -1,4 +1,4 @@
-"""Names of files and folders: what says image, what says mask, and walking through a folder by them."""
+"""Names of files and folders: which of them mean images, which mean masks, and a walk through a folder."""
 
 from __future__ import annotations
 

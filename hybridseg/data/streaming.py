@@ -1,4 +1,4 @@
-"""Pixels of many cases as sequences that read when they are asked: a training set may be larger than memory."""
+"""Images and masks of many cases as sequences that read on demand, since a training set may exceed memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random fields of tissue, and the scanner that makes a picture of them: what phantoms are drawn with."""
+"""Random fields of tissue, and a scanner that makes pictures of them. Phantoms are drawn with both."""
 
 from __future__ import annotations
 

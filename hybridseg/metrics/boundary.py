@@ -69,10 +69,12 @@ def boundary(
     missing : float
         HD95 where exactly one mask is empty; its NSD is 0. Both empty: HD95 0 and NSD 1.
 
-    Notes ----- Outlines are the mask's own pixels with a 4-neighbour outside it. NSD is the share of such pixels, of
-    both masks together, within ``tolerance`` of the other outline: the surface Dice of S. Nikolov et al. (2021, doi
-    10.2196/26151) on pixels, without its sub-pixel weights. HD95 after D. Huttenlocher et al. (1993, doi
-    10.1109/34.232073), its 95th percentile in place of the maximum.
+    Notes
+    -----
+    Outlines are the mask's own pixels with a 4-neighbour outside it. NSD is the share of such pixels, of both masks
+    together, within ``tolerance`` of the other outline: the surface Dice of S. Nikolov et al. (2021, doi
+    10.2196/26151) on pixels, without its sub-pixel weights. HD95 is the distance of D. Huttenlocher et al. (1993, doi
+    10.1109/34.232073) with the 95th percentile in place of the maximum.
     """
     check_pair(mask_true, mask_pred)
     if not tolerance >= 0:

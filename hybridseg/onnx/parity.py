@@ -29,7 +29,7 @@ class ImageParity:
     probability_difference: float
 
     def allowed_pixels(self, share: float) -> int:
-        """Return how many pixels may differ: the share, rounded up; but an image is never allowed to be all wrong."""
+        """Return how many pixels may differ: the share, rounded up, and never all pixels of an image."""
         return min(math.ceil(share * self.pixels), self.pixels - 1)
 
 

@@ -88,7 +88,7 @@ def quantise(kernel: NDArray[np.float32], bits: int) -> tuple[NDArray[np.int8], 
 
 
 def _unpacked(kernels: Mapping[str, NDArray[np.uint8]], store: Callable[[str, Any], str]) -> Sequence[Any]:
-    """Store codes of 4 bits, two in a byte, and return the nodes that make of them ``NAME_wide`` for each kernel."""
+    """Store 4-bit codes two in a byte. Return the nodes that unpack each kernel as ``NAME_wide``."""
     from onnx import TensorProto, helper
 
     codes = np.concatenate([values.ravel() for values in kernels.values()])

@@ -1,4 +1,4 @@
-"""Whom a paper cites: methods and data by what the run recorded of them, statistics and metrics from here."""
+"""The references of a paper. The run recorded those of methods and data. Those of statistics and metrics are here."""
 
 from __future__ import annotations
 

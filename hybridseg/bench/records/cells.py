@@ -265,7 +265,7 @@ def has_failed(path: Path) -> bool:
 
 
 def drop_failed(path: Path) -> None:
-    """Take failed rows out of a cell's file, or all of it where the fit failed: what is left is as after a kill."""
+    """Remove failed rows from a cell's file, or the file if the fit failed. The run goes on as after a kill."""
     if not path.exists():
         return
     fit, rows = read_cell(path)

@@ -65,7 +65,7 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder for this process; a second one is refused, a dead one's lock is gone with it."""
+        """Hold the folder for this process, and refuse a second one. The lock of a process that died is gone."""
         path = self.root / ".lock"
         with open(path, "a+b", buffering=0) as stream:
             try:

@@ -50,7 +50,7 @@ def read_published(folder: str | os.PathLike[str]) -> tuple[StoredRun, dict[str,
 
 
 def _record(line: dict[str, str]) -> Record:
-    """Return a line's row: its height and width aren't published, so that it is as wide as it has pixels."""
+    """Return a line's row. Sides aren't published, so each image is one pixel high and as wide as it has pixels."""
     tp, fp, fn, tn = (int(line[name]) for name in ("tp", "fp", "fn", "tn"))
     name = line["set"]
     return Record(

@@ -1,4 +1,4 @@
-"""Running a plan into a folder, in one process or several; killed at any moment, it goes on where it was."""
+"""Running a plan into a folder, in one process or several. A run that was killed at any moment goes on where it was."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def _check_fittable(folder: RunFolder, plan: Plan, cells: Sequence[Cell]) -> Non
 
 
 def _read_all(plan: Plan, cells: Sequence[Cell], reader: CaseReader, progress: Progress | None) -> None:
-    """Read every case that cells need: what can't be read ends the run before it starts, not hours later."""
+    """Read every case that cells need, so that an unreadable file ends the run before it starts, not hours later."""
     cases = plan.dataset.select([case_id for cell in cells for case_id in (*cell.train, *cell.test)])
     for done, case in enumerate(cases, 1):
         reader.read(case)

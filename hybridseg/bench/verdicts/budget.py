@@ -151,7 +151,7 @@ def excess(each: Candidate, budget: Budget, *, costs_only: bool = False) -> floa
 
 
 def most_accurate(candidates: Sequence[Candidate]) -> Candidate:
-    """Return the best; of those that the table shows alike, a file whose cost is its own."""
+    """Return the best. Among equals in the table's digits, prefer a file whose cost was measured on itself."""
     return max(candidates, key=lambda each: (round(each.mean, 3), each.is_file, each.mean, -each.ms, -each.mb))
 
 

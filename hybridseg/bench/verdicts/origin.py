@@ -55,7 +55,7 @@ def examined_on_training(run: StoredRun) -> dict[str, str]:
 
 
 def never_ran(run: StoredRun) -> dict[str, str]:
-    """Return the methods that failed on every image, each with that in words: no opponent to be better than."""
+    """Return the methods that failed on every image, each with that in words. Beating them means nothing."""
     return {
         method: f"all {len(rows)} predictions failed"
         for method, rows in run.rows.items()

@@ -1,4 +1,4 @@
-"""What a layout says of itself: names of files, the table beside them, published folds. No code that reads."""
+"""The description of a layout: names of files, the table beside them, published folds. `matching` reads by it."""
 
 from __future__ import annotations
 

@@ -23,8 +23,10 @@ def assemble(single: Callable[[Var], tuple[Var, Var]]) -> Any:
         Takes the image as a uint8 tensor [H, W] and returns (mask, probability): a bool or uint8 tensor and a
         float32 tensor, both [H, W].
 
-    Notes ----- The images of a batch go through a Loop one after another. Memory stays that of one image, and each
-    gets exactly the result that it gets alone.
+    Notes
+    -----
+    The images of a batch go through a Loop one after another. Memory stays that of one image, and each image gets
+    exactly the result that it gets alone.
     """
     image = spox.argument(Tensor(np.uint8, ("N", "H", "W", 1)))
     shape = op.shape(image)
@@ -32,8 +34,7 @@ def assemble(single: Callable[[Var], tuple[Var, Var]]) -> Any:
 
     def body(index: Var, going: Var) -> list[Var]:
         mask, probability = single(op.reshape(op.gather(image, index, axis=0), size))
-        # The masks' rank is lost inside their own loops; said again here, it is known to whoever reads the
-        # file.
+        # Masks lose their rank inside their own loops. The Reshape gives it back to whoever reads the file.
         return [going, op.reshape(op.cast(mask, to=np.uint8), size), op.reshape(probability, size)]
 
     count = op.slice(shape, const([0]), const([1]))
@@ -52,7 +53,7 @@ def assemble(single: Callable[[Var], tuple[Var, Var]]) -> Any:
 
 
 def const(value: Any, dtype: Any = np.int64) -> Var:
-    """Return a constant tensor; int64 unless told otherwise, as shapes and indices want it."""
+    """Return a constant tensor; int64 if no type is given, as shapes and indices need."""
     return op.const(np.asarray(value, dtype))
 
 
