@@ -197,7 +197,7 @@ def kill_at_random(killed: Killed, kills: int, rng: random.Random) -> tuple[int,
         killed.fresh()
         runs, code = runs + 1, -signal.SIGKILL
         while code == -signal.SIGKILL and hits < kills:
-            code, _ = fork(killed.command, killed.here, 0, kill_after=rng.uniform(0, seconds))
+            code, _ = fork(killed.command, killed.here, 0, kill_after=rng.uniform(0, 1.25 * seconds))
             hits += code == -signal.SIGKILL
         after = f", killed {hits} times at random and started again,"
         killed.end(after, finished=True)
