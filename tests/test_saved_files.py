@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import hybridseg
-from hybridseg.bench import compare_runs, read_run, summarize
+from hybridseg.bench import compare_runs, read_run, run_plan, summarize
 from hybridseg.bench.tables.run import render
 from hybridseg.data.phantoms import phantom
 
@@ -59,5 +59,7 @@ def test_attributes_of_the_first_version_say_what_to_write_instead() -> None:
     for name, value in (("hd95_mm_a", None), ("hd95_mm_b", None), ("hd95_mm_images", 0)):
         with pytest.warns(DeprecationWarning, match=rf'`{name}` is deprecated, write `in_mm\["hd95_mm"\]'):
             assert getattr(pair, name) == value
+    with pytest.warns(DeprecationWarning, match="`jobs` is deprecated, write `processes`"), pytest.raises(ValueError):
+        run_plan(plan=None, out="", jobs=0)
     with pytest.warns(DeprecationWarning, match=r"write `hybridseg\.text\.printable`"):
         assert hybridseg.images.shown("a\nb") == "a\\nb"

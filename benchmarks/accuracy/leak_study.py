@@ -41,7 +41,7 @@ def main(data: str, methods: tuple[str, ...], seed: int, jobs: int, output: Path
     scores = {}
     for name, split in (("grouped", grouped), ("random", random)):
         plan = make_plan(dataset, split, methods, FACTORY, split_name=f"{name}, 5 folds", seed=0)
-        records = run_plan(plan, output / name, jobs=jobs, command=["leak_study.py"])
+        records = run_plan(plan, output / name, processes=jobs, command=["leak_study.py"])
         for method in methods:
             rows = [row for row in records if row.method == method]
             for metric in ("iou", "f1"):

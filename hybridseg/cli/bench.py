@@ -90,8 +90,9 @@ _NEEDS_TENSORFLOW = ("hybridseg.unet", "hybridseg_networks")
     help="Folder of the run. The same command goes on where it stopped.",
 )
 @click.option(
-    "-j", "--jobs", default=1, show_default=True, type=click.IntRange(1), help="Cells (method x fold) at work at once."
-)
+    "-j", "--jobs", "processes", default=1, show_default=True, type=click.IntRange(1),
+    help="Cells (method x fold) at work at once.",
+)  # fmt: skip
 @click.option(
     "--cluster",
     default="",
@@ -141,7 +142,7 @@ def bench(
     as_read: bool,
     cache: Path | None,
     output: Path | None,
-    jobs: int,
+    processes: int,
     cluster: str,
     shard: str,
     seed: int,
@@ -202,15 +203,15 @@ def bench(
         click.echo(plan_matrix(plan, output))
         return
     if part is not None and output is not None:
-        failed = _run_shard(plan, output, jobs, cluster, part, retry)
+        failed = _run_shard(plan, output, processes, cluster, part, retry)
         click.echo(f"run folder: {output}, shard {shard}: `hybridseg merge` joins it with the others", err=True)
     elif output is not None:
         costs = {"cost": not no_cost, "as_exported": as_exported}
-        failed = _run(plan, output, jobs, form, **costs, empty=empty, cluster=cluster, retry=retry)
+        failed = _run(plan, output, processes, form, **costs, empty=empty, cluster=cluster, retry=retry)
         click.echo(f"run folder: {output}", err=True)
     else:
         with tempfile.TemporaryDirectory(prefix="hybridseg-bench-") as folder:
-            failed = _run(plan, Path(folder), jobs, form, cost=not no_cost, as_exported=as_exported, empty=empty)
+            failed = _run(plan, Path(folder), processes, form, cost=not no_cost, as_exported=as_exported, empty=empty)
     if failed:
         first = failed[0]
         click.echo(
@@ -228,8 +229,8 @@ def _refuse_inside(output: Path | None, source: Path) -> None:
 
 
 def _run(
-    plan: Plan, folder: Path, jobs: int, form: str, *, cost: bool, as_exported: bool, empty: str, cluster: str = "",
-    retry: bool = False,
+    plan: Plan, folder: Path, processes: int, form: str, *, cost: bool, as_exported: bool, empty: str,
+    cluster: str = "", retry: bool = False,
 ) -> list[Record]:
     from ..bench.run.costing import measure_costs
     from ..bench.run.running import run_plan
@@ -238,7 +239,7 @@ def _run(
 
     with progress_line("bench") as progress:
         records = run_plan(
-            plan, folder, jobs=jobs, cluster=cluster, retry=retry, command=_command(), progress=progress
+            plan, folder, processes=processes, cluster=cluster, retry=retry, command=_command(), progress=progress
         )
         if cost:
             measure_costs(
@@ -252,13 +253,16 @@ def _run(
     return [record for record in records if record.error]
 
 
-def _run_shard(plan: Plan, folder: Path, jobs: int, cluster: str, shard: tuple[int, int], retry: bool) -> list[Record]:
+def _run_shard(
+    plan: Plan, folder: Path, processes: int, cluster: str, shard: tuple[int, int], retry: bool
+) -> list[Record]:
     from ..bench.run.running import run_plan
 
     with progress_line("bench") as progress:
         records = run_plan(
-            plan, folder, jobs=jobs, cluster=cluster, shard=shard, retry=retry, command=_command(), progress=progress
-        )
+            plan, folder, processes=processes, cluster=cluster, shard=shard, retry=retry, command=_command(),
+            progress=progress,
+        )  # fmt: skip
     _tell_deaths(folder)
     return [record for record in records if record.error]
 

@@ -313,7 +313,7 @@ def test_process_that_dies_is_recorded_and_the_rest_goes_on(methods: Path, tmp_p
         load_dataset("phantoms[n=4,seed=0]"), grouped_folds(load_dataset("phantoms[n=4,seed=0]"), 2),
         [f"{methods}:Fatal", f"{methods}:Nothing"], "hybridseg.registry:create", split_name="two",
     )  # fmt: skip
-    records = run_plan(plan, out, jobs=2)
+    records = run_plan(plan, out, processes=2)
     fatal = [record for record in records if record.method.endswith("Fatal")]
     assert len(fatal) == 4
     assert all("died twice (SIGKILL)" in record.error for record in fatal)

@@ -11,6 +11,7 @@ from typing import Any
 
 from ...data import CaseReader
 from ...files import write_atomically
+from ...former import deprecated
 from ...processes.cluster import ClusterWorkers
 from ...processes.local import LocalWorkers, Outcome, Workers
 from ...processes.machine import cpu_model, describe_machine, now, usable_cores
@@ -45,12 +46,13 @@ def run_plan(
     plan: Plan,
     out: str | os.PathLike[str],
     *,
-    jobs: int = 1,
+    processes: int = 1,
     cluster: str = "",
     shard: tuple[int, int] | None = None,
     retry: bool = False,
     command: Sequence[str] = (),
     progress: Progress | None = None,
+    jobs: int | None = None,
 ) -> list[Record]:
     """Run the cells of a plan that a folder lacks, and return all rows in the plan's order.
 
@@ -62,7 +64,7 @@ def run_plan(
     plan : Plan
     out : path
         A new or empty folder, or one of this very plan.
-    jobs : int
+    processes : int
         Cells worked on at once, each in a process; 1 works in this process.
     cluster : str
         Address or scheduler file of a Dask cluster to work on instead; its workers must see ``out`` and the data under
@@ -74,14 +76,19 @@ def run_plan(
     command : sequence of str
         The command line, for the record.
     progress : callable, optional
+    jobs : int, optional
+        The former name of ``processes``.
 
     Raises
     ------
     RunError
         If the folder is another plan's, holds something else, or is in use.
     """
-    if jobs < 1:
-        raise ValueError(f"`jobs` must be at least 1, got {jobs}")
+    if jobs is not None:
+        deprecated("jobs", "processes")
+        processes = jobs
+    if processes < 1:
+        raise ValueError(f"`processes` must be at least 1, got {processes}")
     folder = RunFolder(Path(out))
     check_plan(folder, plan)
     reader = CaseReader()
@@ -102,7 +109,8 @@ def run_plan(
         description = read_description(folder) if folder.description.exists() else describe_plan(plan)
         if left:
             tell = _Teller(progress, _count(folder, mine), sum(len(cell.test) for cell in mine))
-            _run_session(folder, plan, left, description, reader, tell, jobs=jobs, cluster=cluster, command=command)
+            how: dict[str, Any] = {"processes": processes, "cluster": cluster, "command": command}
+            _run_session(folder, plan, left, description, reader, tell, **how)
         write_json(folder.description, description)
         places = [(cell.method.name, cell.fold, case_id) for cell in plan.cells for case_id in cell.test]
         order = {place: number for number, place in enumerate(places)}
@@ -115,13 +123,13 @@ def run_plan(
 
 def _run_session(
     folder: RunFolder, plan: Plan, left: list[Cell], description: dict[str, Any], reader: CaseReader, tell: _Teller, *,
-    jobs: int, cluster: str, command: Sequence[str],
+    processes: int, cluster: str, command: Sequence[str],
 ) -> None:
     """Run cells, here or in other processes; the description has a new session with its beginning and end."""
     broken_off = any(each.get("end") == "" for each in description["sessions"][-1:])
     session: dict[str, Any] = {
         "command": list(command),
-        "jobs": jobs,
+        "jobs": processes,
         **({"cluster": cluster} if cluster else {}),
         "start": now(),
         "end": "",
@@ -129,7 +137,7 @@ def _run_session(
     }
     description["sessions"].append(session)
     write_json(folder.description, description)
-    if jobs == 1 and not cluster and not broken_off:
+    if processes == 1 and not cluster and not broken_off:
         for cell in left:
             run_cell(folder, plan, cell, reader, tell.for_cell(count_rows(folder.cell(cell.file_stem))))
     else:  # what ended the last session may have been a method that takes its process with it
@@ -142,7 +150,7 @@ def _run_session(
         context = folder, replace(plan, methods=(), cells=())
         workers: Workers = (
             ClusterWorkers(_work, context, cluster) if cluster
-            else LocalWorkers(_work, context, jobs, usable_cores())
+            else LocalWorkers(_work, context, processes, usable_cores())
         )  # fmt: skip
         _run_with(workers, folder, plan, left, tell, note)
     session["end"] = now()
