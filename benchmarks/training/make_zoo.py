@@ -55,7 +55,8 @@ KERNELS = {
     "int4-stored": "Kernels trained for 4 bits and stored in them, those of depthwise convolutions in 8,",
 }
 HOW = {
-    "unet": "one network, 26 epochs at 192 pixels and 18 at 256; an epoch of these shows BUSI's lesion images twice",
+    "unet": "the mean of two networks, 26 and 14 epochs at 192 pixels and 18 each at 256; the first one's last 18 show "
+            "BUSI's lesion images twice an epoch",
     "unet-tiny": "one network, 18 epochs at 192 pixels, taught by `unet`'s first stage, which had seen what it saw and "
                  "nothing else",
 }
