@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..images import find_scan
-from .loop import TrainingData
+from .sampling import TrainingData
 from .working import to_working
 
 MAX_HELD_OUT = 500

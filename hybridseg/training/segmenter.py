@@ -186,7 +186,7 @@ class NetworkSegmenter(PredictingNetwork):
                 )
 
     def _recipe(self) -> Any:
-        from .loop import Recipe
+        from .sampling import Recipe
 
         self._check_parameters()
         values = {each.name: getattr(self, each.name) for each in fields(Recipe) if each.name != "network"}

@@ -15,8 +15,9 @@ from hybridseg.postprocess import OperatingPoint, apply_operating_point
 from hybridseg.training import augment
 from hybridseg.training.cases import hold_out
 from hybridseg.training.checkpoints import Run, read_checkpoint, write_checkpoint
-from hybridseg.training.loop import Recipe, TrainingData, batches, epoch_order, is_worse, train
+from hybridseg.training.loop import is_worse, train
 from hybridseg.training.operating import choose_operating_point, f1_per_image
+from hybridseg.training.sampling import Recipe, TrainingData, batches, epoch_order
 from hybridseg.training.working import to_native, to_working
 from hybridseg.unet.segmenter import UNetSegmenter
 
