@@ -102,9 +102,7 @@ Method = TypeVar("Method", bound=Parameters)
 
 def clone(segmenter: Method) -> Method:
     """Return an unfitted copy with equal parameters, which it shares with nobody."""
-    return type(segmenter)(
-        **{name: _clone_value(value) for name, value in segmenter.get_params(deep=False).items()}
-    )
+    return type(segmenter)(**{name: _clone_value(value) for name, value in segmenter.get_params(deep=False).items()})
 
 
 def _clone_value(value: Any) -> Any:

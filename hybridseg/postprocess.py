@@ -48,9 +48,7 @@ class OperatingPoint:
                 raise ValueError(f"`{name}` must be true or false, got {getattr(self, name)!r}")
 
 
-def apply_operating_point(
-    probability: NDArray[np.float32], point: OperatingPoint
-) -> NDArray[np.bool_]:
+def apply_operating_point(probability: NDArray[np.float32], point: OperatingPoint) -> NDArray[np.bool_]:
     """Return the mask (H, W), bool, of a float32 probability map of that shape.
 
     Comparisons are made in float32, so that an exported graph can make the same ones.

@@ -158,8 +158,7 @@ def find_class(name: str) -> type[Segmenter]:
             loaded = importlib.metadata.EntryPoint(info.name, info.value, GROUP).load()
     except Exception as error:  # a plug-in's import may raise anything; it is reported
         raise MethodLoadError(
-            f"method `{name}` of {info.distribution} ({info.value}) failed to load: "
-            f"{type(error).__name__}: {error}"
+            f"method `{name}` of {info.distribution} ({info.value}) failed to load: {type(error).__name__}: {error}"
         ) from error
     return _require_segmenter(loaded, name)
 

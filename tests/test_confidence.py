@@ -34,14 +34,17 @@ def test_a_line_leads_from_log_odds_to_log_odds() -> None:
     assert KNOWN.of_lesion(0.3) == pytest.approx(0.3)
 
 
-@pytest.mark.parametrize(("text", "said"), [
-    ("[]", "expected lesion, mask, empty, images"),
-    ('{"lesion": [0, 1], "mask": [0, 1], "empty": [0, 1]}', "expected lesion"),
-    ('{"lesion": [0, 1], "mask": [0, 1], "empty": [0, -1], "images": 9}', "`empty` must be intercept and slope"),
-    ('{"lesion": [0], "mask": [0, 1], "empty": [0, 1], "images": 9}', "`lesion` must be intercept and slope"),
-    ('{"lesion": [0, NaN], "mask": [0, 1], "empty": [0, 1], "images": 9}', "`lesion` must be intercept and slope"),
-    ('{"lesion": [0, 1], "mask": [0, 1], "empty": [0, 1], "images": 0}', "`images` must be an integer"),
-])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[]", "expected lesion, mask, empty, images"),
+        ('{"lesion": [0, 1], "mask": [0, 1], "empty": [0, 1]}', "expected lesion"),
+        ('{"lesion": [0, 1], "mask": [0, 1], "empty": [0, -1], "images": 9}', "`empty` must be intercept and slope"),
+        ('{"lesion": [0], "mask": [0, 1], "empty": [0, 1], "images": 9}', "`lesion` must be intercept and slope"),
+        ('{"lesion": [0, NaN], "mask": [0, 1], "empty": [0, 1], "images": 9}', "`lesion` must be intercept and slope"),
+        ('{"lesion": [0, 1], "mask": [0, 1], "empty": [0, 1], "images": 0}', "`images` must be an integer"),
+    ],
+)
 def test_other_json_is_refused(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Calibration.from_json(text)

@@ -155,11 +155,14 @@ def test_baselines_use_public_names() -> None:
                 assert node.module in ("hybridseg.onnx.pieces", "hybridseg.postprocess"), (path.name, node.module)
 
 
-@pytest.mark.parametrize("statement", [
-    "import hybridseg",
-    "from hybridseg.cli import main\ntry: main(['--help'], prog_name='hybridseg')\nexcept SystemExit: pass",
-    "import hybridseg; hybridseg.available()",
-])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import hybridseg",
+        "from hybridseg.cli import main\ntry: main(['--help'], prog_name='hybridseg')\nexcept SystemExit: pass",
+        "import hybridseg; hybridseg.available()",
+    ],
+)
 def test_light_things_import_nothing_heavy(statement: str) -> None:
     code = f"{statement}\nimport sys\nprint('LOADED', sorted(set({HEAVY!r}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

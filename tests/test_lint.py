@@ -11,10 +11,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def test_ruff_has_nothing_to_say() -> None:
+@pytest.mark.parametrize("command", [("check", "--output-format", "concise"), ("format", "--check")])
+def test_ruff_has_nothing_to_say(command: tuple[str, ...]) -> None:
     pytest.importorskip("ruff")
-    command = [sys.executable, "-m", "ruff", "check", "--no-cache", "--output-format", "concise", str(ROOT)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    ruff = [sys.executable, "-m", "ruff", *command, "--no-cache", str(ROOT)]
+    done = subprocess.run(ruff, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -135,9 +135,7 @@ def test_example_network_trains_is_saved_and_exported(
     assert report.differing_pixels <= model.tags.max_differing_pixels * report.pixels
 
 
-def test_broken_plugins_are_named_with_their_reason_and_stand_in_nobodys_way(
-    installed: Path, tmp_path: Path
-) -> None:
+def test_broken_plugins_are_named_with_their_reason_and_stand_in_nobodys_way(installed: Path, tmp_path: Path) -> None:
     site = shutil.copytree(installed, tmp_path / "site")
     for name, (module, source) in BROKEN.items():
         offer(site, f"{name}-package", name, module, source)

@@ -70,23 +70,28 @@ def test_a_hole_open_only_at_a_corner_is_filled():
 
 
 def test_corners_connect_components():
-    labels, sizes = label_components(grid("""
+    labels, sizes = label_components(
+        grid("""
         #..#
         .#..
         ...#
-    """))
+    """)
+    )
     assert labels.tolist() == [[1, 0, 0, 2], [0, 1, 0, 0], [0, 0, 0, 3]]
     assert sizes[1:].tolist() == [2, 1, 1]
     assert sizes[0] == 8
 
 
 def test_the_largest_component_is_kept():
-    assert largest_component(grid(TWO), grid(TWO).astype(np.float32)).tolist() == grid("""
+    assert (
+        largest_component(grid(TWO), grid(TWO).astype(np.float32)).tolist()
+        == grid("""
         ##....
         ##....
         ......
         ......
     """).tolist()
+    )
 
 
 def test_a_sure_component_outweighs_a_larger_doubtful_one():
@@ -111,12 +116,15 @@ def test_nothing_stays_nothing():
 
 
 def test_small_components_are_removed():
-    assert remove_small(grid(TWO), min_area_px=2).tolist() == grid("""
+    assert (
+        remove_small(grid(TWO), min_area_px=2).tolist()
+        == grid("""
         ##...#
         ##...#
         ......
         ......
     """).tolist()
+    )
 
 
 @pytest.mark.parametrize(("pixels", "fraction", "area"), [(100, 0.02, 2), (101, 0.02, 3), (10, 0.001, 1)])

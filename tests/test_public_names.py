@@ -27,9 +27,7 @@ def test_promised_names_are_there_and_no_others(name: str) -> None:
 def test_type_checkers_are_told_the_same_names(name: str) -> None:
     module = importlib.import_module(name)
     tree = ast.parse(Path(str(module.__file__)).read_text("utf-8"))
-    guarded = next(
-        node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-    )
+    guarded = next(node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
     named = {
         (alias.asname or alias.name, node.module)
         for node in guarded.body

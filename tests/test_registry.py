@@ -29,7 +29,7 @@ from hybridseg.registry import (
     parse_spec,
 )
 
-SOURCE = '''
+SOURCE = """
 import numpy as np
 from hybridseg import Segmenter
 
@@ -41,7 +41,7 @@ class Level(Segmenter):
 
     def _predict_proba(self, image):
         return (image < self.level).astype(np.float32)
-'''
+"""
 IMAGE = np.array([[10, 90, 200]], np.uint8)
 
 Offer = Callable[..., str]

@@ -36,8 +36,11 @@ def _boxes() -> tuple[tuple[Box, Box | None], ...]:
     """Return the box features: a box, or the difference of two."""
     table: list[tuple[Box, Box | None]] = []
     around = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x]
-    for source, radii in (("grey", (0, 1, 2, 4, 8, 16, 24)), ("rank", (0, 1, 2, 4, 8, 16, 24)),
-                          ("texture", (0, 1, 2, 4, 8))):
+    for source, radii in (
+        ("grey", (0, 1, 2, 4, 8, 16, 24)),
+        ("rank", (0, 1, 2, 4, 8, 16, 24)),
+        ("texture", (0, 1, 2, 4, 8)),
+    ):
         table += [(square(source, radius), None) for radius in radii]
     for source in ("grey", "rank"):
         pairs = ((0, 2), (1, 4), (2, 8), (4, 8), (4, 16), (8, 24))
@@ -79,8 +82,13 @@ def maps(image: NDArray[np.uint8], grid: tuple[int, int]) -> dict[str, Ints]:
     grey = to_grid(image, grid)
     squares = to_grid(image.astype(np.int64) ** 2, grid, scale=FINE * FINE)
     ranks = rank(grey)
-    return {"grey": grey, "rank": ranks, "texture": root(squares - grey * grey), "grey2": grey * grey,
-            "rank2": ranks * ranks}
+    return {
+        "grey": grey,
+        "rank": ranks,
+        "texture": root(squares - grey * grey),
+        "grey2": grey * grey,
+        "rank2": ranks * ranks,
+    }
 
 
 def root(values: Ints) -> Ints:

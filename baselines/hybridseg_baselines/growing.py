@@ -77,7 +77,11 @@ class GrownTrees(Segmenter):
             raise ValueError(f"`max_features` must be a number in (0, 1], got {self.max_features!r}")
 
     def _grow_forest(
-        self, images: Any, masks: Any, groups: Any, progress: Any,
+        self,
+        images: Any,
+        masks: Any,
+        groups: Any,
+        progress: Any,
         see: Callable[[NDArray[np.uint8]], None] = lambda scan: None,
     ) -> tuple[list[Ints], list[NDArray[np.bool_]]]:
         """Grow and keep the trees; return each image's probability, 0..FULL, and its truth on the grid.

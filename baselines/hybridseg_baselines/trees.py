@@ -46,8 +46,13 @@ def draw_cells(truth: NDArray[np.bool_], count: int, rng: np.random.Generator) -
 
 
 def grow_tree(
-    samples: NDArray[np.int16], labels: NDArray[np.bool_], *,
-    max_depth: int, max_features: float, min_samples_leaf: int, seed: int,
+    samples: NDArray[np.int16],
+    labels: NDArray[np.bool_],
+    *,
+    max_depth: int,
+    max_features: float,
+    min_samples_leaf: int,
+    seed: int,
 ) -> FlatTrees:
     """Return one extremely randomised tree, grown by scikit-learn and kept as arrays."""
     from sklearn.tree import ExtraTreeClassifier

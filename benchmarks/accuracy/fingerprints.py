@@ -54,8 +54,13 @@ def main(data: tuple[str, ...], output: Path) -> None:
         "|---|---:|" + "---:|" * len(WAYS),
     ]  # fmt: skip
     lines += [f"| {each.name} | {len(each.seconds)} | " + " | ".join(copies(each)) + " |" for each in sets]
-    lines += ["", "## Strangers: marked among another set's fingerprints", "",
-              "| taught by | examined on | images | marked | fewest bits |", "|---|---|---:|---:|---:|"]
+    lines += [
+        "",
+        "## Strangers: marked among another set's fingerprints",
+        "",
+        "| taught by | examined on | images | marked | fewest bits |",
+        "|---|---|---:|---:|---:|",
+    ]
     lines += [strangers(teacher, other) for teacher in sets for other in sets if teacher is not other]
     every = np.concatenate([each.prints["as it is"] for each in sets])
     ms = 1e3 * float(np.median([second for each in sets for second in each.seconds]))

@@ -62,10 +62,14 @@ def command(description: dict[str, Any]) -> list[str]:
     ran = description["plan"]["folds"]
     some = "".join(f" --fold {fold}" for fold in ran) if len(ran) < description["n_folds"] else ""
     return [
-        "# Across hospitals", "", "```sh",
+        "# Across hospitals",
+        "",
+        "```sh",
         "hybridseg bench benchmarks/accuracy/hospitals.toml --data busi=Dataset_BUSI_with_GT --data busbra=BUSBRA \\",
         f"    --data busuclm=BUS-UCLM{some} --no-cost -o RUN",
-        "python benchmarks/accuracy/hospitals.py RUN --model unet.onnx --model unet-tiny.onnx", "```", "",
+        "python benchmarks/accuracy/hospitals.py RUN --model unet.onnx --model unet-tiny.onnx",
+        "```",
+        "",
     ]
 
 

@@ -53,25 +53,35 @@ def main(data: str, known: Path, sheet: Path | None, output: Path) -> None:
     outlines = [pair.mask_iou for pair in pairs if pair.mask_iou is not None]
     scores = np.array([pair.score for pair in pairs])
     machine = describe_machine()
-    output.write_text("\n".join([
-        "# Near-duplicates in BUSI's development part", "",
-        f"In {len(dataset)} images {len(pairs)} pairs were found, which leaves {len(set(groups.values()))} scenes.", "",
-        "| | |", "|---|---|",
-        f"| known pairs found | {recalled} of {len(listed)} ({recalled / len(listed):.1%}) |",
-        f"| pairs found that the list doesn't know, even indirectly | {len(unknown)} |",
-        f"| pairs under two labels | {sum(label[p.case_a] != label[p.case_b] for p in pairs)} |",
-        f"| pairs across the published folds | {len(crossing)} |",
-        f"| speckle correlation of the pairs: smallest, median | {scores.min():.2f}, {np.median(scores):.2f} |",
-        f"| accepted from | {LEAST_SPECKLE_CORRELATION} |",
-        f"| outlines of one frame, drawn twice: IoU mean, median of {len(outlines)} | "
-        f"{np.mean(outlines):.3f}, {np.median(outlines):.3f} |",
-        f"| seconds, first time | {first:.0f} |",
-        f"| seconds, nothing changed | {again:.1f} |", "",
-        *(f"- not on the list: {p.case_a} ~ {p.case_b}, {p.score:.2f}" for p in unknown),
-        f"Machine: {machine['cpu']}, {machine['usable_cores']} cores, {machine['system']}. Command: "
-        "`python benchmarks/accuracy/near_duplicates.py --data Dataset_BUSI_with_GT --known "
-        "busi_near_duplicate_pairs.csv -o benchmarks/results/near_duplicates.md --sheet pairs.png`", "",
-    ]))
+    output.write_text(
+        "\n".join(
+            [
+                "# Near-duplicates in BUSI's development part",
+                "",
+                f"In {len(dataset)} images {len(pairs)} pairs were found, which leaves "
+                f"{len(set(groups.values()))} scenes.",
+                "",
+                "| | |",
+                "|---|---|",
+                f"| known pairs found | {recalled} of {len(listed)} ({recalled / len(listed):.1%}) |",
+                f"| pairs found that the list doesn't know, even indirectly | {len(unknown)} |",
+                f"| pairs under two labels | {sum(label[p.case_a] != label[p.case_b] for p in pairs)} |",
+                f"| pairs across the published folds | {len(crossing)} |",
+                f"| speckle correlation of the pairs: smallest, median | {scores.min():.2f}, {np.median(scores):.2f} |",
+                f"| accepted from | {LEAST_SPECKLE_CORRELATION} |",
+                f"| outlines of one frame, drawn twice: IoU mean, median of {len(outlines)} | "
+                f"{np.mean(outlines):.3f}, {np.median(outlines):.3f} |",
+                f"| seconds, first time | {first:.0f} |",
+                f"| seconds, nothing changed | {again:.1f} |",
+                "",
+                *(f"- not on the list: {p.case_a} ~ {p.case_b}, {p.score:.2f}" for p in unknown),
+                f"Machine: {machine['cpu']}, {machine['usable_cores']} cores, {machine['system']}. Command: "
+                "`python benchmarks/accuracy/near_duplicates.py --data Dataset_BUSI_with_GT --known "
+                "busi_near_duplicate_pairs.csv -o benchmarks/results/near_duplicates.md --sheet pairs.png`",
+                "",
+            ]
+        )
+    )
     print(output.read_text())
 
 

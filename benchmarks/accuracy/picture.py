@@ -1,6 +1,6 @@
 """README's picture: the model that ships on six synthetic phantoms, hits and misses alike.
 
-    python benchmarks/accuracy/picture.py -o benchmarks/results/overlays.png
+python benchmarks/accuracy/picture.py -o benchmarks/results/overlays.png
 """
 
 from __future__ import annotations

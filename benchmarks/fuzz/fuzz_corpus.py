@@ -118,8 +118,15 @@ def _dicom(root: Path, grey: np.ndarray) -> None:
     rle.compress(uid.RLELossless)
     jpeg = packed(dataset(grey), uid.JPEGBaseline8Bit, [_encode(grey, "JPEG")])
     jpeg2000 = packed(dataset(grey), uid.JPEG2000Lossless, [_encode(grey, "JPEG2000", no_jp2=True)])
-    for name, made in (("grey", dataset(grey, BurnedInAnnotation="YES")), ("deep", deep), ("frames", frames),
-                       ("ybr", dataset(colour, "YBR_FULL")), ("rle", rle), ("jpeg", jpeg), ("jpeg2000", jpeg2000)):
+    for name, made in (
+        ("grey", dataset(grey, BurnedInAnnotation="YES")),
+        ("deep", deep),
+        ("frames", frames),
+        ("ybr", dataset(colour, "YBR_FULL")),
+        ("rle", rle),
+        ("jpeg", jpeg),
+        ("jpeg2000", jpeg2000),
+    ):
         _write(root / f"{name}.dcm", to_bytes(made))
 
 
@@ -214,8 +221,6 @@ def _models(root: Path) -> None:
             model.fit(list(images), list(masks))
         model.save(root / f"{name}.hybridseg")
     shutil.copy(root.parents[1] / "saved" / "0.1.0" / "unet.hybridseg", root)  # making one takes TensorFlow
-
-
 
 
 def _networks(root: Path) -> None:

@@ -1,6 +1,6 @@
 """The same damaged files to two readers: images to hybridseg and OpenCV, ONNX files to our screen and onnx.checker.
 
-    python benchmarks/fuzz/fuzz_peers.py --count 2000 -o benchmarks/results/fuzz_peers.md
+python benchmarks/fuzz/fuzz_peers.py --count 2000 -o benchmarks/results/fuzz_peers.md
 """
 
 from __future__ import annotations

@@ -127,14 +127,22 @@ def main(data: str, methods: tuple[str, ...], output: Path) -> None:
             print(f"{method}: fold {k}", flush=True)
     rows = [
         [method, alteration, case_id, c.tp, c.fp, c.fn, c.tn]
-        for method, found in counts.items() for alteration, cases in found.items() for case_id, c in cases.items()
+        for method, found in counts.items()
+        for alteration, cases in found.items()
+        for case_id, c in cases.items()
     ]
     with gzip.GzipFile(output.with_name(f"{output.stem}_cases.csv.gz"), "wb", mtime=0) as binary:
         writer = csv.writer(io.TextIOWrapper(binary, "utf-8", newline="", write_through=True), lineterminator="\n")
         writer.writerows([["method", "alteration", "case_id", "tp", "fp", "fn", "tn"], *rows])
     groups = {case.case_id: case.group for case in dataset}
-    output.write_text(page(counts, groups, f"python benchmarks/robustness/robustness.py --data {data} "
-                           f"{' '.join(f'-m {shlex.quote(method)}' for method in methods)} -o {output}"))
+    output.write_text(
+        page(
+            counts,
+            groups,
+            f"python benchmarks/robustness/robustness.py --data {data} "
+            f"{' '.join(f'-m {shlex.quote(method)}' for method in methods)} -o {output}",
+        )
+    )
     print(output.read_text())
 
 

@@ -42,7 +42,7 @@ def main(data: str, images: int, train_on: int | None, output: Path | None) -> N
     """Fit, export, time; print the page, and write it."""
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     fold = busi_split().folds[0]
-    timed = [resized(case.image) for case in load_dataset(data).select(fold.test)[: images]]
+    timed = [resized(case.image) for case in load_dataset(data).select(fold.test)[:images]]
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for spec in METHODS:

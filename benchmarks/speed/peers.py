@@ -96,7 +96,8 @@ def export(model: Any, path: Path) -> None:
     signature = [tf.TensorSpec((1, SIZE, SIZE, channels), tf.float32, name="image")]
     network, _ = tf2onnx.convert.from_function(
         tf.function(lambda image: {"probability": model(image, training=False)}, input_signature=signature),
-        input_signature=signature, opset=18,
+        input_signature=signature,
+        opset=18,
     )
     whole = wrap_network(network, SIZE, Preprocessing(mean=127.0, std=128.0), OperatingPoint(0.5))
     onnx.save(whole, path)
@@ -124,16 +125,26 @@ def main(output: Path) -> None:
             print(rows[-1], flush=True)
     machine = describe_machine()
     versions = ", ".join(f"{key} {value}" for key, value in machine["versions"].items())  # type: ignore[attr-defined]
-    output.write_text("\n".join([
-        "# Beside networks that a person would pick instead", "",
-        "The whole pipeline: a grey image of 470 x 560 in, mask and probability out. One thread, each file in a fresh "
-        "process. 10 synthetic images, each twice after warm-up. The peers work at 256 x 256 and have random weights: "
-        "this table is about cost only.",
-        "", "| file | parameters (M) | multiply-adds (G) | MB | ms, median | ms, p95 | resident MiB |",
-        "|---|---|---|---|---|---|---|", *rows, "",
-        f"Machine: {machine['cpu']}, {machine['system']}; {versions}.", "",
-        "Command: `OMP_NUM_THREADS=1 python benchmarks/speed/peers.py -o benchmarks/results/peers.md`", "",
-    ]))
+    output.write_text(
+        "\n".join(
+            [
+                "# Beside networks that a person would pick instead",
+                "",
+                "The whole pipeline: a grey image of 470 x 560 in, mask and probability out. One thread, each file in "
+                "a fresh process. 10 synthetic images, each twice after warm-up. The peers work at 256 x 256 and have "
+                "random weights: this table is about cost only.",
+                "",
+                "| file | parameters (M) | multiply-adds (G) | MB | ms, median | ms, p95 | resident MiB |",
+                "|---|---|---|---|---|---|---|",
+                *rows,
+                "",
+                f"Machine: {machine['cpu']}, {machine['system']}; {versions}.",
+                "",
+                "Command: `OMP_NUM_THREADS=1 python benchmarks/speed/peers.py -o benchmarks/results/peers.md`",
+                "",
+            ]
+        )
+    )
 
 
 if __name__ == "__main__":

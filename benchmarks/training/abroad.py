@@ -69,9 +69,7 @@ def compare(folders: tuple[Path, ...]) -> None:
     for folder in folders:
         cases = read_counts(folder / COUNTS)
         groups = {case: group for case, group, _ in cases[THRESHOLDS[0]]}
-        scores = {
-            threshold: {case: f1(c) for case, _, c in rows if c.tp + c.fn} for threshold, rows in cases.items()
-        }
+        scores = {threshold: {case: f1(c) for case, _, c in rows if c.tp + c.fn} for threshold, rows in cases.items()}
         best = max(scores, key=lambda threshold: np.mean(list(scores[threshold].values())))
         first = first or scores[best]
         difference: dict[str, list[float]] = {}

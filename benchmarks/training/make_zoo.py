@@ -56,9 +56,9 @@ KERNELS = {
 }
 HOW = {
     "unet": "the mean of two networks, 26 and 14 epochs at 192 pixels and 18 each at 256; the first one's last 18 show "
-            "BUSI's lesion images twice an epoch",
+    "BUSI's lesion images twice an epoch",
     "unet-tiny": "one network, 18 epochs at 192 pixels, taught by `unet`'s first stage, which had seen what it saw and "
-                 "nothing else",
+    "nothing else",
 }
 MAX_BYTES = {"unet": 12_000_000, "unet-tiny": 1_000_000}
 LICENSE = "Apache-2.0 (code and weights; the encoder started from ImageNet weights, Apache-2.0)"
@@ -126,8 +126,11 @@ def main(*, name: str, model_path: Path, folders: tuple[str, ...], fold: int | N
         "intended_use": "Research on breast ultrasound. Not a medical device: not for diagnosis.",
         "data": {"content_sha256": combined, "images": sum(each["images"] for each in data), "sources": data},
         "split": {"name": f"published folds, {seen}"},
-        "training": {"command": "sh benchmarks/training/train_zoo.sh Dataset_BUSI_with_GT BUSBRA BUS-UCLM runs",
-                     "params": model.get_params(deep=False), "how": HOW[name]},
+        "training": {
+            "command": "sh benchmarks/training/train_zoo.sh Dataset_BUSI_with_GT BUSBRA BUS-UCLM runs",
+            "params": model.get_params(deep=False),
+            "how": HOW[name],
+        },
         "operating_point": asdict(model.current_operating_point),
         "calibration": asdict(model.calibration),
         "scores": hospitals["BUSI"],
@@ -171,8 +174,10 @@ def validation_cases(model: UNetSegmenter, learned: dict[str, Dataset]) -> tuple
     images, masks = zip(*(case.read() for _, case in cases), strict=True)
     held_out = held_out_cases(model, cases, images, masks)
     if held_out.sum() != model.validation_images_:
-        raise SystemExit(f"{held_out.sum()} cases would be held out, the model's training held out "
-                         f"{model.validation_images_}: is it one of other data?")
+        raise SystemExit(
+            f"{held_out.sum()} cases would be held out, the model's training held out "
+            f"{model.validation_images_}: is it one of other data?"
+        )
     chosen = np.flatnonzero(held_out)
     return [images[k] for k in chosen], [masks[k] for k in chosen]
 
@@ -186,8 +191,10 @@ def score_card(path: Path) -> dict[str, object]:
     ious, f1s = [iou(c) for _, c in lesions], [f1(c) for _, c in lesions]
     best = {group: max(c.tp for g, c in lesions if g == group) for group in groups}
     means = {
-        "iou": image_mean(ious, groups), "f1": image_mean(f1s, groups),
-        "scene_iou": scene_mean(ious, groups), "scene_f1": scene_mean(f1s, groups),
+        "iou": image_mean(ious, groups),
+        "f1": image_mean(f1s, groups),
+        "scene_iou": scene_mean(ious, groups),
+        "scene_f1": scene_mean(f1s, groups),
         "scenes_missed": wilson_interval(sum(tp == 0 for tp in best.values()), len(best)),
         "lesions_with_a_mask": wilson_interval(sum(c.tp + c.fp > 0 for _, c in lesions), len(lesions)),
     }
@@ -195,7 +202,9 @@ def score_card(path: Path) -> dict[str, object]:
     if free:
         means["lesion_free_with_a_mask"] = wilson_interval(sum(c.fp > 0 for c in free), len(free))
     card: dict[str, object] = {
-        "lesion_images": len(lesions), "scenes": len(best), "lesion_free_images": len(free),
+        "lesion_images": len(lesions),
+        "scenes": len(best),
+        "lesion_free_images": len(free),
     }
     for key, estimate in means.items():
         card[key] = round(estimate.value, 6)
@@ -238,6 +247,7 @@ ROWS = {
 
 def score_table(hospitals: dict) -> list[str]:
     """Return the table of scores: a column for each hospital."""
+
     def cell(card: dict, key: str) -> str:
         if key not in card:
             return "no lesion-free image"
@@ -249,7 +259,9 @@ def score_table(hospitals: dict) -> list[str]:
         for card in hospitals.values()
     ]
     return [
-        f"| | {' | '.join(hospitals)} |", f"|---|{'---|' * len(hospitals)}", f"| images | {' | '.join(sizes)} |",
+        f"| | {' | '.join(hospitals)} |",
+        f"|---|{'---|' * len(hospitals)}",
+        f"| images | {' | '.join(sizes)} |",
         *(f"| {text} | {' | '.join(cell(card, key) for card in hospitals.values())} |" for key, text in ROWS.items()),
     ]
 
@@ -263,7 +275,12 @@ def markdown(card: dict) -> str:
         for each in card["data"]["sources"]
     )
     lines = [
-        f"# {card['name']}", "", card["description"] + ".", "", f"**{card['intended_use']}**", "",
+        f"# {card['name']}",
+        "",
+        card["description"] + ".",
+        "",
+        f"**{card['intended_use']}**",
+        "",
         f"- File: `{card['file']}`, {card['bytes'] / 1e6:.2f} MB, SHA-256 `{card['sha256']}`",
         f"- Licence: {card['license']}",
         f"- Trained on {learned}. {card['split']['name'].capitalize()}. Content SHA-256 "
@@ -282,19 +299,25 @@ def markdown(card: dict) -> str:
         f"- Cost: {card['cost']['ms_median']:.1f} ms an image of {card['cost']['image']} pixels on one thread of "
         f"{card['machine']['cpu']}, whole pipeline (median); {card['parameters']:,} parameters; "
         f"{'unknown' if peak is None else f'{peak:.0f}'} MiB at most",
-        "", "## Scores", "",
+        "",
+        "## Scores",
+        "",
         f"Native pixels, no image seen in training, 95 % intervals by bootstrap over patients or scenes (shares: "
         f"Wilson). {card['scores_protocol'][0].upper()}{card['scores_protocol'][1:]}. Counts: "
         f"`benchmarks/results/counts/{card['name']}-*.csv`.",
-        "", *score_table(card["hospitals"]),
-        "", "## Limits", "",
+        "",
+        *score_table(card["hospitals"]),
+        "",
+        "## Limits",
+        "",
         "Two public data sets of two hospitals, frames chosen by their authors. At a third hospital expect what the "
         "column of a hospital that it never learned from shows, or less. Lesions can be missed, and normal tissue "
         "outlined. A black frame and captions around the scan are left out where a dark gap parts them from "
         "it, and so is what is all but black across the scan, or the smaller of two panels. Cut off whatever else is "
         "around it, and don't turn the picture: what that costs is measured in `benchmarks/results/robustness.md`. "
         "A picture without a scan gets no mask if it is of nearly one grey, but "
-        "dark noise or a caption on black may be outlined. Say so wherever its masks are shown.", "",
+        "dark noise or a caption on black may be outlined. Say so wherever its masks are shown.",
+        "",
     ]
     return "\n".join(lines)
 

@@ -43,14 +43,28 @@ TEACHERS = ("BUSI", "BUS-BRA")
 @click.option("--fold", type=click.IntRange(0, 4), help="Hold this published fold out; without it, train on all five.")
 @click.option("--set", "settings", default="unet", help="For example `unet[epochs=30,size=224]`.")
 @click.option("--teacher", "teachers", multiple=True, help="Exported model to learn from besides; may be repeated.")
-@click.option("--again", multiple=True, type=click.Choice(TEACHERS),
-              help="An epoch shows each lesion image of this set twice, changed in two ways; may be repeated.")
-@click.option("--from", "earlier", type=click.Path(exists=True, path_type=Path),
-              help="Output folder of an earlier training of the same images, whose weights this one starts from.")
+@click.option(
+    "--again",
+    multiple=True,
+    type=click.Choice(TEACHERS),
+    help="An epoch shows each lesion image of this set twice, changed in two ways; may be repeated.",
+)
+@click.option(
+    "--from",
+    "earlier",
+    type=click.Path(exists=True, path_type=Path),
+    help="Output folder of an earlier training of the same images, whose weights this one starts from.",
+)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path))
 def main(
-    *, folders: tuple[str, ...], fold: int | None, settings: str, teachers: tuple[str, ...], again: tuple[str, ...],
-    earlier: Path | None, output: Path,
+    *,
+    folders: tuple[str, ...],
+    fold: int | None,
+    settings: str,
+    teachers: tuple[str, ...],
+    again: tuple[str, ...],
+    earlier: Path | None,
+    output: Path,
 ) -> None:
     """Train, save, and score what was held out."""
     train = training_cases(folders, fold)
@@ -58,7 +72,9 @@ def main(
     output.mkdir(parents=True, exist_ok=True)
     start_from = str(earlier / f"{name}.checkpoint" / CHECKPOINT) if earlier is not None else None
     model = UNetSegmenter(
-        checkpoint_dir=str(output / f"{name}.checkpoint"), teacher=list(teachers) or None, start_from=start_from,
+        checkpoint_dir=str(output / f"{name}.checkpoint"),
+        teacher=list(teachers) or None,
+        start_from=start_from,
         **parse_spec(settings)[1],
     )
     start = time.monotonic()
@@ -75,8 +91,11 @@ def main(
     taught += [(k, f"{group}, again") for k, group in taught if train[k][0] in again and masks[k].any()]
     kept = np.flatnonzero(held_out)
     model.fit(
-        [images[k] for k, _ in taught], [masks[k] for k, _ in taught], groups=[group for _, group in taught],
-        validation=([images[k] for k in kept], [masks[k] for k in kept]), progress=progress,
+        [images[k] for k, _ in taught],
+        [masks[k] for k, _ in taught],
+        groups=[group for _, group in taught],
+        validation=([images[k] for k in kept], [masks[k] for k in kept]),
+        progress=progress,
     )
     model.save(output / f"{name}.hybridseg")
     print(f"{name}: {time.monotonic() - start:.0f} s, {model.current_operating_point}")
@@ -120,7 +139,11 @@ def published_split(dataset: Dataset) -> Split:
 
 
 def write_scores(
-    test: list[Case], predicted: Sequence[np.ndarray], path: Path, masks: Path, maps: Sequence[np.ndarray] = (),
+    test: list[Case],
+    predicted: Sequence[np.ndarray],
+    path: Path,
+    masks: Path,
+    maps: Sequence[np.ndarray] = (),
     calibrations: Sequence[Calibration | None] = (),
 ) -> None:
     """Write counts, masks and, with ``maps``, confidences per case, and print the means over lesion cases."""

@@ -1,6 +1,6 @@
 """Print for one image what `segment.mjs` prints: size, pixels in the mask, and its FNV-1a checksum.
 
-    python checksum.py model.onnx scan.png
+python checksum.py model.onnx scan.png
 """
 
 from __future__ import annotations

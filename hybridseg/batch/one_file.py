@@ -71,9 +71,7 @@ def _clear(job: Job, work: Work) -> None:
             target.unlink(missing_ok=True)
 
 
-def _write(
-    job: Job, frame: Frame, data: bytes, masks: list[NDArray[np.bool_]], frames: int, work: Work
-) -> list[str]:
+def _write(job: Job, frame: Frame, data: bytes, masks: list[NDArray[np.bool_]], frames: int, work: Work) -> list[str]:
     """Write the outputs of a frame, and of its file once ``masks`` holds all ``frames``; return a line if there are
     any."""
     from ..text import printable

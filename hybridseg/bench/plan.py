@@ -179,9 +179,7 @@ def _check_folds(dataset: Dataset, crossing: Crossing, chosen: Sequence[int], *,
                 raise PlanError(f"fold {number} names `{missing[0]}`, which the data lack ({len(missing)} such cases)")
 
 
-def _lines(
-    factory: str, spec: str, seed: int, as_given: bool, crossing: Crossing
-) -> list[tuple[Method, Training]]:
+def _lines(factory: str, spec: str, seed: int, as_given: bool, crossing: Crossing) -> list[tuple[Method, Training]]:
     """Return the lines of one method: one for each training if it learns or was trained for each, else one."""
     if Method(spec, "", "", {}, as_given=False).is_per_fold:
         return [(_per_fold(factory, spec, seed, training, crossing), training) for training in crossing.trainings]

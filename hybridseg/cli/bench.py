@@ -45,9 +45,7 @@ _NEEDS_TENSORFLOW = ("hybridseg.unet", "hybridseg_networks")
     metavar="NAME[+NAME]",
     help="Data sets to learn from together. Repeat it for several trainings [default: all together].",
 )
-@click.option(
-    "--test", multiple=True, metavar="NAME", help="Data set to predict. May be repeated [default: all]."
-)
+@click.option("--test", multiple=True, metavar="NAME", help="Data set to predict. May be repeated [default: all].")
 @click.option(
     "--leave-one-out", is_flag=True, help="Predict each data set by models that learned from the others only."
 )
@@ -78,9 +76,7 @@ _NEEDS_TENSORFLOW = ("hybridseg.unet", "hybridseg_networks")
     metavar="K",
     help="Only this fold, counted from 0. May be repeated.",
 )
-@click.option(
-    "--test-part", is_flag=True, help="For BUSI: train on the published development part and score the rest."
-)
+@click.option("--test-part", is_flag=True, help="For BUSI: train on the published development part and score the rest.")
 @scene_options
 @click.option(
     "-o",
@@ -229,8 +225,16 @@ def _refuse_inside(output: Path | None, source: Path) -> None:
 
 
 def _run(
-    plan: Plan, folder: Path, processes: int, form: str, *, cost: bool, as_exported: bool, empty: str,
-    cluster: str = "", retry: bool = False,
+    plan: Plan,
+    folder: Path,
+    processes: int,
+    form: str,
+    *,
+    cost: bool,
+    as_exported: bool,
+    empty: str,
+    cluster: str = "",
+    retry: bool = False,
 ) -> list[Record]:
     from ..bench.run.costing import measure_costs
     from ..bench.run.running import run_plan

@@ -13,7 +13,10 @@ _RUN = click.Path(path_type=Path)
 @click.argument("run_a", type=_RUN)
 @click.argument("run_b", type=_RUN)
 @click.option(
-    "--metric", default="iou", show_default=True, metavar="NAME",
+    "--metric",
+    default="iou",
+    show_default=True,
+    metavar="NAME",
     help="What is compared: iou, f1, or a metric of which more is better, such as nsd.",
 )
 @click.option("--all-pairs", is_flag=True, help="Each method of A with each of B, not only with its namesake.")

@@ -92,9 +92,7 @@ def _taught_lines(taught: dict[str, list[str] | None], images: int) -> list[tupl
     help="As for `bench` [default: grouped, but with short names what `bench` takes].",
 )  # fmt: skip
 @click.option("--files", is_flag=True, help="Also write columns image and masks, which a training script needs.")
-@click.option(
-    "-o", "--output", type=_FILE, required=True, metavar="CSV", help="Written: case_id,group,label,fold."
-)
+@click.option("-o", "--output", type=_FILE, required=True, metavar="CSV", help="Written: case_id,group,label,fold.")
 @overwrite_option
 @scene_options
 def split(
@@ -164,9 +162,7 @@ def check_split(
 
 @data.command()
 @click.argument("sources", metavar="DATA...", nargs=-1, required=True)
-@click.option(
-    "--sheet", type=_FILE, metavar="PNG", help="Also write a contact sheet, to check the pairs by eye."
-)
+@click.option("--sheet", type=_FILE, metavar="PNG", help="Also write a contact sheet, to check the pairs by eye.")
 @overwrite_option
 @cache_option
 @_format

@@ -16,9 +16,7 @@ from ._targets import overwrite_option, prepare_target
 
 @click.command()
 @click.argument("method")
-@click.option(
-    "--data", required=True, metavar="DIR", help="Folder of images and masks, CSV manifest, or `phantoms`."
-)
+@click.option("--data", required=True, metavar="DIR", help="Folder of images and masks, CSV manifest, or `phantoms`.")
 @click.option(
     "-o",
     "--output",
@@ -27,9 +25,7 @@ from ._targets import overwrite_option, prepare_target
     metavar="FILE",
     help="Where to save the model. By custom it ends in .hybridseg.",
 )
-@click.option(
-    "-p", "--param", "params", multiple=True, metavar="NAME=VALUE", help="Set a parameter. May be repeated."
-)
+@click.option("-p", "--param", "params", multiple=True, metavar="NAME=VALUE", help="Set a parameter. May be repeated.")
 @scene_options
 @overwrite_option
 def fit(

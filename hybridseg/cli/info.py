@@ -66,13 +66,13 @@ def _saved(path: Path) -> str:
 
     header, arrays = read_model_file(path)
     params = _rows((name, repr(value)) for name, value in header["params"].items())
-    learned = _rows([
-        *((name, _as_text(value)) for name, value in header["state"].items()),
-        *((name, f"{array.dtype} {array.shape}") for name, array in arrays.items()),
-    ])
-    lines = fields(
-        [("saved model", path), ("class", header["class"]), ("size", f"{path.stat().st_size} bytes")]
+    learned = _rows(
+        [
+            *((name, _as_text(value)) for name, value in header["state"].items()),
+            *((name, f"{array.dtype} {array.shape}") for name, array in arrays.items()),
+        ]
     )
+    lines = fields([("saved model", path), ("class", header["class"]), ("size", f"{path.stat().st_size} bytes")])
     return "\n".join([
         lines,
         aligned(["parameter", "value"], params, indent="  ") if params else "  no parameters",

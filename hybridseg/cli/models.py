@@ -44,8 +44,7 @@ def models(copy: str | None, output: Path | None, overwrite: bool, hugging_face:
         rows.append([card["name"], *numbers, size, *words])
     if not rows:
         click.echo(
-            "no trained model ships with this version; "
-            "train one: hybridseg fit unet --data DIR -o MODEL.hybridseg"
+            "no trained model ships with this version; train one: hybridseg fit unet --data DIR -o MODEL.hybridseg"
         )
         return
     click.echo(aligned(["model", *HOSPITALS, "ms/image", "MB", "licence", "what it is"], rows))

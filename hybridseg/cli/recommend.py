@@ -49,8 +49,14 @@ NEW_HOSPITAL = "BUS-UCLM"
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print it."
 )
 def recommend(
-    *, run: Path | None, metric: str, hospital: str, form: str, max_missed: float | None,
-    max_false_alarms: float | None, **costs: float | None,
+    *,
+    run: Path | None,
+    metric: str,
+    hospital: str,
+    form: str,
+    max_missed: float | None,
+    max_false_alarms: float | None,
+    **costs: float | None,
 ) -> None:
     """Name the most accurate method of RUN that keeps a budget of time, size, memory and mistakes.
 

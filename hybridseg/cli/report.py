@@ -35,8 +35,15 @@ _BY_SUFFIX = {".html": "html", ".htm": "html", ".md": "md", ".csv": "csv", ".tex
 @overwrite_option
 @click.option("--no-pictures", is_flag=True, help="Leave the cases out, so that no image goes into the file.")
 def report(
-    *, run: Path, output: Path | None, form: str | None, data: tuple[str, ...], columns: str | None, against: str,
-    overwrite: bool, no_pictures: bool,
+    *,
+    run: Path,
+    output: Path | None,
+    form: str | None,
+    data: tuple[str, ...],
+    columns: str | None,
+    against: str,
+    overwrite: bool,
+    no_pictures: bool,
 ) -> None:
     """Write a run folder as one page: who leads and how surely, cost, cases to look at, how it was made.
 

@@ -29,15 +29,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="IMAGE|FOLDER|-...")
-@click.option(
-    "-m", "--method", "spec", metavar="METHOD|MODEL", help="Method or model file [default: unet, else otsu]."
-)
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Write below this folder."
-)
-@click.option(
-    "--overlay", is_flag=True, help="Also write <name>_overlay.png: the image with the lesion outlined."
-)
+@click.option("-m", "--method", "spec", metavar="METHOD|MODEL", help="Method or model file [default: unet, else otsu].")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Write below this folder.")
+@click.option("--overlay", is_flag=True, help="Also write <name>_overlay.png: the image with the lesion outlined.")
 @click.option(
     "--existing",
     type=click.Choice(["error", "overwrite", "skip"]),
@@ -75,7 +69,9 @@ if TYPE_CHECKING:
     "-j", "--jobs", "processes", default=1, show_default=True, type=click.IntRange(1), help="Processes at work at once."
 )
 @click.option(
-    "--cluster", default="", metavar="ADDRESS|FILE",
+    "--cluster",
+    default="",
+    metavar="ADDRESS|FILE",
     help="Work on a running Dask cluster, which sees the same files: tcp://host:port or its scheduler file.",
 )
 @click.option(
@@ -173,7 +169,14 @@ def segment(
 
 
 def _watch(
-    folder: Path, output: Path, every: float, *, quiet: bool, method: str, outputs: list[Output], spacing: str,
+    folder: Path,
+    output: Path,
+    every: float,
+    *,
+    quiet: bool,
+    method: str,
+    outputs: list[Output],
+    spacing: str,
     refuse_below: float | None,
 ) -> None:
     from ..batch.watching import watch

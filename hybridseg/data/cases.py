@@ -202,9 +202,7 @@ class Dataset(Sequence[Case]):
         kept = tuple(case for case in self.cases if case.case_id in wanted)
         return replace(self, name=name or self.name, cases=kept)
 
-    def regrouped(
-        self, groups: Mapping[str, str], groups_from: str, ungrouped: Ungrouped | None = None
-    ) -> Dataset:
+    def regrouped(self, groups: Mapping[str, str], groups_from: str, ungrouped: Ungrouped | None = None) -> Dataset:
         """Return this dataset with other groups for the cases named in ``groups`` (case_id to group)."""
         cases = tuple(replace(case, group=groups.get(case.case_id, case.group)) for case in self.cases)
         return replace(self, cases=cases, groups_from=groups_from, ungrouped=ungrouped)

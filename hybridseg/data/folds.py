@@ -102,9 +102,7 @@ def grouped_folds(dataset: Dataset, n_folds: int, seed: int = 0) -> Split:
         fold = int(np.argmin(holds @ (brings[i] * weight)))
         holds[fold] += brings[i]
         fold_of[groups[i]] = fold
-    return split_from_rows(
-        [(case.case_id, case.group, case.label, str(fold_of[case.group])) for case in dataset]
-    )
+    return split_from_rows([(case.case_id, case.group, case.label, str(fold_of[case.group])) for case in dataset])
 
 
 def split_from_rows(rows: Iterable[tuple[str, str, str, str]]) -> Split:

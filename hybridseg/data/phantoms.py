@@ -40,6 +40,7 @@ _PATTERN = (0, 1, 0, 2, 0, 1, 0, 1, 0, 2)  # 5 benign, 3 malignant, 2 normal in 
 _REFERENCE_HEIGHT_PX = 470.0
 _CASE_NAME = re.compile(r"(?:.*/)?phantom \([0-9]+\)", re.DOTALL)
 
+
 class Phantom(NamedTuple):
     """Image (H, W) uint8, ground truth (H, W) bool, and label: one of `KINDS`."""
 
@@ -103,9 +104,7 @@ def is_phantom(case_id: str) -> bool:
     return _CASE_NAME.fullmatch(case_id) is not None
 
 
-def phantom(
-    seed: int | Sequence[int], kind: str | None = None, shape: tuple[int, int] | None = None
-) -> Phantom:
+def phantom(seed: int | Sequence[int], kind: str | None = None, shape: tuple[int, int] | None = None) -> Phantom:
     """Return one phantom; equal arguments give equal pixels.
 
     Parameters

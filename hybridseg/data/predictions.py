@@ -252,8 +252,9 @@ def read_plain_mask(path: Path, reading: MaskReading = BY_FILE) -> NDArray[np.bo
     dark, bright = 32 / 255 * pixels.white, 223 / 255 * pixels.white
     grey = np.count_nonzero((values > dark) & (values < bright)) / values.size
     if (values.max() > MAX_LABEL or values.dtype.kind == "f") and grey > GREY_SHARE:
-        raise ImageError(f"{printable(path)}: {100 * grey:.0f} % of its pixels are grey: a picture; "
-                         "expected a mask, black and white")
+        raise ImageError(
+            f"{printable(path)}: {100 * grey:.0f} % of its pixels are grey: a picture; expected a mask, black and white"
+        )
     return read_mask_as(path, reading)[0]
 
 

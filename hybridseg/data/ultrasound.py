@@ -123,9 +123,7 @@ _GLYPHS = {  # 3 x 5 pixels each, rows top down
 _TEXTS = ("RIGHT BREAST", "LEFT BREAST", "RT BREAST", "LT BREAST")
 
 
-def burn_in(
-    rng: np.random.Generator, image: NDArray[np.uint8], outline: Outline | None, scale: float
-) -> None:
+def burn_in(rng: np.random.Generator, image: NDArray[np.uint8], outline: Outline | None, scale: float) -> None:
     """Draw callipers at a lesion's axes and a caption, in place: in about a third of the images each."""
     size = max(1, round(2.5 * scale))
     if outline is not None and rng.random() < 0.35:

@@ -118,9 +118,7 @@ def hd95(
     missing: float = float("inf"),
 ) -> float:
     """Return the 95th-percentile Hausdorff distance; see `boundary`."""
-    return boundary(
-        mask_true, mask_pred, tolerance=0.0, spacing_mm=spacing_mm, joined=joined, missing=missing
-    ).hd95
+    return boundary(mask_true, mask_pred, tolerance=0.0, spacing_mm=spacing_mm, joined=joined, missing=missing).hd95
 
 
 def nsd(

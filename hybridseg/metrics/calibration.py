@@ -135,9 +135,7 @@ def surest(confidence: ArrayLike, coverage: float) -> NDArray[np.bool_]:
     return kept
 
 
-def mean_at_coverage(
-    confidence: ArrayLike, scores: ArrayLike, groups: Sequence[Hashable], coverage: float
-) -> Estimate:
+def mean_at_coverage(confidence: ArrayLike, scores: ArrayLike, groups: Sequence[Hashable], coverage: float) -> Estimate:
     """Return the mean score of the surest answers: a point of the risk-coverage curve, with its interval.
 
     After Y. Geifman and R. El-Yaniv (2017, Selective classification for deep neural networks). The interval is by

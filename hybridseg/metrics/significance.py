@@ -22,8 +22,14 @@ class PairedDifference:
 
 
 def paired_difference(
-    values_a: ArrayLike, values_b: ArrayLike, groups: Sequence[Hashable], *,
-    draws: int = DRAWS, level: float = LEVEL, flips: int = FLIPS, seed: int = 0,
+    values_a: ArrayLike,
+    values_b: ArrayLike,
+    groups: Sequence[Hashable],
+    *,
+    draws: int = DRAWS,
+    level: float = LEVEL,
+    flips: int = FLIPS,
+    seed: int = 0,
 ) -> PairedDifference:
     """Compare two methods on the same images.
 

@@ -47,8 +47,13 @@ def group_weights(n_groups: int, draws: int, seed: int) -> NDArray[np.float64]:
 
 
 def bootstrap_ratio(
-    numerators: ArrayLike, denominators: ArrayLike, groups: Sequence[Hashable], *,
-    draws: int = DRAWS, level: float = LEVEL, seed: int = 0,
+    numerators: ArrayLike,
+    denominators: ArrayLike,
+    groups: Sequence[Hashable],
+    *,
+    draws: int = DRAWS,
+    level: float = LEVEL,
+    seed: int = 0,
 ) -> Estimate:
     """Return ``sum(numerators) / sum(denominators)`` with its percentile bootstrap interval over groups.
 
@@ -110,14 +115,19 @@ def group_means(values: ArrayLike, groups: Sequence[Hashable]) -> NDArray[np.flo
 def pooled_iou(counts: Sequence[Counts], groups: Sequence[Hashable], **bootstrap: float) -> Estimate:
     """Return IoU over all pixels together: large lesions weigh more."""
     return bootstrap_ratio(
-        [c.tp for c in counts], [c.tp + c.fp + c.fn for c in counts], groups, **bootstrap  # type: ignore[arg-type]
+        [c.tp for c in counts],
+        [c.tp + c.fp + c.fn for c in counts],
+        groups,
+        **bootstrap,  # type: ignore[arg-type]
     )
 
 
 def pooled_f1(counts: Sequence[Counts], groups: Sequence[Hashable], **bootstrap: float) -> Estimate:
     """Return F1 over all pixels together."""
     return bootstrap_ratio(
-        [2 * c.tp for c in counts], [2 * c.tp + c.fp + c.fn for c in counts], groups,
+        [2 * c.tp for c in counts],
+        [2 * c.tp + c.fp + c.fn for c in counts],
+        groups,
         **bootstrap,  # type: ignore[arg-type]
     )
 

@@ -99,9 +99,7 @@ def _describe(model: Any, size_bytes: int) -> Description:
         inputs=in_types,
         outputs=out_types,
         metadata={
-            entry.key[len(PREFIX) :]: entry.value
-            for entry in model.metadata_props
-            if entry.key.startswith(PREFIX)
+            entry.key[len(PREFIX) :]: entry.value for entry in model.metadata_props if entry.key.startswith(PREFIX)
         },
         opsets={entry.domain or "ai.onnx": entry.version for entry in model.opset_import},
         operators=dict(_operators(graph).most_common()),
@@ -116,10 +114,7 @@ def _type(node: Any) -> str:
 
     tensor = node.type.tensor_type
     name = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
-    sides = [
-        str(side.dim_value) if side.HasField("dim_value") else side.dim_param or "?"
-        for side in tensor.shape.dim
-    ]
+    sides = [str(side.dim_value) if side.HasField("dim_value") else side.dim_param or "?" for side in tensor.shape.dim]
     return f"{'float32' if name == 'float' else name} [{', '.join(sides)}]"
 
 

@@ -229,9 +229,7 @@ def quantise_network(network: bytes, inputs: Any) -> bytes:
     return data
 
 
-def _measure(
-    weights: str, files: tuple[Any, Any], images: Images, masks: Sequence[NDArray[np.bool_]]
-) -> Compression:
+def _measure(weights: str, files: tuple[Any, Any], images: Images, masks: Sequence[NDArray[np.bool_]]) -> Compression:
     from ..metrics import count_pixels, f1
 
     if not images:

@@ -42,9 +42,7 @@ class OnnxSegmenter(Segmenter):
         Threads that onnxruntime may use for one image.
     """
 
-    tags = Tags(
-        skipped_checks={"save_keeps_parameters": "its path is the file it is in: a copy has another one"}
-    )
+    tags = Tags(skipped_checks={"save_keeps_parameters": "its path is the file it is in: a copy has another one"})
 
     def __init__(self, *, path: str | os.PathLike[str] = "", threads: int = 1) -> None:
         self.path = path

@@ -35,9 +35,7 @@ class ClusterWorkers:
         After so many seconds without any worker `take` raises ConnectionError.
     """
 
-    def __init__(
-        self, call: Call, context: Any, address: str, seconds: float = 30.0, patience: float = 300.0
-    ) -> None:
+    def __init__(self, call: Call, context: Any, address: str, seconds: float = 30.0, patience: float = 300.0) -> None:
         try:
             import distributed
         except ImportError:

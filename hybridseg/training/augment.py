@@ -76,8 +76,11 @@ def draw_box(side: int, rng: np.random.Generator) -> tuple[float, float, float, 
 
 
 def cut(
-    image: NDArray[np.uint8], mask: NDArray[np.uint8], box: tuple[float, float, float, float],
-    size: int, rng: np.random.Generator,
+    image: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    box: tuple[float, float, float, float],
+    size: int,
+    rng: np.random.Generator,
 ) -> tuple[Array, Array]:
     """Return what a box shows of image and mask, (size, size). What lies outside mirrors the border, or is dark."""
     left, top, right, bottom = box
@@ -190,7 +193,16 @@ def shadow(image: Array, rng: np.random.Generator) -> Array:
 
 
 CHANGES: tuple[tuple[float, Change], ...] = (
-    (0.7, gain_curve), (0.4, gamma), (0.2, dynamic_range), (0.25, speckle), (0.2, smooth), (0.15, sharpen),
-    (0.2, coarsen), (0.15, shadow), (0.1, fan), (0.35, marks), (0.15, compress),
+    (0.7, gain_curve),
+    (0.4, gamma),
+    (0.2, dynamic_range),
+    (0.25, speckle),
+    (0.2, smooth),
+    (0.15, sharpen),
+    (0.2, coarsen),
+    (0.15, shadow),
+    (0.1, fan),
+    (0.35, marks),
+    (0.15, compress),
 )
 """What may happen to the image alone: how often, and what. In this order."""

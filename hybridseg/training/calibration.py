@@ -17,8 +17,10 @@ MIN_IMAGES = 50
 
 
 def fit_calibration(
-    truths: Sequence[NDArray[np.bool_]], masks: Sequence[NDArray[np.bool_]],
-    probabilities: Sequence[NDArray[np.float32]], weights: Sequence[float] | None = None,
+    truths: Sequence[NDArray[np.bool_]],
+    masks: Sequence[NDArray[np.bool_]],
+    probabilities: Sequence[NDArray[np.float32]],
+    weights: Sequence[float] | None = None,
 ) -> Calibration | None:
     """Return the meaning of a method's probabilities on held-out cases, or None for fewer than `MIN_IMAGES`.
 

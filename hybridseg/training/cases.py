@@ -20,7 +20,10 @@ WORKING_FILES = ("images.npy", "masks.npy")
 
 
 def working_cases(
-    images: Sequence[NDArray[np.uint8]], masks: Sequence[NDArray[np.bool_]], size: int, folder: Path | None,
+    images: Sequence[NDArray[np.uint8]],
+    masks: Sequence[NDArray[np.bool_]],
+    size: int,
+    folder: Path | None,
     groups: Sequence[Any] | None = None,
 ) -> TrainingData:
     """Return the cases at one size: in files below ``folder``, which needn't fit in memory, or in memory.
@@ -47,8 +50,12 @@ def working_cases(
 
 
 def set_apart(
-    data: TrainingData, images: Sequence[NDArray[np.uint8]], masks: Sequence[NDArray[np.bool_]],
-    groups: list[Any] | None, share: float, random_state: int,
+    data: TrainingData,
+    images: Sequence[NDArray[np.uint8]],
+    masks: Sequence[NDArray[np.bool_]],
+    groups: list[Any] | None,
+    share: float,
+    random_state: int,
 ) -> tuple[TrainingData, tuple[list[NDArray[np.uint8]], list[NDArray[np.bool_]]]]:
     """Return the cases left to learn from, and native images and masks of the groups held out; see `hold_out`."""
     held_out = hold_out(data.has_lesion, groups, share, random_state)

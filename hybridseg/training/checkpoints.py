@@ -42,11 +42,18 @@ def write_checkpoint(
     path: Path, identity: str, run: Run, model: Any, optimizer: Any, prints: NDArray[np.uint8] | None = None
 ) -> None:
     """Write every variable, the run's state and the fingerprints of what it learns from, atomically."""
-    header = {"identity": identity, "epoch": run.epoch, "best_epoch": run.best_epoch,
-              "reference": run.reference, "history": run.history}
+    header = {
+        "identity": identity,
+        "epoch": run.epoch,
+        "best_epoch": run.best_epoch,
+        "reference": run.reference,
+        "history": run.history,
+    }
     arrays: dict[str, Any] = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
     groups: dict[str, Sequence[Any]] = {
-        "weight": model.get_weights(), "averaged": run.averaged, "best": run.best,
+        "weight": model.get_weights(),
+        "averaged": run.averaged,
+        "best": run.best,
         "optimizer": [np.asarray(v) for v in optimizer.variables],
         "fingerprints": [] if prints is None else [prints],
     }
@@ -75,8 +82,12 @@ def read_checkpoint(path: Path, identity: str, model: Any, optimizer: Any) -> Ru
     for variable, value in zip(optimizer.variables, groups["optimizer"], strict=True):
         variable.assign(value)
     return Run(
-        header["epoch"], groups["averaged"], groups["best"], header["best_epoch"],
-        header["reference"], header["history"],
+        header["epoch"],
+        groups["averaged"],
+        groups["best"],
+        header["best_epoch"],
+        header["reference"],
+        header["history"],
     )
 
 

@@ -26,8 +26,10 @@ def curve_files(stem: Path) -> list[Path]:
 
 def is_history(history: Any) -> TypeGuard[History]:
     """Whether a method's history can be drawn: an epoch a row, with its loss and validation F1."""
-    return bool(history) and isinstance(history, list) and all(
-        isinstance(row, dict) and {"loss", "validation_f1"} <= set(row) for row in history
+    return (
+        bool(history)
+        and isinstance(history, list)
+        and all(isinstance(row, dict) and {"loss", "validation_f1"} <= set(row) for row in history)
     )
 
 

@@ -78,9 +78,15 @@ def train(
 
 
 def _train(
-    recipe: Recipe, network: Network, data: TrainingData, validation: TrainingData,
-    progress: Callable[[int, int, str], None], checkpoint_dir: Path | None,
-    teacher: Teacher | None, teacher_hash: str, start: Sequence[NDArray[Any]] | None,
+    recipe: Recipe,
+    network: Network,
+    data: TrainingData,
+    validation: TrainingData,
+    progress: Callable[[int, int, str], None],
+    checkpoint_dir: Path | None,
+    teacher: Teacher | None,
+    teacher_hash: str,
+    start: Sequence[NDArray[Any]] | None,
 ) -> tuple[Any, list[dict[str, float]]]:
     from .loss import bce_dice
     from .quiet import import_keras
@@ -124,8 +130,15 @@ def _train(
 
 
 def _one_epoch(
-    recipe: Recipe, data: TrainingData, validation: TrainingData, run: Run,
-    model: Any, judge: Any, steps: int, progress: Callable[[int, int, str], None], teacher: Teacher | None,
+    recipe: Recipe,
+    data: TrainingData,
+    validation: TrainingData,
+    run: Run,
+    model: Any,
+    judge: Any,
+    steps: int,
+    progress: Callable[[int, int, str], None],
+    teacher: Teacher | None,
 ) -> None:
     start = time.monotonic()
     model.reset_metrics()
@@ -152,13 +165,22 @@ def _one_epoch(
     if not run.reference or np.mean(scores) >= np.mean(run.reference):
         run.reference = scores
     seconds = time.monotonic() - start
-    run.history.append({
-        "epoch": run.epoch, "loss": float(np.mean(losses)), "validation_f1": float(np.mean(scores)),
-        "threshold": threshold, "seconds": round(seconds, 3),
-    })
+    run.history.append(
+        {
+            "epoch": run.epoch,
+            "loss": float(np.mean(losses)),
+            "validation_f1": float(np.mean(scores)),
+            "threshold": threshold,
+            "seconds": round(seconds, 3),
+        }
+    )
     LOG.info(
         "epoch %d/%d: loss %.3f, validation F1 %.3f, %.0f s",
-        run.epoch, recipe.epochs, np.mean(losses), np.mean(scores), seconds,
+        run.epoch,
+        recipe.epochs,
+        np.mean(losses),
+        np.mean(scores),
+        seconds,
     )
 
 

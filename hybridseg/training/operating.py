@@ -28,7 +28,8 @@ def f1_per_image(truths: Sequence[NDArray[np.bool_]], masks: Sequence[NDArray[np
 
 
 def choose_operating_point(
-    truths: Sequence[NDArray[np.bool_]], probabilities: Sequence[NDArray[np.float32]],
+    truths: Sequence[NDArray[np.bool_]],
+    probabilities: Sequence[NDArray[np.float32]],
     weights: Sequence[float] | None = None,
 ) -> OperatingPoint:
     """Return the operating point that suits cases whose truth is known.
@@ -79,15 +80,18 @@ def _best_outline(
 ) -> tuple[float, bool]:
     if not truths:
         return 0.5, False
-    scores = np.array([
+    scores = np.array(
         [
-            f1_per_image(truths, [
-                apply_operating_point(p, OperatingPoint(value, largest_only=largest)) for p in probabilities
-            ])
-            for value in THRESHOLDS
+            [
+                f1_per_image(
+                    truths,
+                    [apply_operating_point(p, OperatingPoint(value, largest_only=largest)) for p in probabilities],
+                )
+                for value in THRESHOLDS
+            ]
+            for largest in (False, True)
         ]
-        for largest in (False, True)
-    ])  # (largest only, threshold, case)
+    )  # (largest only, threshold, case)
     means = np.average(scores, axis=2, weights=weight)
     best = means.argmax(axis=1)
     gained = scores[0, best[0]] - scores[1, best[1]]

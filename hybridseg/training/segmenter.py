@@ -146,8 +146,15 @@ class NetworkSegmenter(PredictingNetwork):
         natives, truths = validation
         validation_data = working_cases(natives, truths, self.size, None)
         model, history = train(
-            recipe, self, data, validation_data, progress=progress, checkpoint_dir=folder, teacher=teacher,
-            teacher_hash=teacher_hash, start=start,
+            recipe,
+            self,
+            data,
+            validation_data,
+            progress=progress,
+            checkpoint_dir=folder,
+            teacher=teacher,
+            teacher_hash=teacher_hash,
+            start=start,
         )
         from .convert import convert_weights
 

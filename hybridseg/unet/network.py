@@ -79,8 +79,15 @@ def check_shape(encoder: str, size: int, width: int) -> None:
 
 
 def _conv(
-    x: Any, filters: int, kernel: int, name: str, bn_name: str,
-    *, stride: int = 1, relu: Any = None, four_bits: bool = False,
+    x: Any,
+    filters: int,
+    kernel: int,
+    name: str,
+    bn_name: str,
+    *,
+    stride: int = 1,
+    relu: Any = None,
+    four_bits: bool = False,
 ) -> Any:
     """Convolution, batch normalisation, and an activation layer if given; kernels that a file would keep in 4 bits,
     as it would keep them."""
@@ -184,7 +191,9 @@ ENCODERS = {
         lambda x, width: _lite0(x, LITE0_STAGES, _conv), lambda width: LITE0_DECODER, load_pretrained=load_lite0
     ),
     "efficientnet-lite0-short": Encoder(
-        lambda x, width: _lite0(x, SHORT_STAGES, _four_bit_conv), lambda width: SHORT_DECODER, _separable_conv,
+        lambda x, width: _lite0(x, SHORT_STAGES, _four_bit_conv),
+        lambda width: SHORT_DECODER,
+        _separable_conv,
         load_lite0,
     ),
     "none": Encoder(_plain_encoder, lambda width: tuple((width * 2**k, 1) for k in (3, 2, 1, 0))),

@@ -162,12 +162,14 @@ def test_all_empty_masks_are_refused(training) -> None:
 
 @pytest.mark.parametrize(
     ("params", "message"),
-    [({"n_trees": 0}, "`n_trees` must be an integer in 1..1000, got 0"),
-     ({"random_state": None}, r"`random_state` must be an integer in 0..\d+, got None"),
-     ({"n_jobs": 0}, r"`n_jobs` must be an integer in 1..\d+, got 0"),
-     ({"max_features": 2}, r"`max_features` must be a number in \(0, 1\], got 2"),
-     ({"max_features": True}, r"`max_features` must be a number in \(0, 1\], got True"),
-     ({"max_features": "half"}, r"`max_features` must be a number in \(0, 1\], got 'half'")],
+    [
+        ({"n_trees": 0}, "`n_trees` must be an integer in 1..1000, got 0"),
+        ({"random_state": None}, r"`random_state` must be an integer in 0..\d+, got None"),
+        ({"n_jobs": 0}, r"`n_jobs` must be an integer in 1..\d+, got 0"),
+        ({"max_features": 2}, r"`max_features` must be a number in \(0, 1\], got 2"),
+        ({"max_features": True}, r"`max_features` must be a number in \(0, 1\], got True"),
+        ({"max_features": "half"}, r"`max_features` must be a number in \(0, 1\], got 'half'"),
+    ],
 )
 def test_wrong_parameters_are_named(training, params, message) -> None:
     with pytest.raises(ValueError, match=message):

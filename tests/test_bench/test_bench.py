@@ -150,8 +150,11 @@ def test_a_run_folder_among_the_data_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_seed_that_the_spec_sets_stays_whatever_the_blanks() -> None:
-    for spec, seed in (("random-forest[random_state=5]", 5), ("random-forest[ random_state = 5 ]", 5),
-                       ("random-forest[n_trees=9]", 3)):
+    for spec, seed in (
+        ("random-forest[random_state=5]", 5),
+        ("random-forest[ random_state = 5 ]", 5),
+        ("random-forest[n_trees=9]", 3),
+    ):
         assert create_method("hybridseg.registry:create", spec, 3, as_given=False).random_state == seed
 
 

@@ -193,5 +193,3 @@ def test_damaged_fingerprints_are_told_before_a_run(trained: Path) -> None:
     said = invoke("bench", "--data", trained / "data", "--as-read", "--no-cost", "-m", path, code=2)
     assert "its hybridseg.fingerprints can't be read" in said
     assert "can't be read" in invoke("info", path)
-
-

@@ -20,7 +20,11 @@ SECOND = "random-forest[n_trees=200,max_depth=12,criterion=gini]"
 
 
 def row(
-    method: str, case: str, group: str, counts: tuple[int, int, int, int], metrics: dict[str, float] | None = None,
+    method: str,
+    case: str,
+    group: str,
+    counts: tuple[int, int, int, int],
+    metrics: dict[str, float] | None = None,
     **more: object,
 ) -> Record:
     tp, fp, fn, tn = counts

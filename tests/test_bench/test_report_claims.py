@@ -46,8 +46,13 @@ def test_seeds_stand_beside_scenes(tmp_path: Path) -> None:
     rows = {name: [row(name, str(i), (tp + i, 0, 20 - tp - i, 80)) for i in range(3)]
             for name, tp in zip(names, (8, 12, 9), strict=True)}  # fmt: skip
     methods = [
-        {"spec": name, "class": "m:F", "params": {"n": n, "random_state": seed}, "as_given": False,
-         "key": f"key cell{i}"}
+        {
+            "spec": name,
+            "class": "m:F",
+            "params": {"n": n, "random_state": seed},
+            "as_given": False,
+            "key": f"key cell{i}",
+        }
         for i, (name, n, seed) in enumerate(zip(names, (5, 5, 9), (1, 2, 1), strict=True))
     ]
     document = make_report(write_run(tmp_path / "run", rows, methods=methods))

@@ -26,9 +26,7 @@ def chapter(root: Path, rows: dict[str, list[Record]]) -> Section:
 
 def test_what_a_confidence_is_worth(tmp_path: Path) -> None:
     answers = [(RIGHT, 0.95)] * 5 + [(WRONG, 0.55)] * 2 + [(NOTHING, 0.95)] * 2 + [(ALARM, 0.55)]
-    rows = [
-        row("m", f"c{k}", counts, raw_confidence=sure, confidence=sure) for k, (counts, sure) in enumerate(answers)
-    ]
+    rows = [row("m", f"c{k}", counts, raw_confidence=sure, confidence=sure) for k, (counts, sure) in enumerate(answers)]
     section = chapter(tmp_path, {"m": rows})
     errors, coverage = section.tables
     # seven right ones are 0.05 off, three wrong ones 0.55

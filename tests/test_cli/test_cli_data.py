@@ -38,16 +38,12 @@ def finder(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Put a search in place that finds two pairs; return the ids of the cases it was asked about."""
     asked: list[str] = []
 
-    def find_pairs(
-        dataset: Dataset, progress: Any = None, cache_dir: Any = None, *, across: bool = False
-    ) -> list[Any]:
+    def find_pairs(dataset: Dataset, progress: Any = None, cache_dir: Any = None, *, across: bool = False) -> list[Any]:
         assert not across
         ids = [case.case_id for case in dataset]
         asked.extend(ids)
         known = [("a1", "a2", 41.0), ("a3", "b1", 30.5)]
-        return [
-            SimpleNamespace(case_a=a, case_b=b, score=score) for a, b, score in known if a in ids and b in ids
-        ]
+        return [SimpleNamespace(case_a=a, case_b=b, score=score) for a, b, score in known if a in ids and b in ids]
 
     def group_cases(dataset: Dataset, pairs: list[Any]) -> dict[str, str]:
         joined = {pair.case_b: pair.case_a for pair in pairs}
@@ -82,9 +78,7 @@ def test_check_as_json(folder: Path, finder: list[str]) -> None:
     found = json.loads(run("check", folder, "--format", "json").output)
     assert found["usable"] is True and found["labels"] == {"benign": 4, "malignant": 2}
     assert found["same_scene_two_labels"] == [["a3", "b1"]]
-    assert (
-        json.loads(run("check", folder, "--format", "json", "--no-pairs").output)["near_duplicates"] is None
-    )
+    assert json.loads(run("check", folder, "--format", "json", "--no-pairs").output)["near_duplicates"] is None
     assert len(finder) == 6  # the second run didn't ask
 
 
@@ -108,9 +102,7 @@ def test_check_without_opencv(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
         with_scenes(load_dataset(folder))
 
 
-def test_split_keeps_scenes_together_and_check_split_agrees(
-    folder: Path, finder: list[str], tmp_path: Path
-) -> None:
+def test_split_keeps_scenes_together_and_check_split_agrees(folder: Path, finder: list[str], tmp_path: Path) -> None:
     out = tmp_path / "split.csv"
     result = run("split", folder, "--folds", 2, "-o", out)
     assert result.exit_code == 0, result.output

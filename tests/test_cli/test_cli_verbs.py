@@ -225,11 +225,15 @@ class Wrong(Segmenter):
 """
 
 
-@pytest.mark.parametrize(("arguments", "key"), [
-    (["fit", "wrong.py:Wrong", "--data", "phantoms[n=3]", "-o", "x.hybridseg"], "learning"),
-    (["export", "wrong.py:Wrong", "-o", "x.onnx"], "writing"),
-    (["segment", "-", "-m", "wrong.py:Wrong"], "predicting"),
-], ids=["fit", "export", "segment"])
+@pytest.mark.parametrize(
+    ("arguments", "key"),
+    [
+        (["fit", "wrong.py:Wrong", "--data", "phantoms[n=3]", "-o", "x.hybridseg"], "learning"),
+        (["export", "wrong.py:Wrong", "-o", "x.onnx"], "writing"),
+        (["segment", "-", "-m", "wrong.py:Wrong"], "predicting"),
+    ],
+    ids=["fit", "export", "segment"],
+)
 def test_what_a_methods_code_raises_has_its_type(here: Path, arguments: list[str], key: str) -> None:
     (here / "wrong.py").write_text(WRONG)
     result = CliRunner().invoke(main, arguments, input=(here / "grey.png").read_bytes(), prog_name="hybridseg")

@@ -134,8 +134,10 @@ def test_progress_reaches_its_end(dataset: Dataset) -> None:
 
 
 def test_flat_and_tiny_images_pair_with_nothing() -> None:
-    flat = [made(str(k), np.full((h, w), 80, np.uint8), np.zeros((h, w), bool)) for k, (h, w) in
-            enumerate([(200, 300), (200, 300), (1, 1), (1, 40)])]
+    flat = [
+        made(str(k), np.full((h, w), 80, np.uint8), np.zeros((h, w), bool))
+        for k, (h, w) in enumerate([(200, 300), (200, 300), (1, 1), (1, 40)])
+    ]
     assert find_pairs(Dataset("flat", tuple(flat))) == []
 
 

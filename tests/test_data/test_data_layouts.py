@@ -59,7 +59,8 @@ def busbra(tmp_path: Path) -> Path:
         mask(root / f"Masks/mask_{name}.png")
     rows = "\n".join(
         f"bus_{name},{int(name[:4])},fibroadenoma,{'benign' if int(name[:4]) % 2 else 'malignant'},4,GE Logiq 7,10,8,"
-        f'left,"[0,0,10,1]"' for name in names
+        f'left,"[0,0,10,1]"'
+        for name in names
     )
     table(root / "bus_data.csv", f"ID,Case,Histology,Pathology,BIRADS,Device,Width,Height,Side,BBOX\n{rows}")
     folds = "\n".join(f"bus_{name},x,{int(name[:4])},1" for name in names)

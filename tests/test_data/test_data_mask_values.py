@@ -142,9 +142,7 @@ def test_manifest_columns_say_which_values_are_lesion(tmp_path: Path) -> None:
     put(tmp_path, "a", grey(r1=1, r2=2, r3=3))
     put(tmp_path, "b", grey(r1=255))
     header = "image,mask,lesion,ignore,device,spacing_mm"
-    (tmp_path / "m.csv").write_text(
-        f"{header}\nimages/a.png,masks/a.png,1;3,2,GE,0.1\nimages/b.png,masks/b.png,,,,\n"
-    )
+    (tmp_path / "m.csv").write_text(f"{header}\nimages/a.png,masks/a.png,1;3,2,GE,0.1\nimages/b.png,masks/b.png,,,,\n")
     dataset = load_dataset(tmp_path / "m.csv")
     assert sizes(dataset) == [40, 20] and dataset[0].ignored.sum() == 20 and dataset[1].ignored is None
     assert dataset[0].facts == {"device": "GE", "spacing_mm": 0.1} and dataset[1].facts == {}

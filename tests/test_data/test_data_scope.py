@@ -41,13 +41,17 @@ def stripes() -> np.ndarray:
     return page
 
 
-@pytest.mark.parametrize("stranger", [
-    np.zeros((80, 90), np.uint8),
-    np.full((1, 1), 255, np.uint8),
-    np.random.default_rng(0).integers(0, 256, (200, 300), np.uint8),
-    np.tile(np.arange(256, dtype=np.uint8), (100, 1)),
-    stripes(),
-], ids=["black", "one pixel", "noise", "ramp", "page"])
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        np.zeros((80, 90), np.uint8),
+        np.full((1, 1), 255, np.uint8),
+        np.random.default_rng(0).integers(0, 256, (200, 300), np.uint8),
+        np.tile(np.arange(256, dtype=np.uint8), (100, 1)),
+        stripes(),
+    ],
+    ids=["black", "one pixel", "noise", "ramp", "page"],
+)
 def test_strangers_are_outside(stranger, scope) -> None:
     assert not is_in_scope(stranger, scope)
 

@@ -81,9 +81,7 @@ def test_folds_are_balanced_by_class_and_size() -> None:
     rows = []
     for group in range(300):
         label = rng.choice(["benign", "malignant", "normal"], p=[0.56, 0.27, 0.17])
-        rows += [
-            (f"{group}.{copy}", str(group), str(label)) for copy in range(rng.choice([1, 1, 1, 2, 3, 7]))
-        ]
+        rows += [(f"{group}.{copy}", str(group), str(label)) for copy in range(rng.choice([1, 1, 1, 2, 3, 7]))]
     dataset = dataset_of(*rows)
     split = grouped_folds(dataset, 5)
     sizes = [len(fold.test) for fold in split.folds]

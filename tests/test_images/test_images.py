@@ -96,9 +96,7 @@ def test_orientation_is_applied(tmp_path: Path, file_format: str) -> None:
     assert read_pixels(tmp_path / "a").turned and not read_pixels(save(tmp_path / "c", GREY, file_format)).turned
     np.testing.assert_array_equal(turned, np.rot90(GREY, -1))
     exif[0x0112] = 3
-    np.testing.assert_array_equal(
-        read_image(save(tmp_path / "b", GREY, file_format, exif=exif)), GREY[::-1, ::-1]
-    )
+    np.testing.assert_array_equal(read_image(save(tmp_path / "b", GREY, file_format, exif=exif)), GREY[::-1, ::-1])
 
 
 @pytest.mark.parametrize(
@@ -119,9 +117,7 @@ def test_mask_rule(tmp_path: Path, values: list[list[int]], expected: list[list[
 
 def test_mask_in_any_colour_and_mode(tmp_path: Path) -> None:
     expected = np.array([[True, False, True]])
-    blue = np.array(
-        [[[0, 0, 255], [0, 0, 0], [0, 0, 200]]], dtype=np.uint8
-    )  # grey would be 29: under any cut
+    blue = np.array([[[0, 0, 255], [0, 0, 0], [0, 0, 200]]], dtype=np.uint8)  # grey would be 29: under any cut
     np.testing.assert_array_equal(read_mask(save(tmp_path / "rgb", blue)), expected)
     np.testing.assert_array_equal(read_mask(save(tmp_path / "bit", expected)), expected)
     palette = Image.fromarray(np.array([[1, 0, 1]], dtype=np.uint8)).convert("P")
@@ -151,12 +147,7 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 
 def png(width: int, height: int, depth: int, colour: int, body: bytes) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(body))
-        + chunk(b"IEND", b"")
-    )
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(body)) + chunk(b"IEND", b"")
 
 
 def test_sixteen_bit_colour_keeps_its_upper_byte() -> None:

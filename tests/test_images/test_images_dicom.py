@@ -297,9 +297,7 @@ def test_without_pydicom_the_extra_is_named(tmp_path: Path) -> None:
         "try: read_image(sys.argv[1])\n"
         "except ImageError as error: print(error)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, tmp_path / "a.dcm"], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "a.dcm"], capture_output=True, text=True, check=True)
     assert done.stdout.endswith('a.dcm: is DICOM, which needs pydicom: pip install "hybridseg[dicom]"\n')
 
 
@@ -334,4 +332,4 @@ def test_hd95_in_mm_reaches_the_rows(tmp_path: Path) -> None:
     for name, expected in (("a.dcm", 1.0), ("a.png", None)):
         row = predict_case(Dark(), cell, FileCase("a", "a", "", tmp_path / name, ()), shown, truth)
         assert (row.metrics["hd95_px"], row.metrics["hd95_mm"], row.error) == (4.0, expected, "")
-        assert parse_lines(b"{\"seconds\": 1, \"operating_point\": {}}\n" + json_line(row), tmp_path)[1] == [row]
+        assert parse_lines(b'{"seconds": 1, "operating_point": {}}\n' + json_line(row), tmp_path)[1] == [row]

@@ -36,8 +36,9 @@ def tiff(width: int, height: int, body: bytes, *, bits: int, photometric: int = 
     ]  # fmt: skip
     directory = struct.pack("<H", len(tags))
     for tag, kind, value in tags:
-        directory += struct.pack("<HHI", tag, kind, 1) + struct.pack("<I" if kind == 4 else "<HH", *(
-            (value,) if kind == 4 else (value, 0)))
+        directory += struct.pack("<HHI", tag, kind, 1) + struct.pack(
+            "<I" if kind == 4 else "<HH", *((value,) if kind == 4 else (value, 0))
+        )
     return b"II*\0" + struct.pack("<I", 8 + len(body)) + body + directory + b"\0" * 4
 
 
@@ -160,9 +161,7 @@ def test_pages_in_their_order_cost_no_more_than_one_walk(monkeypatch: pytest.Mon
     alone = [decode(bytes(bytearray(data)), "x", frame) for frame in range(number)]
     loads = []
     load = TiffImagePlugin.ImageFileDirectory_v2.load
-    monkeypatch.setattr(
-        TiffImagePlugin.ImageFileDirectory_v2, "load", lambda *given: loads.append(1) or load(*given)
-    )
+    monkeypatch.setattr(TiffImagePlugin.ImageFileDirectory_v2, "load", lambda *given: loads.append(1) or load(*given))
     together = [decode(data, "x", frame) for frame in range(number)]
     assert number < len(loads) < 6 * number
     order = [7, 7, 3, 8, 0, number - 1, 5]  # in another order it takes longer, and is the same

@@ -96,9 +96,15 @@ def test_counts_hold_for_any_masks(pair) -> None:
     assert (mirrored.tp, mirrored.fp, mirrored.fn) == (counts.tp, counts.fn, counts.fp)
 
 
-@pytest.mark.parametrize("broken", [
-    np.zeros((2, 2), np.uint8), np.zeros((2, 2, 1), bool), np.zeros((2, 3), bool), [[True]],
-])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        np.zeros((2, 2), np.uint8),
+        np.zeros((2, 2, 1), bool),
+        np.zeros((2, 3), bool),
+        [[True]],
+    ],
+)
 def test_other_arrays_are_refused(broken) -> None:
     with pytest.raises(ValueError, match="`mask_pred` must"):
         count_pixels(np.zeros((2, 2), bool), broken)
@@ -181,8 +187,9 @@ def test_empty_outlines_are_decided() -> None:
     assert hd95(empty, dot, missing=99.0) == 99.0
 
 
-@pytest.mark.parametrize("arguments", [{"tolerance": -1}, {"tolerance": float("nan")},
-                                       {"tolerance": 1, "spacing_mm": (1.0, 0.0)}])
+@pytest.mark.parametrize(
+    "arguments", [{"tolerance": -1}, {"tolerance": float("nan")}, {"tolerance": 1, "spacing_mm": (1.0, 0.0)}]
+)
 def test_wrong_distances_are_refused(arguments) -> None:
     with pytest.raises(ValueError, match="must be"):
         boundary(TRUE, PRED, **arguments)
@@ -196,7 +203,8 @@ def test_boundary_equals_brute_force(pair, tolerance) -> None:
     def outline(mask):
         padded = np.pad(mask, 1)
         return [
-            (r, c) for r, c in np.argwhere(mask)
+            (r, c)
+            for r, c in np.argwhere(mask)
             if not (padded[r, c + 1] and padded[r + 2, c + 1] and padded[r + 1, c] and padded[r + 1, c + 2])
         ]
 

@@ -89,15 +89,18 @@ def writes(masks: Masks) -> float:
 DRAWS = iter(range(100))
 
 
-@pytest.mark.parametrize(("compute", "says"), [
-    (worse_for_the_truth, "must not be worse for a mask like the truth"),
-    (writes, "must leave the masks as they are"),
-    (lambda masks: next(DRAWS), "must repeat"),
-    (lambda masks: float("inf"), "must be a finite number of at least 0"),
-    (lambda masks: -1.0, "must be a finite number of at least 0"),
-    (lambda masks: "1", "must be a finite number of at least 0"),
-    (lambda masks: None, "with a pixel spacing must be a number"),
-])
+@pytest.mark.parametrize(
+    ("compute", "says"),
+    [
+        (worse_for_the_truth, "must not be worse for a mask like the truth"),
+        (writes, "must leave the masks as they are"),
+        (lambda masks: next(DRAWS), "must repeat"),
+        (lambda masks: float("inf"), "must be a finite number of at least 0"),
+        (lambda masks: -1.0, "must be a finite number of at least 0"),
+        (lambda masks: "1", "must be a finite number of at least 0"),
+        (lambda masks: None, "with a pixel spacing must be a number"),
+    ],
+)
 def test_a_metric_that_breaks_a_rule_is_told_which(compute, says: str) -> None:
     with pytest.raises(AssertionError, match=says):
         check_metric(CaseMetric("mine", "mine", compute))
@@ -111,11 +114,14 @@ def test_a_metric_of_another_package_gets_into_rows(plug_in) -> None:
     assert score_metrics(square(5), square(5, 20))["area_ratio"] == 4.0
 
 
-@pytest.mark.parametrize(("value", "says"), [
-    ("no_such_module:X", "metric `mine` of unknown .* failed to load: ModuleNotFoundError"),
-    (f"{__name__}:square", "must be a hybridseg.metrics.CaseMetric, got function"),
-    ("hybridseg.metrics.table:BUILT_IN", "must be a hybridseg.metrics.CaseMetric, got tuple"),
-])
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("no_such_module:X", "metric `mine` of unknown .* failed to load: ModuleNotFoundError"),
+        (f"{__name__}:square", "must be a hybridseg.metrics.CaseMetric, got function"),
+        ("hybridseg.metrics.table:BUILT_IN", "must be a hybridseg.metrics.CaseMetric, got tuple"),
+    ],
+)
 def test_a_metric_that_cannot_be_used_is_named(plug_in, value: str, says: str) -> None:
     plug_in(value)
     with pytest.raises(MetricLoadError, match=says):

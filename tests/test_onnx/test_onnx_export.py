@@ -53,7 +53,6 @@ class Darkness(Segmenter):
         return assemble(single)
 
 
-
 class Unexportable(Darkness):
     tags = Tags(exportable=False, export_reason="it asks a neighbour")
 
@@ -180,8 +179,8 @@ def test_the_path_may_change(exported: Path) -> None:
 def identity(name: str, kind: int, shape: list[Any]) -> Any:
     """A model that copies `image` to `mask` and makes a constant `probability` of the wrong kind."""
     graph = helper.make_graph(
-        [helper.make_node("Identity", [name], ["mask"]), helper.make_node("Identity", [name],
-        ["probability"])], "identity",
+        [helper.make_node("Identity", [name], ["mask"]), helper.make_node("Identity", [name], ["probability"])],
+        "identity",
         [helper.make_tensor_value_info(name, kind, shape)],
         [helper.make_tensor_value_info(out, kind, shape) for out in ("mask", "probability")],
     )
@@ -198,9 +197,7 @@ def identity(name: str, kind: int, shape: list[Any]) -> Any:
         ("image", TensorProto.UINT8, ["N", "H", "W", 1], r"`probability` must be tensor\(float\)"),
     ],
 )
-def test_another_signature_is_refused(
-    tmp_path: Path, name: str, kind: int, shape: list[Any], message: str
-) -> None:
+def test_another_signature_is_refused(tmp_path: Path, name: str, kind: int, shape: list[Any], message: str) -> None:
     onnx.save(identity(name, kind, shape), tmp_path / "x.onnx")
     with pytest.raises(ModelFormatError, match=message):
         OnnxSegmenter.load(tmp_path / "x.onnx")

@@ -51,9 +51,7 @@ def pillow_resize(array: NDArray[np.float32], height: int, width: int) -> NDArra
     return np.asarray(Image.fromarray(array).resize((width, height), Image.Resampling.BILINEAR))
 
 
-def pipeline(
-    image: NDArray[np.uint8], network: Any, steps: Preprocessing, channels: int
-) -> NDArray[np.float32]:
+def pipeline(image: NDArray[np.uint8], network: Any, steps: Preprocessing, channels: int) -> NDArray[np.float32]:
     """The same steps in numpy and Pillow, around the network run alone."""
     small = pillow_resize(image.astype(np.float32), SIZE, SIZE)
     small = (small - np.float32(steps.mean)) / np.float32(steps.std)
@@ -80,9 +78,7 @@ def test_the_graph_equals_the_steps(
     wrapped = session(wrap_network(network, SIZE, steps, point))
     mask, probability = wrapped.run(["mask", "probability"], {"image": image[np.newaxis, :, :, np.newaxis]})
     np.testing.assert_allclose(probability[0, :, :, 0], expected, atol=2e-5)
-    np.testing.assert_array_equal(
-        mask[0, :, :, 0].astype(bool), apply_operating_point(probability[0, :, :, 0], point)
-    )
+    np.testing.assert_array_equal(mask[0, :, :, 0].astype(bool), apply_operating_point(probability[0, :, :, 0], point))
 
 
 def test_what_is_around_the_scan_is_left_out() -> None:

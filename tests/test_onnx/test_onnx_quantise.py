@@ -182,11 +182,18 @@ def test_each_output_channel_has_its_own_scale(bits: Any, stored: int) -> None:
     kernel = rng.normal(size=(3, 35, 8, 7)).astype(np.float32) * np.float32([1e-6, 1, 0]).reshape(3, 1, 1, 1)
     depthwise = rng.normal(size=(35, 1, 16, 15)).astype(np.float32)
     image = rng.normal(size=(1, 35, 23, 21)).astype(np.float32)
-    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-            for name, shape in (("x", [1, 35, 23, 21]), ("d", [1, 35, 8, 7]), ("y", [1, 3, 1, 1]))]
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in (("x", [1, 35, 23, 21]), ("d", [1, 35, 8, 7]), ("y", [1, 3, 1, 1]))
+    ]
     nodes = [helper.make_node("Conv", ["x", "k1"], ["d"], group=35), helper.make_node("Conv", ["d", "k"], ["y"])]
-    graph = helper.make_graph(nodes, "conv", ends[:1], ends[1:],
-                              [numpy_helper.from_array(kernel, "k"), numpy_helper.from_array(depthwise, "k1")])
+    graph = helper.make_graph(
+        nodes,
+        "conv",
+        ends[:1],
+        ends[1:],
+        [numpy_helper.from_array(kernel, "k"), numpy_helper.from_array(depthwise, "k1")],
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
     store_smaller(model.graph, bits)
     large = [(t.data_type, int(np.prod(t.dims))) for t in model.graph.initializer if np.prod(t.dims) >= 256]
@@ -238,9 +245,7 @@ def test_a_file_of_ours_is_made_smaller_too(cases: dict[str, Any], tmp_path: Pat
 
 def test_integers_are_kept_where_a_size_asks_for_them(cases: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "int8.onnx"
-    found = export_smaller(
-        Dark(), path, "int8", **cases, calibration=cases["images"], max_bytes=120_000
-    )
+    found = export_smaller(Dark(), path, "int8", **cases, calibration=cases["images"], max_bytes=120_000)
     assert found.bytes_after <= 120_000 < found.bytes_before
     assert found.f1_after >= found.f1_before - 0.005
     model = onnx.load(path)

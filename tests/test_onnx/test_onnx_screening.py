@@ -51,9 +51,7 @@ def model(nodes: list[Any] | None = None, **changes: Any) -> Any:
             helper.make_tensor_value_info("probability", TensorProto.FLOAT, sides),
         ],
     )
-    return helper.make_model(
-        graph, **{"opset_imports": [helper.make_opsetid("", 18)], "ir_version": 8, **changes}
-    )
+    return helper.make_model(graph, **{"opset_imports": [helper.make_opsetid("", 18)], "ir_version": 8, **changes})
 
 
 def external(where: str, *, nested: bool = False) -> Any:

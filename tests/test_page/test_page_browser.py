@@ -166,9 +166,7 @@ def test_masks_equal_pythons(visit: Visit) -> None:
 
 
 def _mask_name(visit: Visit, name: str, frame: int) -> str:
-    return next(
-        row["mask"] for row in visit.rows() if row["image"] == name and row["frame"] in ("", str(frame + 1))
-    )
+    return next(row["mask"] for row in visit.rows() if row["image"] == name and row["frame"] in ("", str(frame + 1)))
 
 
 def test_confidences_are_the_models_own(visit: Visit) -> None:

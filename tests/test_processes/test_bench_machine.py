@@ -52,7 +52,11 @@ def test_the_processor_by_what_the_system_tells(
      (None, None, 1, (1,))],
 )  # fmt: skip
 def test_cores_that_this_process_may_use(
-    *, monkeypatch: pytest.MonkeyPatch, allowed: set[int] | None, cores: int | None, usable: int,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    allowed: set[int] | None,
+    cores: int | None,
+    usable: int,
     threads: tuple[int, ...],
 ) -> None:
     if allowed is None:

@@ -311,9 +311,7 @@ def cluster(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Pa
         command = [sys.executable, "-m", "dask", *map(str, arguments)]
         return subprocess.Popen(command, stdout=log, stderr=log, env=quiet, cwd=tmp_path)
 
-    scheduler = start(
-        "scheduler", "--host", "127.0.0.1", "--port", 0, "--no-dashboard", "--scheduler-file", file
-    )
+    scheduler = start("scheduler", "--host", "127.0.0.1", "--port", 0, "--no-dashboard", "--scheduler-file", file)
     nanny = getattr(request, "param", "--no-nanny")
     worker = ("worker", "--scheduler-file", file, "--nthreads", 1, "--no-dashboard", nanny)
     workers = [start(*worker, "--name", name) for name in ("one", "two")]

@@ -297,9 +297,7 @@ def test_default_operating_point_is_a_plain_threshold() -> None:
 
 
 def test_teacher_is_mixed_into_the_target_at_its_share() -> None:
-    data = TrainingData(
-        np.full((4, 32, 32), 90, np.uint8), np.zeros((4, 32, 32), np.uint8), np.arange(4), np.arange(4)
-    )
+    data = TrainingData(np.full((4, 32, 32), 90, np.uint8), np.zeros((4, 32, 32), np.uint8), np.arange(4), np.arange(4))
     seen = []
 
     def teacher(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -132,8 +132,13 @@ def test_feature_maps_agree_with_pytorch() -> None:
         features = np.asarray(outputs[block])[0].transpose(2, 0, 1)
         channels, rows, columns = features.shape
         assert list(features.shape) == expected["shape"]
-        got = [features.mean(), features.std(), features[0, 0, 0],
-               features[channels // 2, rows // 2, columns // 2], features[-1, -1, -1]]
+        got = [
+            features.mean(),
+            features.std(),
+            features[0, 0, 0],
+            features[channels // 2, rows // 2, columns // 2],
+            features[-1, -1, -1],
+        ]
         wanted = [expected[key] for key in ("mean", "std", "first", "middle", "last")]
         # Values reach tens; float32 sums in another order differ by parts in a hundred thousand.
         np.testing.assert_allclose(got, wanted, rtol=1e-3, atol=1e-3)

@@ -87,9 +87,7 @@ def votes(grey: Var, layers: Var, segmenter: Any) -> Var:
     return op.div(op.slice(total, const([0]), const([height]), const([0])), everyone)
 
 
-def _features(
-    found: Components, layers: Var, kept: Var, grey: Var, grid: tuple[int, int], *, chosen: Var
-) -> Var:
+def _features(found: Components, layers: Var, kept: Var, grey: Var, grid: tuple[int, int], *, chosen: Var) -> Var:
     """Return the features of the chosen components: float64 [K, F], the columns of `candidates.FEATURES`."""
     height, width = grid
     cells = height * width

@@ -54,9 +54,7 @@ def rank(grey: Var, grid: tuple[int, int]) -> Var:
     blank, ones = const(np.zeros(256 * FINE)), const(np.ones(cells))
     histogram = op.scatter_elements(blank, op.reshape(grey, const([-1])), ones, axis=0, reduction="add")
     below = op.sub(op.cumsum(histogram, const(0)), histogram)
-    middle = op.div(
-        op.mul(op.add(op.mul(const(2), below), histogram), const(RANKS // 2)), const(cells)
-    )
+    middle = op.div(op.mul(op.add(op.mul(const(2), below), histogram), const(RANKS // 2)), const(cells))
     return op.gather(op.min([middle, const(RANKS - 1)]), grey, axis=0)
 
 

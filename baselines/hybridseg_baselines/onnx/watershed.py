@@ -38,9 +38,7 @@ def watershed_model(segmenter: CandidateSegmenter, *, smoothing: int, rounds: in
 
         basin = op.add(first, const(1))
         used = op.reduce_max(basin, keepdims=False)
-        *_, later = op.loop(
-            const([rounds]), const([True], np.bool_), [first, used, slope], body=body
-        )
+        *_, later = op.loop(const([rounds]), const([True], np.bool_), [first, used, slope], body=body)
         later = op.reshape(later, const([-1, *grid]))
         return grey, op.concat([op.unsqueeze(basin, const([0])), later], axis=0)
 

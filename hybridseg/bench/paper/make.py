@@ -18,9 +18,7 @@ from .results import results
 from .writers import latex_document, latex_section, markdown
 
 
-def write_paper(
-    run: str | os.PathLike[str], out: str | os.PathLike[str], *, overwrite: bool = False
-) -> list[Path]:
+def write_paper(run: str | os.PathLike[str], out: str | os.PathLike[str], *, overwrite: bool = False) -> list[Path]:
     """Write a run's methods and results as a paper has them; return the files.
 
     ``section.tex`` goes into a paper, ``paper.tex`` compiles around it; ``paper.md`` says the same; then

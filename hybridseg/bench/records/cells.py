@@ -20,7 +20,6 @@ class RunError(ValueError):
     """A run folder is another plan's, in use, or damaged. The message is one line."""
 
 
-
 @dataclass(frozen=True)
 class Record:
     """One method's counts on one case.

@@ -131,9 +131,7 @@ def check_name(name: str) -> None:
         raise ValueError(f"`{printable(name)[:80]}` isn't the name of a file of a run")
 
 
-def _check(
-    value: Any, kinds: Mapping[str, Any], *, optional: set[str] | None = None, others: bool = False
-) -> None:
+def _check(value: Any, kinds: Mapping[str, Any], *, optional: set[str] | None = None, others: bool = False) -> None:
     if not isinstance(value, dict):
         raise ValueError(f"expected an object, got {type(value).__name__}")
     missing = [name for name in kinds if name not in value and name not in (optional or ())]

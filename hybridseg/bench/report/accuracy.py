@@ -42,7 +42,10 @@ def leaderboard(facts: Facts) -> Section:
             )
         )
     return Section(
-        "Leaderboard", "leaderboard", tuple(texts), tuple(figures),
+        "Leaderboard",
+        "leaderboard",
+        tuple(texts),
+        tuple(figures),
         (_per_image(facts), _per_scene(facts, scenes), _per_lesion(facts)),
     )
 

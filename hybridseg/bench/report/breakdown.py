@@ -38,10 +38,12 @@ def parts(facts: Facts) -> Section:
             texts.append(Text(f"By {what}: {len(names)} values, too many for a table; they stand in cases.csv."))
         else:
             tables.append(_by(facts, parts_of, names, f"By {what}."))
-    texts.append(Text(
-        "Mean IoU with its 95 % interval by bootstrap over scenes. n: lesion images of how many scenes. Source: "
-        "the folder in a case's name."
-    ))
+    texts.append(
+        Text(
+            "Mean IoU with its 95 % interval by bootstrap over scenes. n: lesion images of how many scenes. Source: "
+            "the folder in a case's name."
+        )
+    )
     return Section("Parts of the data", "parts", tuple(texts), (), tuple(tables))
 
 
@@ -58,10 +60,14 @@ def size_thirds(shares: Mapping[str, float]) -> tuple[dict[str, str], list[str],
         f"medium: up to {100 * second:.1f} %",
         f"large: above {100 * second:.1f} %",
     ]
-    return {
-        case_id: names[0] if share <= first else names[1] if share <= second else names[2]
-        for case_id, share in shares.items()
-    }, names, (float(first), float(second))
+    return (
+        {
+            case_id: names[0] if share <= first else names[1] if share <= second else names[2]
+            for case_id, share in shares.items()
+        },
+        names,
+        (float(first), float(second)),
+    )
 
 
 def _by(facts: Facts, parts_of: Mapping[str, str], names: list[str], caption: str) -> Table:

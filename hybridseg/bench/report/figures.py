@@ -38,9 +38,7 @@ Ceilings = Sequence[tuple[str, float]]
 """Second readers by name with their mean: a line across the plot each."""
 
 
-def intervals(
-    rows: Sequence[tuple[str, Sequence[Estimate]]], legend: Sequence[str], ceilings: Ceilings = ()
-) -> str:
+def intervals(rows: Sequence[tuple[str, Sequence[Estimate]]], legend: Sequence[str], ceilings: Ceilings = ()) -> str:
     """Return means with their intervals: a name and one line per estimate for each row."""
     every = [estimate for _, estimates in rows for estimate in estimates]
     tops = [value for _, value in ceilings]

@@ -67,9 +67,7 @@ def _points(facts: Facts, plotted: list[tuple[MethodSummary, float | None]], lin
             facts.short[method.method],
             cost,
             Estimate(iou, method.iou_low or 0.0, method.iou_high or 0.0),
-            line
-            and method.is_ranked
-            and not any(c <= cost and i >= iou and (c, i) != (cost, iou) for c, i in ranked),
+            line and method.is_ranked and not any(c <= cost and i >= iou and (c, i) != (cost, iou) for c, i in ranked),
         )
         for method, cost, iou in known
     ]

@@ -131,9 +131,7 @@ def _exported(plan: Plan, folder: RunFolder, method: Method) -> _Subject:
 def _measure(plan: Plan, subject: _Subject, images: list[Any], threads: int, counter: str) -> dict[str, Any]:
     if subject.error:
         return {"threads": threads, "error": subject.error}
-    return measure_cost(
-        plan.factory, subject.spec, images, model_path=subject.model, threads=threads, counter=counter
-    )
+    return measure_cost(plan.factory, subject.spec, images, model_path=subject.model, threads=threads, counter=counter)
 
 
 def _sample(plan: Plan) -> list[Case]:

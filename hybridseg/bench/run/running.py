@@ -122,8 +122,16 @@ def run_plan(
 
 
 def _run_session(
-    folder: RunFolder, plan: Plan, left: list[Cell], description: dict[str, Any], reader: CaseReader, tell: _Teller, *,
-    processes: int, cluster: str, command: Sequence[str],
+    folder: RunFolder,
+    plan: Plan,
+    left: list[Cell],
+    description: dict[str, Any],
+    reader: CaseReader,
+    tell: _Teller,
+    *,
+    processes: int,
+    cluster: str,
+    command: Sequence[str],
 ) -> None:
     """Run cells, here or in other processes; the description has a new session with its beginning and end."""
     broken_off = any(each.get("end") == "" for each in description["sessions"][-1:])

@@ -165,9 +165,7 @@ def _grouped_as(run: RunFolder, truth: Dataset, name: str) -> Dataset:
     others = {row.case_id: row for row in records if row.method != name}
     if not others:
         return truth
-    cases = (
-        replace(case, group=others[case.case_id].group, label=others[case.case_id].label) for case in truth
-    )
+    cases = (replace(case, group=others[case.case_id].group, label=others[case.case_id].label) for case in truth)
     return replace(truth, cases=tuple(cases))
 
 

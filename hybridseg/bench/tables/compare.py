@@ -104,8 +104,7 @@ def _text(comparison: RunComparison) -> str:
 
 
 _LEGEND = (
-    "n: lesion images in both / their scenes. ms: median time per image. "
-    "FP: lesion-free images with a predicted pixel."
+    "n: lesion images in both / their scenes. ms: median time per image. FP: lesion-free images with a predicted pixel."
 )
 
 

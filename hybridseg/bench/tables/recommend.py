@@ -24,8 +24,10 @@ def render_recommendation(found: Recommendation, budget: Budget, lines: Sequence
             free = ": the budget costs nothing" if budget.limits or budget.at_least is not None else ""
             said.append(f"It is the most accurate of all{free}.")
         elif found.price is None:
-            said.append(f"What the budget costs can't be told: {found.best.method}, the most accurate of all, "
-                        "and it have no lesion image in common.")
+            said.append(
+                f"What the budget costs can't be told: {found.best.method}, the most accurate of all, "
+                "and it have no lesion image in common."
+            )
         else:
             price = found.price
             interval = f"[{price.low:+.3f}, {price.high:+.3f}], {p_text(price.p_value)}"

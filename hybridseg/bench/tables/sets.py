@@ -32,10 +32,7 @@ def set_tables(methods: Sequence[MethodSummary]) -> tuple[tuple[Column, ...], ..
         (
             *(_column(f"{name} scenes", name, lambda each: str(each.scenes)) for name in lesion),
             *(_column(f"{name} missed %", name, lambda each: _percent(each.missed)) for name in lesion),
-            *(
-                _column(f"{name} false alarm % ({count})", name, _false_positives)
-                for name, count in free.items()
-            ),
+            *(_column(f"{name} false alarm % ({count})", name, _false_positives) for name, count in free.items()),
         ),
     )
 

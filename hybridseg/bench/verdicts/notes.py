@@ -106,10 +106,7 @@ def scenes_note(scenes: Mapping[str, int]) -> tuple[str, ...]:
         return ()
     counts = set(scenes.values())
     said = str(counts.pop()) if len(counts) == 1 else ", ".join(f"{name} {count}" for name, count in few.items())
-    return (
-        f"FEW SCENES: {said}. Below {MIN_SCENES} scenes or patients an interval is too narrow: take it as "
-        "rough.",
-    )
+    return (f"FEW SCENES: {said}. Below {MIN_SCENES} scenes or patients an interval is too narrow: take it as rough.",)
 
 
 def scenes_of(methods: Sequence[MethodSummary]) -> dict[str, int]:

@@ -31,7 +31,6 @@ Scores = Mapping[str, float]
 Key = TypeVar("Key", bound=Hashable)
 
 
-
 def metric_value(metric: CaseMetric, row: Record) -> float | None:
     """Return a lesion image's value as means take it; None where it has none, as in rows older than the metric."""
     if metric.name not in row.metrics:
@@ -54,6 +53,7 @@ def rankings() -> dict[str, tuple[str, Score]]:
     }
     ranking = {name: metric for name, metric in case_metrics().items() if metric.ranks}
     return {**ratios, **{name: (each.title, partial(metric_value, each)) for name, each in ranking.items()}}
+
 
 TEST = (
     "Mean of the per-image difference over lesion images in both, with its 95 % bootstrap interval over scenes. "
@@ -148,9 +148,7 @@ def all_pairs(scores: Mapping[str, Scores]) -> dict[tuple[str, str], tuple[Score
     return {(a, b): (scores[a], scores[b]) for a, b in itertools.combinations(scores, 2)}
 
 
-def _paired(
-    scores: Scores, other: Scores, groups: Mapping[str, str]
-) -> tuple[list[float], list[float], list[str]]:
+def _paired(scores: Scores, other: Scores, groups: Mapping[str, str]) -> tuple[list[float], list[float], list[str]]:
     """Return both methods' scores, and the scene, of each case that both have."""
     shared = [case_id for case_id in scores if case_id in other]
     return [scores[each] for each in shared], [other[each] for each in shared], [groups[each] for each in shared]

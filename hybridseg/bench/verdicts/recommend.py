@@ -108,9 +108,9 @@ def recommend_stored(stored: StoredRun, costs: Mapping[str, Mapping[str, Any]], 
     return Recommendation(
         metric=budget.metric,
         chosen=chosen,
-        nearest=None if chosen else min(
-            candidates, key=lambda each: (bool(each.unknown(budget)), each.excess, -each.mean)
-        ),
+        nearest=None
+        if chosen
+        else min(candidates, key=lambda each: (bool(each.unknown(budget)), each.excess, -each.mean)),
         best=best,
         price=minus(best, chosen),
         front=front,
@@ -128,8 +128,10 @@ def _at_hospital(run: StoredRun, budget: Budget) -> StoredRun:
         return run
     known = sorted({row.tested_on for row in run.records} - {""})
     if budget.hospital not in known:
-        raise ValueError(f"`hospital` must be one of {', '.join(known) or 'none, there is one data set'}, "
-                         f"got `{printable(budget.hospital)}`")
+        raise ValueError(
+            f"`hospital` must be one of {', '.join(known) or 'none, there is one data set'}, "
+            f"got `{printable(budget.hospital)}`"
+        )
     rows = {spec: [row for row in each if row.tested_on == budget.hospital] for spec, each in run.rows.items()}
     return replace(run, rows=rows, records=[row for row in run.records if row.tested_on == budget.hospital])
 
@@ -186,7 +188,12 @@ def _candidates(
 
 
 def _candidate(
-    run: StoredRun, whole: StoredRun, method: Mapping[str, Any], cost: Mapping[str, Any], budget: Budget, *,
+    run: StoredRun,
+    whole: StoredRun,
+    method: Mapping[str, Any],
+    cost: Mapping[str, Any],
+    budget: Budget,
+    *,
     not_known: bool,
 ) -> Candidate:
     """Return one method with its accuracy, its mistakes and its cost."""

@@ -18,6 +18,7 @@ _MAX_XLSX_BYTES = 200_000_000
 _MAX_COLUMNS = 256
 """What is to the right of them isn't read: a row may claim 16,384 cells in a few bytes."""
 
+
 def read_table(path: Path, table: Table) -> dict[str, dict[str, str]]:
     """Return the rows of a set's table by image name, cells as text.
 

@@ -58,7 +58,6 @@ class Components:
         table = op.concat([op.unsqueeze(around, const([1])), op.unsqueeze(per_run, const([1]))], axis=1)
         return op.gather(op.reshape(table, const([-1])), self.code, axis=0)
 
-
     def paint(self, chosen: Var) -> Var:
         """Return a bool [H, W] that is true in the components that are true in ``chosen``, bool [R + 1].
 
@@ -142,9 +141,7 @@ def _join(count: Var, a: Var, b: Var) -> Var:
         jumped = op.gather(jumped, jumped, axis=0)
         unjoined = op.sub(op.gather(jumped, a, axis=0), op.gather(jumped, b, axis=0))
         unsettled = op.sub(jumped, op.gather(jumped, jumped, axis=0))
-        left = op.add(
-            op.reduce_max(op.abs(unjoined), keepdims=False), op.reduce_max(op.abs(unsettled), keepdims=False)
-        )
+        left = op.add(op.reduce_max(op.abs(unjoined), keepdims=False), op.reduce_max(op.abs(unsettled), keepdims=False))
         return [op.greater(op.reshape(left, const([1])), const(0)), jumped, a, b]
 
     nodes = op.range(const(0), count, const(1))
