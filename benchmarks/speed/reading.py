@@ -31,13 +31,14 @@ def main(data: tuple[str, ...], output: Path) -> None:
         for case in dataset:
             case.read()
         wall, cpu = time.perf_counter() - began[0], time.process_time() - began[1]
-        rows.append([dataset.name, str(len(dataset)), f"{listed:.1f}", f"{wall:.1f}", f"{cpu:.1f}"])
+        rows.append([dataset.layout, str(len(dataset)), f"{listed:.1f}", f"{wall:.1f}", f"{cpu:.1f}"])
     machine = describe_machine()
     output.write_text("\n".join([
         "# Reading data sets", "",
         f"`python benchmarks/speed/reading.py {' '.join(f'--data {Path(source).name}' for source in data)}`", "",
-        f"In one process on {machine['usable_cores']} core of {machine['cpu']}. Listed: the layout is found, and what",
-        "masks' values mean is decided. Then every image and mask is read. Wall time counts what else runs there.", "",
+        f"In one process; usable cores of {machine['cpu']}: {machine['usable_cores']}. Listed: the layout is",
+        "found, and what masks' values mean is decided. Then every image and mask is read. Wall time counts what",
+        "else runs there.", "",
         *markdown_table(["set", "images", "listed after, s", "all read after, s", "processor time, s"], rows), "",
     ]), "utf-8")  # fmt: skip
 
