@@ -93,10 +93,10 @@ def test_a_member_shorter_than_stated_is_refused(here: Path) -> None:
 @pytest.mark.parametrize("shape", ["(0, 10**20)", "(10**20,)", "(0, -(10**20))", "(-1,)", "(0, 2**62, 2**62)"])
 def test_a_shape_that_no_array_can_have_is_refused(here: Path, kind: str, shape: str) -> None:
     header = {"format": "hybridseg-model", "format_version": 1, "class": "m:C", "params": {}, "state": {}}
-    header = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {eval(shape)}, }}".encode().ljust(117) + b"\n"
+    array = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {eval(shape)}, }}".encode().ljust(117) + b"\n"
     with zipfile.ZipFile("m.hybridseg", "w") as archive:
         archive.writestr("model.json", json.dumps(header))
-        archive.writestr("a_.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+        archive.writestr("a_.npy", b"\x93NUMPY\x01\x00" + len(array).to_bytes(2, "little") + array)
     with pytest.raises(ModelFormatError, match="not a saved hybridseg model"):
         read_model_file("m.hybridseg")
 
