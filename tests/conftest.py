@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-FAST = ("test_metrics", "test_postprocess.py", "test_public_names.py", "test_registry.py", "test_segmenter.py")
+FAST = (
+    "test_metrics",
+    "test_modelfile.py",
+    "test_postprocess.py",
+    "test_public_names.py",
+    "test_registry.py",
+    "test_segmenter.py",
+)
 
 
 @pytest.hookimpl(tryfirst=True)

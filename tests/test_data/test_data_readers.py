@@ -5,13 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from _folders import ids, lesion_of, put
 
 from hybridseg.data import DataError, Dataset, FileCase, load_dataset, take_inventory
 from hybridseg.data.cases import GROUPS_ALONE, natural_key
@@ -19,39 +17,6 @@ from hybridseg.data.files import write_folder
 from hybridseg.data.readers import list_folder
 from hybridseg.data.scenes import with_scenes
 from hybridseg.images import ImageError, read_mask
-
-
-def put(path: Path, *lesion: tuple[int, int], shape: tuple[int, int] = (4, 5), colour: bool = False) -> Path:
-    """Write a picture that is 255 at the pixels of ``lesion`` and 0 elsewhere."""
-    pixels = np.zeros(shape, dtype=np.uint8)
-    for row, column in lesion:
-        pixels[row, column] = 255
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.stack([pixels] * 3, axis=2) if colour else pixels).save(path)
-    return path
-
-
-def ids(dataset: Dataset) -> list[str]:
-    return [case.case_id for case in dataset]
-
-
-def lesion_of(case: Any) -> list[list[int]]:
-    return [[int(i) for i in pixel] for pixel in np.argwhere(case.mask)]
-
-
-@pytest.fixture
-def busi_like(tmp_path: Path) -> Path:
-    root = tmp_path / "Dataset_BUSI_with_GT"
-    for number in (1, 2, 10):
-        put(root / f"benign/benign ({number}).png", colour=True)
-        put(root / f"benign/benign ({number})_mask.png", (0, 0))
-    put(root / "benign/benign (10)_mask_1.png", (1, 1))
-    put(root / "benign/benign (10)_mask_2.png", (1, 1), (3, 4))
-    put(root / "malignant/malignant (1).png")
-    put(root / "malignant/malignant (1)_mask.png", (2, 2))
-    put(root / "normal/normal (1).png")
-    put(root / "normal/normal (1)_mask.png", colour=True)
-    return root
 
 
 def test_natural_order() -> None:
@@ -215,74 +180,6 @@ def test_content_hash_tells_mask_from_image(tmp_path: Path) -> None:
     assert len(hashes) == 5
 
 
-def manifest(path: Path, *lines: str) -> Path:
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
-
-
-def test_manifest(tmp_path: Path) -> None:
-    put(tmp_path / "in/a.png")
-    put(tmp_path / "in/b.png")
-    put(tmp_path / "m1.png", (0, 0))
-    put(tmp_path / "m2.png", (1, 1))
-    path = manifest(
-        tmp_path / "set.csv",
-        "\ufeffimage, mask,group,label,remark",
-        "in/b.png,,s1,normal,x",
-        "in/a.png,m1.png; m2.png,s1,benign,",
-    )
-    dataset = load_dataset(path)
-    assert dataset.name == "set" and ids(dataset) == ["in/a", "in/b"]
-    assert dataset.groups == ["s1", "s1"] and dataset.labels == ["benign", "normal"]
-    assert lesion_of(dataset[0]) == [[0, 0], [1, 1]] and lesion_of(dataset[1]) == []
-    assert dataset.groups_from == "the manifest's group column"
-
-
-def test_manifest_without_groups_says_so(tmp_path: Path) -> None:
-    put(tmp_path / "a.png")
-    dataset = load_dataset(manifest(tmp_path / "set.csv", "image,mask,case_id,label", "a.png,,first,NORMAL"))
-    assert dataset[0].label == "normal"
-    assert ids(dataset) == ["first"] and dataset.groups == ["first"] and dataset.groups_in_words == GROUPS_ALONE
-
-
-@pytest.mark.parametrize(
-    ("lines", "reason"),
-    [
-        (["mask"], "has no column `image`, expected image, mask"),
-        (["image"], "has no column `mask`"),
-        ([""], "has no column `image`"),
-        (["image,mask"], "lists no case"),
-        (["image,mask", "b.png,"], "line 2: no such file"),
-        (["image,mask", ",a.png"], "must be a path inside the manifest's folder"),
-        (["image,mask,group", "a.png"], "line 2: has fewer fields than the 3 columns"),
-        (["image,mask", "a.png,,g"], "line 2: has more fields than the 2 columns"),
-        (["image,mask", "../set/a.png,"], "must be a path inside the manifest's folder"),
-        (["image,mask", "a.png,x/../../a.png"], "must be a path inside the manifest's folder"),
-        (["image,mask", "/etc/passwd,"], "must be a path inside the manifest's folder"),
-        (["image,mask", r"..\a.png,"], "must be a path inside the manifest's folder"),
-        (["image,mask", r"C:\a.png,"], "must be a path inside the manifest's folder"),
-        (["image,mask", "a.png,", "./a.png,", "a.png,"], "two cases are called `a`"),
-        (["image,mask", '"a.png,'], "is not CSV"),
-        (["image,mask,image", "a.png,,a.png"], "column `image` is there twice"),
-    ],
-)
-def test_bad_manifest_is_one_line(tmp_path: Path, lines: Sequence[str], reason: str) -> None:
-    put(tmp_path / "set/a.png")
-    path = manifest(tmp_path / "set/list.csv", *lines)
-    with pytest.raises(DataError, match=reason) as caught:
-        load_dataset(path)
-    assert "\n" not in str(caught.value)
-
-
-def test_manifest_of_other_bytes(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_bytes(b"image,mask\n\xff\xfe,\n")
-    with pytest.raises(DataError, match="is not UTF-8 text"):
-        load_dataset(tmp_path / "a.csv")
-    (tmp_path / "b.csv").write_bytes(b"image,mask\na\0.png,\n")
-    with pytest.raises(DataError, match=r"must be a path inside|is not CSV"):
-        load_dataset(tmp_path / "b.csv")
-
-
 def test_phantoms_by_name() -> None:
     dataset = load_dataset("phantoms[n=2, seed=3]")
     assert len(dataset) == 2
@@ -330,56 +227,6 @@ def test_no_case_is_written_outside_its_folder(tmp_path: Path, name: str) -> Non
     with pytest.raises(DataError, match="can't be a file's name"):
         write_folder(Dataset("x", (case,)), tmp_path / "out")
     assert not (tmp_path / "out").exists()
-
-
-def test_inventory_counts_every_decision(busi_like: Path) -> None:
-    pixels = np.zeros((4, 5, 3), dtype=np.uint8)
-    pixels[0, 0] = (255, 255, 0)
-    Image.fromarray(pixels).save(busi_like / "benign/benign (2).png")  # a coloured caliper
-    Image.fromarray(np.full((4, 5), 200, np.uint8)).save(busi_like / "malignant/malignant (1)_mask.png")
-    put(busi_like / "benign/benign (1)_mask.png")  # empty, though benign
-    put(busi_like / "normal/normal (1)_mask.png", (0, 0))
-    put(busi_like / "benign/benign (3).png", shape=(4, 5))
-    put(busi_like / "benign/benign (3)_mask.png", shape=(5, 5))
-    put(busi_like / "benign/benign (4)_mask.png")
-    put(busi_like / "benign/benign (5).png")
-    put(busi_like / "benign/benign (6)_mask.png", (0, 0))
-    (busi_like / "benign/benign (6).png").write_bytes(b"not a picture")
-    (busi_like / "readme.txt").touch()
-    found = take_inventory(busi_like, pairs=False)
-    assert found.labels == Counter(benign=5, malignant=1, normal=1)
-    assert (found.n_images, found.n_masks) == (7, 9)
-    assert found.image_modes == Counter({"PNG RGB": 3, "PNG L": 3})
-    assert found.several_masks == ["benign (10)"]
-    assert found.coloured == ["benign (2)"]
-    assert found.grey_masks == ["malignant (1)"]
-    assert found.lesion_free == ["benign (1)"] and found.empty_with_lesion_class == ["benign (1)"]
-    assert found.lesion_with_normal_class == ["normal (1)"]
-    assert len(found.shape_mismatches) == 1 and "benign (3)" in found.shape_mismatches[0]
-    assert len(found.unreadable) == 1 and "benign (6).png" in found.unreadable[0]
-    assert found.masks_without_image == ["benign/benign (4)_mask.png"]
-    assert found.images_without_mask == ["benign/benign (5).png"]
-    assert found.other_files == ["readme.txt"]
-    assert found.shapes == Counter({"4 x 5": 5})
-    assert found.near_duplicates is None and not found.usable
-
-
-def test_inventory_counts_second_images_of_a_case(busi_like: Path) -> None:
-    whole = take_inventory(busi_like, pairs=False)
-    Image.open(busi_like / "benign/benign (1).png").save(busi_like / "benign/benign (1).bmp")
-    found = take_inventory(busi_like, pairs=False)
-    assert found.second_images == ["benign/benign (1).png"]
-    assert ("second images of a case, left out", "1", "benign/benign (1).png") in found.lines()
-    assert (found.n_images, found.n_masks, found.labels) == (whole.n_images, whole.n_masks, whole.labels)
-    assert whole.usable and not found.usable
-    with pytest.raises(DataError, match="are one case's image"):
-        load_dataset(busi_like)
-
-
-def test_inventory_of_a_clean_folder_is_usable(busi_like: Path) -> None:
-    found = take_inventory(busi_like, pairs=False)
-    assert found.usable and found.to_dict()["shapes"] == {"4 x 5": 5}
-    assert ("lesion-free", "1", "normal (1)") in found.lines()
 
 
 def test_unreadable_file_names_itself(busi_like: Path) -> None:
