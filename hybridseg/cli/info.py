@@ -106,22 +106,22 @@ def _onnx(path: Path) -> str:
 def _runnable(path: Path) -> str:
     """Describe a file that runs here by its own entries, where the package that counts operators isn't installed."""
     from ..onnx import OnnxSegmenter
-    from ..onnx.screening import screen
 
-    metadata = OnnxSegmenter.load(path).metadata
-    declared = screen(path)[1]
+    model = OnnxSegmenter.load(path)
+    session = model.open()
     return fields([
         ("file", path),
         ("size", f"{path.stat().st_size / 1e6:.2f} MB"),
-        *((f"input {name}", _tensor(*shape)) for name, shape in declared.inputs.items()),
-        *((f"output {name}", _tensor(*shape)) for name, shape in declared.outputs.items()),
+        *((f"input {each.name}", _tensor(each)) for each in session.get_inputs()),
+        *((f"output {each.name}", _tensor(each)) for each in session.get_outputs()),
         ("operators", 'told where onnx is installed: pip install "hybridseg[export]"'),
-        *_entries(metadata),
+        *_entries(model.metadata),
     ])  # fmt: skip
 
 
-def _tensor(kind: str, sides: list[int | str | None]) -> str:
-    return f"{kind} [{', '.join(map(str, sides))}]"
+def _tensor(end: Any) -> str:
+    """Return type and shape of an input or an output of a session."""
+    return f"{end.type.removeprefix('tensor(').removesuffix(')')} [{', '.join(map(str, end.shape))}]"
 
 
 def _entries(metadata: dict[str, str]) -> list[tuple[str, Any]]:

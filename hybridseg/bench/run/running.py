@@ -109,8 +109,9 @@ def run_plan(
         description = read_description(folder) if folder.description.exists() else describe_plan(plan)
         if left:
             tell = _Teller(progress, _count(folder, mine), sum(len(cell.test) for cell in mine))
-            how: dict[str, Any] = {"processes": processes, "cluster": cluster, "command": command}
-            _run_session(folder, plan, left, description, reader, tell, **how)
+            _run_session(
+                folder, plan, left, description, reader, tell, processes=processes, cluster=cluster, command=command
+            )
         write_json(folder.description, description)
         places = [(cell.method.name, cell.fold, case_id) for cell in plan.cells for case_id in cell.test]
         order = {place: number for number, place in enumerate(places)}
