@@ -1,12 +1,10 @@
 """kill -9 before each write of every verb that writes: started again, it ends as an unbroken run does.
 
     python benchmarks/robustness/kill_points.py
-    python benchmarks/robustness/kill_points.py --random 100 --only report --only export
 
 Each command runs in a copy of one folder, made anew for each kill, in a fork of this process, so that Python starts and
-imports once. ``--random`` kills at random moments instead, again and again until the command ends by itself. What tells
-times is compared without them (see `kills.py`), everything else byte for byte. `export` compares the method with its
-graph on two pictures only. `tests/test_kills.py` runs three kills of each command.
+imports once. What tells times is compared without them (see `kills.py`), everything else byte for byte. `export`
+compares the method with its graph on two pictures only. `tests/test_kills.py` runs three kills of each command.
 """
 
 from __future__ import annotations
@@ -14,13 +12,10 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import random
-import resource
 import shutil
 import signal
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +80,8 @@ def is_write(event: str, arguments: tuple[Any, ...], folder: str) -> bool:
     return os.path.abspath(os.fsdecode(arguments[0])).startswith(folder)
 
 
-def fork(command: list[str], folder: Path, kill_at: int, *, kill_after: float | None = None) -> tuple[int, int]:
-    """Run a command in a fork, in ``folder``; it is killed before write number ``kill_at``, or after so many seconds.
-
-    Those are of processor time.
+def fork(command: list[str], folder: Path, kill_at: int) -> tuple[int, int]:
+    """Run a command in a fork, in ``folder``; before write number ``kill_at`` it is killed.
 
     Returns its exit code, and the number of writes that it has begun.
     """
@@ -96,8 +89,6 @@ def fork(command: list[str], folder: Path, kill_at: int, *, kill_after: float | 
     child = os.fork()
     if child:
         os.close(writing)
-        if kill_after is not None:
-            kill_after_processor_time(child, kill_after)
         with os.fdopen(reading, "rb") as stream:
             writes = len(stream.read())
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), writes
@@ -123,86 +114,42 @@ def fork(command: list[str], folder: Path, kill_at: int, *, kill_after: float | 
     os._exit(99)
 
 
-def kill_after_processor_time(child: int, seconds: float) -> None:
-    """Kill a process, unless it ends before: a busy machine doesn't change where in its work that is (Linux)."""
-    clock = ~child << 3 | 2
-    while os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-        if time.clock_gettime(clock) >= seconds:
-            os.kill(child, signal.SIGKILL)
-            break
-        time.sleep(0.001)
+def kill_everywhere(command: list[str], root: Path, most: int | None) -> tuple[int, int]:
+    """Kill a command before its writes, ``most`` at most; return how many writes and kills there were.
 
+    Raises SystemExit if going on doesn't end as an unbroken run does.
+    """
+    here, timed = root / "here", command[0] in TIMED
 
-class Killed:
-    """A command in a copy of the base folder; SystemExit if going on doesn't end as an unbroken run does."""
+    def fresh() -> None:
+        shutil.rmtree(here, ignore_errors=True)
+        shutil.copytree(root / "base", here)
 
-    def __init__(self, command: list[str], root: Path) -> None:
-        self.command, self.root, self.here = command, root, root / "here"
-        self.fresh()
-        self.writes = self.end("")
-        for name in Path(root, "modules.txt").read_text().split():  # the forks that follow needn't import them again
-            with contextlib.suppress(ImportError):
-                importlib.import_module(name)
-        self.whole = self.contents()
-
-    def contents(self) -> dict[str, str]:
-        return contents(self.here, timed=self.command[0] in TIMED)
-
-    def fresh(self) -> None:
-        """Make the folder anew."""
-        shutil.rmtree(self.here, ignore_errors=True)
-        shutil.copytree(self.root / "base", self.here)
-
-    def end(self, after: str, *, finished: bool = False) -> int:
-        """Run the command to its end; return how often it writes. What ``finished`` before may find its own file."""
-        said = self.root / "said.txt"
-        said.unlink(missing_ok=True)
-        code, writes = fork(self.command, self.here, 0)
-        if code and not (finished and "exists; give --overwrite" in said.read_text()):
-            raise SystemExit(f"{' '.join(self.command)}{after} ends with {code}")
+    def end(after: str) -> int:
+        code, writes = fork(command, here, 0)
+        if code:
+            raise SystemExit(f"{' '.join(command)}{after} ends with {code}")
         return writes
 
-    def compare(self, after: str) -> None:
-        """Raise SystemExit unless the files are those of the unbroken run."""
-        found = self.contents()
-        differing = sorted(name for name in {*self.whole, *found} if self.whole.get(name) != found.get(name))
-        if differing:
-            raise SystemExit(f"{' '.join(self.command)}{after} ends with other files: {', '.join(differing)}")
-
-
-def kill_everywhere(killed: Killed, most: int | None) -> tuple[int, int]:
-    """Kill a command before its writes, ``most`` at most; return how many writes and kills there were."""
-    writes = killed.writes
+    fresh()
+    writes = end("")
+    for name in Path(root, "modules.txt").read_text().split():  # the forks that follow needn't import them again
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    whole = contents(here, timed=timed)
     points = range(1, writes + 1) if most is None else sorted(set(np.linspace(1, writes, most).round().astype(int)))
     for point in points:
-        killed.fresh()
-        code, _ = fork(killed.command, killed.here, point)
+        fresh()
+        killed, _ = fork(command, here, point)
         after = f", killed before write {point} of {writes} and started again,"
-        if code != -signal.SIGKILL:
-            raise SystemExit(f"{' '.join(killed.command)} has no write {point}")
-        killed.end(after)
-        killed.compare(after)
+        if killed != -signal.SIGKILL:
+            raise SystemExit(f"{' '.join(command)} has no write {point}")
+        end(after)
+        found = contents(here, timed=timed)
+        differing = sorted(name for name in {*whole, *found} if whole.get(name) != found.get(name))
+        if differing:
+            raise SystemExit(f"{' '.join(command)}{after} ends with other files: {', '.join(differing)}")
     return writes, len(points)
-
-
-def kill_at_random(killed: Killed, kills: int, rng: random.Random) -> tuple[int, int]:
-    """Kill a command so often at random moments; return how many runs they were spread over, and the kills."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    killed.fresh()
-    killed.end("")
-    after_it = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = after_it.ru_utime + after_it.ru_stime - before.ru_utime - before.ru_stime
-    hits, runs = 0, 0
-    while hits < kills:
-        killed.fresh()
-        runs, code = runs + 1, -signal.SIGKILL
-        while code == -signal.SIGKILL and hits < kills:
-            code, _ = fork(killed.command, killed.here, 0, kill_after=rng.uniform(0, 1.25 * seconds))
-            hits += code == -signal.SIGKILL
-        after = f", killed {hits} times at random and started again,"
-        killed.end(after, finished=True)
-        killed.compare(after)
-    return runs, hits
 
 
 def prepare(base: Path) -> None:
@@ -223,22 +170,17 @@ def prepare(base: Path) -> None:
 
 @click.command()
 @click.option("--most", type=int, help="Kills of a command at most, evenly spaced [default: one before each write].")
-@click.option("--random", "at_random", type=int, help="Kill so often at random moments instead.")
-@click.option("--only", multiple=True, help="Commands that begin with this.")
-def run(most: int | None, at_random: int | None, only: tuple[str, ...]) -> None:
+def run(most: int | None) -> None:
     """Kill each command, start it again, and print the rows of a table."""
     some = list(parity.parity_images())[:2]
     exporting.parity_images = lambda: some
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary).resolve()
         prepare(root / "base")
-        click.echo(f"| command | {'runs' if at_random else 'writes'} | kills |\n|---|---:|---:|")
+        click.echo("| command | writes | kills |\n|---|---:|---:|")
         for command in COMMANDS:
-            if " ".join(command).startswith(only or ""):
-                killed = Killed(command, root)
-                rng = random.Random(0)
-                counts = kill_at_random(killed, at_random, rng) if at_random else kill_everywhere(killed, most)
-                click.echo(f"| `{' '.join(command)}` | {counts[0]} | {counts[1]} |")
+            writes, kills = kill_everywhere(command, root, most)
+            click.echo(f"| `{' '.join(command)}` | {writes} | {kills} |")
 
 
 if __name__ == "__main__":

@@ -34,8 +34,9 @@ import click
 from PIL import Image
 
 from hybridseg.data import load_dataset, parse_sources
+from hybridseg.data.files import write_folder
 from hybridseg.data.phantoms import phantom
-from hybridseg.images import write_image, write_mask
+from hybridseg.images import write_image
 from hybridseg.processes.machine import describe_machine
 
 TIMES = ("predict_ms", "seconds")
@@ -195,11 +196,8 @@ def across(sets: tuple[str, ...], root: Path) -> Study:
     data = []
     for name, source in parse_sources(sets).items():
         dataset = load_dataset(source)
-        for case in dataset[:: len(dataset) // PART]:
-            for folder, write, pixels in (("images", write_image, case.image), ("masks", write_mask, case.mask)):
-                path = root / name / folder / f"{case.case_id.replace('/', '_')}.png"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write(path, pixels)
+        some = dataset[:: len(dataset) // PART]
+        write_folder(dataset.select([case.case_id for case in some]), root / name)
         data += ["--data", f"{name}={root / name}"]
     methods = [part for method in FIVE for part in ("-m", method)]
     bench = ["bench", *data, "--folds", "2", "--as-read", "--no-cost", *methods]
