@@ -124,3 +124,31 @@ def pictured(tmp_path: Path) -> Path:
     from _reports import write_pictured_run
 
     return write_pictured_run(tmp_path)
+
+
+@pytest.fixture
+def methods(tmp_path: Path) -> Path:
+    """A file of small methods that work, fail or die."""
+    from _methods import METHODS
+
+    path = tmp_path / "mine.py"
+    path.write_text(METHODS)
+    return path
+
+
+@pytest.fixture
+def busi_like(tmp_path: Path) -> Path:
+    """A folder in BUSI's layout, with a case of three masks and one without a lesion."""
+    from _folders import put
+
+    root = tmp_path / "Dataset_BUSI_with_GT"
+    for number in (1, 2, 10):
+        put(root / f"benign/benign ({number}).png", colour=True)
+        put(root / f"benign/benign ({number})_mask.png", (0, 0))
+    put(root / "benign/benign (10)_mask_1.png", (1, 1))
+    put(root / "benign/benign (10)_mask_2.png", (1, 1), (3, 4))
+    put(root / "malignant/malignant (1).png")
+    put(root / "malignant/malignant (1)_mask.png", (2, 2))
+    put(root / "normal/normal (1).png")
+    put(root / "normal/normal (1)_mask.png", colour=True)
+    return root
