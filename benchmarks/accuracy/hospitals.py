@@ -13,7 +13,7 @@ from __future__ import annotations
 import gzip
 import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ FREE = ("busi", "busuclm")
 """Hospitals with lesion-free images."""
 BOTH = "busi+busbra"
 WHERE = ("method", "learned at")
+Named = tuple[tuple[str, ...], Callable[[MethodSummary], list[str]]]
+"""The first columns of a table, and a line's cells there."""
 COLUMNS = ("method", "trained_on", "tested_on", "fold", "case_id", "group", "label", "tp", "fp", "fn", "tn", "error")
 
 
@@ -49,12 +51,17 @@ def main(run: Path, models: tuple[str, ...]) -> None:
     description, records = read_run(run)
     order = [method["spec"] for method in description["methods"]]
     lines = sorted((each for each in summarize(run).methods if each.cases), key=lambda each: order.index(each.method))
-    counts = csv_text(COLUMNS, [[getattr(row, name) for name in COLUMNS] for row in records]) + "\n"
-    (RESULTS / "hospitals_cases.csv.gz").write_bytes(gzip.compress(counts.encode(), mtime=0))
+    write_counts(records, RESULTS / "hospitals_cases.csv.gz")
     draw(lines, RESULTS / "hospitals.png")
     crossed = dict(cross(lines, records))
     text = "\n".join([*command(description), *page(lines, crossed)])
     (RESULTS / "hospitals.md").write_text(text, "utf-8")
+
+
+def write_counts(records: list[Any], path: Path) -> None:
+    """Write the counts of every row as a compressed CSV."""
+    counts = csv_text(COLUMNS, [[getattr(row, name) for name in COLUMNS] for row in records]) + "\n"
+    path.write_bytes(gzip.compress(counts.encode(), mtime=0))
 
 
 def command(description: dict[str, Any]) -> list[str]:
@@ -151,25 +158,27 @@ def page(lines: list[MethodSummary], crossed: dict[tuple[str, str, str, str], Di
     ]  # fmt: skip
 
 
-def means(lines: list[MethodSummary], metric: str, title: str) -> list[str]:
-    """Return the table of a mean with its interval at each hospital."""
+def means(lines: list[MethodSummary], metric: str, title: str, *, named: Named | None = None) -> list[str]:
+    """Return the table of a mean with its interval at each hospital; ``named`` gives other first cells."""
+    columns, head = named or (WHERE, where)
     return markdown_table(
-        [*WHERE, *(f"{name}, {title}" for name in NAMES.values())],
-        [[*where(line), *(interval(of(line, name), metric) for name in NAMES)] for line in lines],
+        [*columns, *(f"{name}, {title}" for name in NAMES.values())],
+        [[*head(line), *(interval(of(line, name), metric) for name in NAMES)] for line in lines],
     )
 
 
-def mistakes(lines: list[MethodSummary]) -> list[str]:
+def mistakes(lines: list[MethodSummary], *, named: Named | None = None) -> list[str]:
     """Return the table of images, lesions missed and lesion-free images outlined."""
+    columns, head = named or (WHERE, where)
     rows = [
-        [*where(line),
+        [*head(line),
          *(f"{of(line, name).lesion_images:,} of {of(line, name).scenes}" for name in NAMES),
          *(f"{100 * (of(line, name).missed or 0):.1f}" for name in NAMES),
          *(f"{100 * (of(line, name).false_positive_rate or 0):.1f}" for name in FREE)]
         for line in lines
     ]  # fmt: skip
     return markdown_table(
-        [*WHERE, *(f"{name}, lesion images" for name in NAMES.values()),
+        [*columns, *(f"{name}, lesion images" for name in NAMES.values()),
          *(f"{name}, missed %" for name in NAMES.values()),
          *(f"{NAMES[name]}, outlined %" for name in FREE)],
         rows,
@@ -251,6 +260,11 @@ def draw(lines: list[MethodSummary], path: Path) -> None:
             if name in line.trained_on.split("+"):
                 axes.add_patch(_frame(column, row))
     figure.colorbar(shades, ax=axes, label="mean F1 of lesion images", fraction=0.05)
+    save_picture(figure, path)
+
+
+def save_picture(figure: Any, path: Path) -> None:
+    """Write a figure as a small PNG of 256 colours."""
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png")
     Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
