@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -14,6 +15,14 @@ from ..images import find_scan
 from ..segmenter import Segmenter, Tags
 from .parameters import check_parameters
 from .working import BLANK_RANGE, is_blank, to_native, to_working
+
+LOG = logging.getLogger(__name__)
+BLIND = 0.01
+"""A network whose F1 is no further than this above that of a mask of the whole scan has learned nothing."""
+NOTHING_LEARNED = (
+    "%s has learned nothing: validation F1 is %.3f, and a mask of the whole scan has %.3f. "
+    "Train for more epochs, or change learning_rate."
+)
 
 
 class PredictingNetwork(Segmenter):
@@ -61,13 +70,24 @@ class PredictingNetwork(Segmenter):
         return mean
 
     def _tune(self, images: Sequence[NDArray[np.uint8]], masks: Sequence[NDArray[np.bool_]]) -> None:
-        """Choose the operating point on held-out cases, and calibrate the confidence there, if they are enough."""
+        """Choose the operating point on held-out cases, and calibrate the confidence there, if they are enough.
+
+        Log a warning if the network tells lesions from the rest no better than a mask of the whole scan does.
+        """
         from .calibration import fit_calibration
-        from .operating import choose_operating_point
+        from .operating import choose_operating_point, f1_per_image
 
         probabilities = [self._predict_proba(image) for image in images]
         self.operating_point_ = choose_operating_point(masks, probabilities)
-        self.calibration_ = fit_calibration(masks, [self._mask(p) for p in probabilities], probabilities)
+        found = [self._mask(p) for p in probabilities]
+        self.calibration_ = fit_calibration(masks, found, probabilities)
+        lesions = [k for k, mask in enumerate(masks) if mask.any()]
+        if lesions:
+            truths = [masks[k] for k in lesions]
+            f1 = f1_per_image(truths, [found[k] for k in lesions]).mean()
+            all_scan = f1_per_image(truths, [_whole_scan(images[k]) for k in lesions]).mean()
+            if f1 <= all_scan + BLIND:
+                LOG.warning(NOTHING_LEARNED, self, f1, all_scan)
 
     def _check_parameters(self) -> None:
         """Raise ValueError for a parameter of another type or out of its range; a subclass checks its own, too."""
@@ -136,3 +156,9 @@ class PredictingNetwork(Segmenter):
             self.current_operating_point,
             blank_range=BLANK_RANGE,
         )
+
+
+def _whole_scan(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    mask = np.zeros(image.shape, bool)
+    mask[find_scan(image)] = True
+    return mask

@@ -67,6 +67,19 @@ def test_whole_groups_are_held_out_unless_a_validation_is_given() -> None:
         model.fit(images, [np.zeros_like(mask) for mask in masks])
 
 
+@pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
+def test_a_network_that_has_learned_nothing_is_told_in_one_line(level: float, caplog: pytest.LogCaptureFixture) -> None:
+    images, masks = training_set()
+    model = Dark(size=SIZE, validation_share=0.4).fit(images, masks)
+    assert not caplog.records
+    model._predict_proba = lambda image: np.full(image.shape, level, np.float32)
+    model._tune(images, masks)
+    (line,) = caplog.messages
+    assert line.startswith("Dark(size=32, validation_share=0.4) has learned nothing: validation F1 is 0.")
+    model._tune(images[:1], [np.zeros_like(masks[0])])  # without a lesion nothing can be said
+    assert len(caplog.messages) == 1
+
+
 @pytest.mark.parametrize(
     ("made", "message"),
     [
