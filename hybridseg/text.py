@@ -93,6 +93,25 @@ def spec_parts(spec: str) -> tuple[str, list[str]]:
     return match[1].strip(), [part.strip() for part in parts if part.strip()]
 
 
+def interval_text(
+    mean: float | None, low: float | None, high: float | None, *, digits: int = 3, sign: str = "", unit: str = ""
+) -> str:
+    """Return a mean with its interval, ``-`` for None. ``sign="+"`` is for differences. What rounds to 0 has no sign.
+
+    >>> interval_text(0.0114, -0.0004, 0.024, sign="+", unit=" IoU")
+    '+0.011 IoU [0.000, +0.024]'
+    """
+
+    def shown(value: float) -> str:
+        text = f"{value:{sign}z.{digits}f}"
+        return text if float(text) else text.lstrip("+")
+
+    if mean is None:
+        return "-"
+    ends = "" if low is None or high is None else f" [{shown(low)}, {shown(high)}]"
+    return f"{shown(mean)}{unit}{ends}"
+
+
 def p_text(p: float) -> str:
     """Return ``p = 0.012``, or ``p < 0.001`` below that."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"

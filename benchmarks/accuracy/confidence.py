@@ -16,7 +16,7 @@ import numpy as np
 
 from hybridseg.metrics import Counts, Estimate, f1
 from hybridseg.metrics.calibration import calibration_error, is_right, mean_at_coverage, reliability, surest
-from hybridseg.text import markdown_table
+from hybridseg.text import interval_text, markdown_table
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 MODELS = ("unet", "unet-tiny")
@@ -102,7 +102,7 @@ def read(path: Path) -> Answers:
 
 def interval(estimate: Estimate) -> str:
     """Return a value with its interval."""
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+    return interval_text(estimate.value, estimate.low, estimate.high)
 
 
 if __name__ == "__main__":

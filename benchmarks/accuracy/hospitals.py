@@ -28,7 +28,7 @@ from hybridseg.bench.verdicts.summary import summarize
 from hybridseg.data import load_sources
 from hybridseg.images import write_mask
 from hybridseg.registry import create
-from hybridseg.text import csv_text, markdown_table
+from hybridseg.text import csv_text, interval_text, markdown_table
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 NAMES = {"busi": "BUSI", "busbra": "BUS-BRA", "busuclm": "BUS-UCLM"}
@@ -189,7 +189,7 @@ def changes(crossed: dict[tuple[str, str, str, str], Difference]) -> list[str]:
     """Return the table of paired differences."""
     rows = [
         [title, NAMES[name], f"{place(more)} instead of {place(less)}", f"{found.cases:,}",
-         f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]", f"{found.p_value:.3f}"]
+         interval_text(found.mean, found.low, found.high, sign="+"), f"{found.p_value:.3f}"]
         for (title, name, more, less), found in crossed.items()
     ]  # fmt: skip
     return markdown_table(["method", "tested at", "learned at", "images", "F1 gained", "p"], rows)
@@ -237,8 +237,7 @@ def differences_in_words(what: str, found: list[Difference]) -> Iterator[str]:
 
 def interval(scores: SetScores, metric: str) -> str:
     """Return a mean with its interval."""
-    value, low, high = (getattr(scores, f"{metric}{end}") for end in ("", "_low", "_high"))
-    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+    return interval_text(*(getattr(scores, f"{metric}{end}") for end in ("", "_low", "_high")))
 
 
 def draw(lines: list[MethodSummary], path: Path) -> None:

@@ -19,6 +19,7 @@ from hybridseg.bench.verdicts.pairing import difference, lesion_scores
 from hybridseg.data import busi_split, check_split, grouped_folds, load_dataset
 from hybridseg.data.splits import published_groups
 from hybridseg.metrics import image_mean
+from hybridseg.text import interval_text
 
 FACTORY = "hybridseg.registry:create"
 
@@ -76,7 +77,7 @@ def report(methods, scores, groups, leaked, share) -> str:
                 found = {name: {c: scores[name, method, metric][c] for c in cases} for name in ("grouped", "random")}
                 change = difference(found["random"], found["grouped"], groups)
                 means = [image_mean(list(v.values()), [groups[c] for c in v]).value for v in found.values()]
-                interval = f"{change.mean:+.3f} [{change.low:+.3f}, {change.high:+.3f}]"
+                interval = interval_text(change.mean, change.low, change.high, sign="+")
                 name = method.rsplit("/", 1)[-1]
                 lines.append(f"| {name} | {label} | {means[0]:.3f} | {means[1]:.3f} | {interval} |")
         lines.append("")

@@ -26,7 +26,7 @@ import hybridseg
 from hybridseg.data import load_dataset
 from hybridseg.data.splits import busi_split
 from hybridseg.metrics import Counts, count_pixels, image_mean, iou, paired_difference
-from hybridseg.text import markdown_table
+from hybridseg.text import interval_text, markdown_table
 
 Altered = tuple[np.ndarray, np.ndarray]
 Alteration = Callable[[np.ndarray, np.ndarray], Altered]
@@ -160,7 +160,7 @@ def page(counts: dict[str, dict[str, dict[str, Counts]]], groups: dict[str, str]
             text = f"{image_mean(scores, among).value:.3f}"
             if cases is not plain:
                 change = paired_difference(scores, before, among).difference
-                text += f" ({change.value:+.3f} [{change.low:+.3f}, {change.high:+.3f}])"
+                text += f" ({interval_text(change.value, change.low, change.high, sign='+')})"
             line += [text, f"{100 * np.mean([c.fp > 0 for c in free]):.0f} %"]
         lines.append(line)
     header = ["", *(cell for name in counts for cell in (f"{name}: IoU", "lesion-free, with a mask"))]

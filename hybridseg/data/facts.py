@@ -12,6 +12,11 @@ _YES_NO = {"y": "yes", "yes": "yes", "true": "yes", "n": "no", "no": "no", "fals
 _SPACING = {"spacing_mm": 1, "spacing_cm": 10}
 
 
+def fact_title(fact: str) -> str:
+    """Return a fact's name as tables and pages write it."""
+    return {"birads": "BI-RADS"}.get(fact, fact)
+
+
 def facts_of(row: Mapping[str, str], columns: Mapping[str, str], where: str) -> Facts:
     """Return the facts in a row of a table. Empty cells are left out.
 

@@ -58,7 +58,7 @@ def test_facts_travel_into_rows_csv_and_report(run: Path) -> None:
     section = parts(Facts(run))
     assert [table.caption for table in section.tables][1:] == ["By device."]
     assert section.tables[1].header == ("method", "GE (n = 1 of 1)", "Toshiba (n = 1 of 1)")
-    assert any("By birads: the lesion images are all of one birads: 4." in text.text for text in section.texts)
+    assert any("By BI-RADS: the lesion images are all of one BI-RADS: 4." in text.text for text in section.texts)
 
 
 def test_a_missing_prediction_counts_no_ignored_pixel(run: Path) -> None:

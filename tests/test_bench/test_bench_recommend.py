@@ -109,7 +109,7 @@ def test_text_says_what_to_take_and_how_to_get_it(tmp_path: Path) -> None:
     root = write_run(tmp_path / "run")
     text = run(root, "--max-ms", 20, "--max-mb", 5, "--metric", "f1", "--at-least", 0.7).stdout
     assert text.startswith("Take middle (at most 20 ms, at most 5 MB, F1 at least 0.7).")
-    assert "The budget costs 0.074 F1 [+0.074, +0.074], p = 0.0" in text  # 28/34 - 24/32
+    assert "The budget costs 0.074 F1 [0.074, 0.074], p = 0.0" in text  # 28/34 - 24/32
     assert "Next to it: middle is better than small by 0.083 F1" in text  # 24/32 - 20/30
     assert "beaten" not in text
     assert max(len(line) for line in text.splitlines() if not line.startswith("  hybridseg")) <= 100

@@ -10,10 +10,11 @@ import pytest
 from _runs import write_rows
 
 from hybridseg.bench import Record, RunError, summarize
+from hybridseg.bench.report.document import percent
 from hybridseg.bench.tables.run import render
 from hybridseg.bench.verdicts.methods import MetricMean
 from hybridseg.metrics import case_metrics
-from hybridseg.text import aligned, shortened
+from hybridseg.text import aligned, interval_text, shortened
 
 FIRST = "random-forest[n_trees=200,max_depth=12,criterion=entropy]"
 SECOND = "random-forest[n_trees=200,max_depth=12,criterion=gini]"
@@ -215,3 +216,11 @@ def test_half_a_run_says_what_it_has(tmp_path: Path) -> None:
     summary = summarize(tmp_path / "half")
     assert summary.title.startswith("a | b: 4 of 12 cases scored;")
     assert any("methods were scored on different cases (1 in common)" in note for note in summary.notes)
+
+
+def test_what_rounds_to_zero_has_no_sign_and_a_real_loss_keeps_its_own() -> None:
+    assert interval_text(-0.0004, -0.0116, -0.0001) == "0.000 [-0.012, 0.000]"
+    assert interval_text(-0.0006, -0.0004, 0.0004, sign="+") == "-0.001 [0.000, 0.000]"
+    assert interval_text(0.5, None, None) == "0.500"
+    assert interval_text(None, None, None) == percent(None).text == "-"
+    assert percent(-0.0004, low=-0.1, high=0.1).text == "0.0 [-10.0, 10.0]"

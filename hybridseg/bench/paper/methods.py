@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...data.facts import fact_title
 from ...data.phantoms import is_phantom
 from ...metrics import LESION_OVERLAP, case_metrics
 from ...metrics.significance import FLIPS
@@ -68,7 +69,7 @@ def _labels(facts: Facts, ids: set[str]) -> str:
 
 def _known(facts: Facts, ids: set[str]) -> str:
     names = sorted({name for case_id in ids for name in facts.known[case_id]} - {"patient"})
-    return f" The source also tells {plain(', '.join(names))}." if names else ""
+    return f" The source also tells {plain(', '.join(map(fact_title, names)))}." if names else ""
 
 
 def _partitions(facts: Facts) -> list[Block]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...metrics import LESION_OVERLAP, CaseMetric, Estimate, case_metrics, group_means, rank_stability, scene_mean
 from ...metrics.summary import DRAWS
+from ...text import interval_text
 from ..verdicts.methods import MethodSummary
 from ..verdicts.origin import SEEN
 from ..verdicts.origin import in_words as trained_on
@@ -193,7 +194,7 @@ def verdicts(facts: Facts) -> Section:
         sentence = in_words(each.first, each.second, found, unit="IoU")
         words.append(Text(f"{sentence[0].upper() + sentence[1:] if not each.better else sentence}.", "li"))
         p_value = Entry("< 0.001" if each.p_holm < 0.001 else f"{each.p_holm:.3f}", each.p_holm)
-        interval = f"{each.difference:+.3f} [{each.low:+.3f}, {each.high:+.3f}]"
+        interval = interval_text(each.difference, each.low, each.high, sign="+")
         sign = Entry(interval, each.difference, each.low, each.high)
         verdict = Entry(f"{each.better} is better" if each.better else "no detectable difference")
         wilcoxon = Entry("< 0.001" if each.wilcoxon_holm < 0.001 else f"{each.wilcoxon_holm:.3f}", each.wilcoxon_holm)
@@ -222,7 +223,7 @@ def ceilings(facts: Facts) -> Section:
         (
             Entry(each.reader), Entry(each.method), count(each.images), count(each.scenes),
             number(each.reader_iou), number(each.method_iou),
-            Entry(f"{each.difference:+.3f} [{each.low:+.3f}, {each.high:+.3f}]", each.difference, each.low, each.high),
+            Entry(interval_text(each.difference, each.low, each.high, sign="+"), each.difference, each.low, each.high),
         )
         for each in facts.summary.ceilings
     )  # fmt: skip

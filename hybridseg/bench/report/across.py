@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
+from ...text import interval_text
 from ..verdicts.methods import MethodSummary
 from ..verdicts.pairing import Scores, differences, lesion_scores
 from .document import Entry, Section, Table, Text, count, number, percent
@@ -93,7 +94,7 @@ def second_source(facts: Facts) -> Section:
         (
             Entry(method), Entry(less), Entry(more), Entry(name), count(found.cases),
             count(found.scenes),
-            Entry(f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]", found.mean, found.low, found.high),
+            Entry(interval_text(found.mean, found.low, found.high, sign="+"), found.mean, found.low, found.high),
             Entry("< 0.001" if found.p_value < 0.001 else f"{found.p_value:.3f}", found.p_value),
         )
         for (method, less, more, name), found in differences(pairs, facts.groups).items()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ...data.cases import natural_key
+from ...data.facts import fact_title
 from ...metrics import image_mean, wilson_interval
 from .document import Entry, Section, Table, Text, count, number, percent
 from .facts import Facts
@@ -27,7 +28,9 @@ def parts(facts: Facts) -> Section:
     tables = [_by(facts, sizes, thirds, "By lesion size: thirds, by the lesion's share of the picture.")]
     texts = []
     known = sorted({fact for case_id in lesion for fact in facts.known[case_id]} - {"patient"})
-    by_fact = ((fact, {case_id: str(facts.known[case_id].get(fact, "")) for case_id in lesion}) for fact in known)
+    by_fact = (
+        (fact_title(fact), {case_id: str(facts.known[case_id].get(fact, "")) for case_id in lesion}) for fact in known
+    )
     sources = {case_id: source_of(case_id) for case_id in lesion}
     for what, parts_of in (("class", facts.labels), ("source", sources), *by_fact):
         names = sorted({parts_of[case_id] for case_id in lesion}, key=natural_key)

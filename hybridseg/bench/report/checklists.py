@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...data.facts import fact_title
 from ...metrics.summary import DRAWS
+from ...text import interval_text
 from .document import Entry, Section, Table, Text
 from .facts import Facts
 
@@ -129,13 +131,13 @@ def answers(facts: Facts) -> dict[str, str]:
     sets = list(dict.fromkeys(each.tested_on for method in methods for each in method.sets))
     first = methods[0]
     best = "" if first.iou is None or first.iou_low is None or first.iou_high is None else (
-        f"{facts.marked[first.method]}: mean IoU {first.iou:.3f} [{first.iou_low:.3f}, {first.iou_high:.3f}]; the "
+        f"{facts.marked[first.method]}: mean IoU {interval_text(first.iou, first.iou_low, first.iou_high)}; the "
         "others in the table"
     )  # fmt: skip
     return {
         "data": f"{facts.title}, {description['cases']} cases",
         "missing": f"{failed} failed predictions, scored as the worst mask; none is left out",
-        "facts": f"known of each image: {', '.join(known)}" if known else "",
+        "facts": f"known of each image: {', '.join(map(fact_title, known))}" if known else "",
         "readers": f"{len(facts.readers)} second reader, in The ceiling" if facts.readers else "",
         "split": description["split"],
         "groups": f"by scene or patient, as told by: {description.get('groups_from') or 'nobody'}",

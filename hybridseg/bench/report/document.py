@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ...text import interval_text
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -103,13 +105,8 @@ def number(
     value: float | None, digits: int = 3, *, low: float | None = None, high: float | None = None, factor: float = 1.0
 ) -> Entry:
     """Return a number, with its interval in brackets where it has one, as an entry; ``-`` for None."""
-    if value is None:
-        return Entry("-")
     value, low, high = (None if each is None else each * factor for each in (value, low, high))
-    text = f"{value:.{digits}f}"
-    if low is not None and high is not None:
-        text += f" [{low:.{digits}f}, {high:.{digits}f}]"
-    return Entry(text, value, low, high)
+    return Entry(interval_text(value, low, high, digits=digits), value, low, high)
 
 
 def percent(value: float | None, digits: int = 1, *, low: float | None = None, high: float | None = None) -> Entry:

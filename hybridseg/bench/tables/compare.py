@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from ...metrics import CaseMetric
-from ...text import aligned, csv_text, escaped, markdown_table, shortened, wrapped
+from ...text import aligned, csv_text, escaped, interval_text, markdown_table, shortened, wrapped
 from ..verdicts.compare import MethodPair, RunComparison, SharedMeans, metrics_in_mm
 from ..verdicts.origin import mark
 from ..verdicts.pairing import rankings
@@ -52,7 +52,7 @@ def _numbers(pair: MethodPair, in_mm: list[CaseMetric]) -> list[str]:
     return [
         f"{pair.mean_a:.3f}",
         f"{pair.mean_b:.3f}",
-        f"{pair.difference:+.3f} [{pair.low:+.3f}, {pair.high:+.3f}]",
+        interval_text(pair.difference, pair.low, pair.high, sign="+"),
         "< 0.001" if pair.p_holm < 0.001 else f"{pair.p_holm:.3f}",
         f"{pair.cases}/{pair.scenes}",
         *("-" if ms is None else f"{ms:.1f}" for ms in (pair.ms_a, pair.ms_b)),

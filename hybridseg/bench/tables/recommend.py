@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...text import aligned, p_text, wrapped
+from ...text import aligned, interval_text, p_text, wrapped
 from ..verdicts.budget import Budget, Candidate
 from ..verdicts.pairing import in_words, rankings
 from ..verdicts.recommend import Recommendation
@@ -30,9 +30,9 @@ def render_recommendation(found: Recommendation, budget: Budget, lines: Sequence
             )
         else:
             price = found.price
-            interval = f"[{price.low:+.3f}, {price.high:+.3f}], {p_text(price.p_value)}"
+            cost = interval_text(price.mean, price.low, price.high, unit=f" {unit}")
             said.append(
-                f"The budget costs {price.mean:.3f} {unit} {interval}, against {found.best.method}, "
+                f"The budget costs {cost}, {p_text(price.p_value)}, against {found.best.method}, "
                 "the most accurate of all."
             )
         for other, minus in ((found.cheaper, found.to_cheaper), (found.better, found.to_better)):
@@ -54,7 +54,7 @@ def _tables(found: Recommendation, unit: str) -> list[str]:
     named = {each.method: each for each in (*found.front, found.chosen, found.nearest, found.best) if each is not None}
     ranked = sorted(named.values(), key=lambda each: -each.mean)
     first = [
-        [each.marked, f"{each.mean:.3f} [{each.low:.3f}, {each.high:.3f}]", str(each.scenes), f"{each.ms:.1f}",
+        [each.marked, interval_text(each.mean, each.low, each.high), str(each.scenes), f"{each.ms:.1f}",
          f"{each.mb:.3f}", roles.get(each.method, "")]
         for each in ranked
     ]  # fmt: skip

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...files import write_atomically
 from ...metrics import CaseMetric, case_metrics
-from ...text import aligned, csv_text, escaped, markdown_table, shortened, wrapped
+from ...text import aligned, csv_text, escaped, interval_text, markdown_table, shortened, wrapped
 from ..verdicts.methods import MethodSummary, RunSummary, SetScores
 from ..verdicts.origin import in_words
 from ..verdicts.pairing import Comparison
@@ -57,13 +57,9 @@ def _percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f}"
 
 
-def _interval(mean: float | None, low: float | None, high: float | None) -> str:
-    return "-" if mean is None else f"{mean:.3f} [{_number(low)}, {_number(high)}]"
-
-
 _ACCURACY: tuple[Column, ...] = (
-    ("IoU [95 % CI]", lambda m: _interval(m.iou, m.iou_low, m.iou_high)),
-    ("F1 [95 % CI]", lambda m: _interval(m.f1, m.f1_low, m.f1_high)),
+    ("IoU [95 % CI]", lambda m: interval_text(m.iou, m.iou_low, m.iou_high)),
+    ("F1 [95 % CI]", lambda m: interval_text(m.f1, m.f1_low, m.f1_high)),
     ("scene IoU", lambda m: _number(m.scene_iou)),
     ("scene F1", lambda m: _number(m.scene_f1)),
     ("scenes", lambda m: str(m.scenes)),
@@ -86,7 +82,7 @@ _LESIONS: tuple[Column, ...] = (
     ("lesions", lambda m: _count(m.lesions)),
     ("found", lambda m: _count(m.lesions_found)),
     ("false regions", lambda m: _count(m.false_regions)),
-    ("lesion F1 [95 % CI]", lambda m: _interval(m.lesion_f1, m.lesion_f1_low, m.lesion_f1_high)),
+    ("lesion F1 [95 % CI]", lambda m: interval_text(m.lesion_f1, m.lesion_f1_low, m.lesion_f1_high)),
 )
 _COST: tuple[Column, ...] = (
     ("ms median", lambda m: _number(m.ms_median, 1)),
@@ -195,7 +191,7 @@ def _ceilings(summary: RunSummary) -> list[list[str]]:
     return [
         [
             each.reader, each.method, str(each.images), str(each.scenes), f"{each.reader_iou:.3f}",
-            f"{each.method_iou:.3f}", f"{each.difference:+.3f} [{each.low:+.3f}, {each.high:+.3f}]",
+            f"{each.method_iou:.3f}", interval_text(each.difference, each.low, each.high, sign="+"),
         ]
         for each in summary.ceilings
     ]  # fmt: skip
@@ -206,7 +202,7 @@ def _comparison(c: Comparison) -> list[str]:
     verdict = "no detectable difference"
     if c.better:
         verdict = "better" if c.better == c.first else "worse"
-    return [f"{c.difference:+.3f} [{c.low:+.3f}, {c.high:+.3f}]", str(c.scenes), p, verdict]
+    return [interval_text(c.difference, c.low, c.high, sign="+"), str(c.scenes), p, verdict]
 
 
 def _markdown(summary: RunSummary) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 
+from ...text import interval_text
 from ..verdicts.methods import MethodSummary, SetScores
 from ..verdicts.origin import SEEN
 
@@ -47,19 +48,15 @@ def _cell(method: MethodSummary, name: str, text: Callable[[SetScores], str]) ->
 
 
 def _iou(each: SetScores) -> str:
-    return _interval(each.iou, each.iou_low, each.iou_high) + _taught(each)
+    return interval_text(each.iou, each.iou_low, each.iou_high) + _taught(each)
 
 
 def _f1(each: SetScores) -> str:
-    return _interval(each.f1, each.f1_low, each.f1_high) + _taught(each)
+    return interval_text(each.f1, each.f1_low, each.f1_high) + _taught(each)
 
 
 def _taught(each: SetScores) -> str:
     return f" {SEEN}" if each.seen else ""
-
-
-def _interval(mean: float | None, low: float | None, high: float | None) -> str:
-    return "-" if mean is None else f"{mean:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _percent(value: float | None) -> str:

@@ -20,7 +20,7 @@ from ...metrics import (
     paired_difference,
     wilcoxon,
 )
-from ...text import p_text
+from ...text import interval_text, p_text
 from ..records.cells import Record
 
 SIGNIFICANT = 0.05
@@ -198,10 +198,8 @@ def in_words(first: str, second: str, found: Difference, *, unit: str) -> str:
     """
     mean, low, high, p = found.mean, found.low, found.high, found.p_value
     if p >= SIGNIFICANT:
-        return (
-            f"no detectable difference between {first} and {second} "
-            f"(first minus second: {mean:+.3f} {unit} [{low:+.3f}, {high:+.3f}], {p_text(p)})"
-        )
+        change = interval_text(mean, low, high, sign="+", unit=f" {unit}")
+        return f"no detectable difference between {first} and {second} (first minus second: {change}, {p_text(p)})"
     if mean < 0:
         first, second, mean, low, high = second, first, -mean, -high, -low
-    return f"{first} is better than {second} by {mean:.3f} {unit} [{low:.3f}, {high:.3f}], {p_text(p)}"
+    return f"{first} is better than {second} by {interval_text(mean, low, high, unit=f' {unit}')}, {p_text(p)}"
