@@ -15,7 +15,7 @@ from ..text import printable
 from ..validation import ModelFormatError
 from .finish import bodies, graphs
 from .metadata import PREFIX
-from .runtime import EXPORT_LINE, MAX_REASON
+from .runtime import EXPORT_LINE, MAX_REASON, opening
 from .screening import screen
 
 
@@ -59,7 +59,7 @@ def describe(path: str | os.PathLike[str]) -> Description:
     ------
     FileNotFoundError
     ModelFormatError
-        If the file isn't ONNX, or contradicts itself; one line says where.
+        If the file isn't ONNX, contradicts itself, or takes too long (see `hybridseg.limits`); one line says which.
     ImportError
         If the package ``onnx`` (extra ``export``) is missing.
     """
@@ -69,18 +69,19 @@ def describe(path: str | os.PathLike[str]) -> Description:
     except ImportError:
         raise ImportError(f"reading what is in an ONNX file needs onnx: {EXPORT_LINE}") from None
     path = Path(path)
-    data, _ = screen(path)
-    try:
-        model = onnx.load_model_from_string(data)
-    except DecodeError:
-        raise ModelFormatError(f"{path}: not an ONNX file, or a truncated one") from None
-    if not model.graph.node:
-        raise ModelFormatError(f"{path}: not an ONNX file: no operators in it")
-    try:
-        return _describe(model, len(data))
-    except Exception as error:  # damaged graphs raise whatever onnx, protobuf and numpy raise
-        reason = printable(" ".join(str(error).split())[:MAX_REASON]) or type(error).__name__
-        raise ModelFormatError(f"{path}: its graph can't be read: {reason}") from None
+    with opening(path):
+        data, _ = screen(path)
+        try:
+            model = onnx.load_model_from_string(data)
+        except DecodeError:
+            raise ModelFormatError(f"{path}: not an ONNX file, or a truncated one") from None
+        if not model.graph.node:
+            raise ModelFormatError(f"{path}: not an ONNX file: no operators in it")
+        try:
+            return _describe(model, len(data))
+        except Exception as error:  # damaged graphs raise whatever onnx, protobuf and numpy raise
+            reason = printable(" ".join(str(error).split())[:MAX_REASON]) or type(error).__name__
+            raise ModelFormatError(f"{path}: its graph can't be read: {reason}") from None
 
 
 def _describe(model: Any, size_bytes: int) -> Description:

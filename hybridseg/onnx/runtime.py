@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -78,6 +80,21 @@ def open_session(
             raise ModelFormatError(_over_limit(error, limit) or _why_not_loaded(error)) from None
 
 
+@contextlib.contextmanager
+def opening(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Hold a ``with`` block that reads, checks and opens a model's file to one limit of time.
+
+    Raises
+    ------
+    ModelFormatError
+        If the block took longer than `hybridseg.limits` allows. A process of hybridseg's own ends after twice the time.
+    """
+    with TimeLimit(f"opening {printable(path)}", stop=lambda: None) as limit:
+        yield
+    if limit.is_over:
+        raise ModelFormatError(f"{path}: {_too_long(limit)}")
+
+
 @cache
 def _limit_memory() -> None:
     """Give all sessions of this process one pool of memory, of limited size."""
@@ -109,10 +126,14 @@ def run_session(session: Any, outputs: list[str] | None, inputs: dict[str, Any])
 def _over_limit(error: Exception, limit: TimeLimit) -> str:
     """Return which limit an error comes from, and how to raise it, or nothing."""
     if limit.is_over:
-        return f"it took more than {limit.seconds:g} s, which is the limit ({MAX_SECONDS})"
+        return _too_long(limit)
     if "bfc_arena" in str(error) and "is smaller than requested bytes" in str(error):
         return f"it needs more than {limit_of(MAX_MEMORY_MB):g} MB of memory, which is the limit ({MAX_MEMORY_MB})"
     return ""
+
+
+def _too_long(limit: TimeLimit) -> str:
+    return f"it took more than {limit.seconds:g} s, which is the limit ({MAX_SECONDS})"
 
 
 def parse_screened(path: str | os.PathLike[str]) -> Any:

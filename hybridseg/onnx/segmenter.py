@@ -20,7 +20,7 @@ from ..segmenter import Segmenter, Tags
 from ..text import one_line, printable
 from ..validation import ModelFormatError, check_image, check_probability
 from .metadata import PREFIX
-from .runtime import EXPORT_LINE, open_session, parse_screened, run_session
+from .runtime import EXPORT_LINE, open_session, opening, parse_screened, run_session
 from .screening import Declared, screen
 
 Entry = TypeVar("Entry")
@@ -206,17 +206,18 @@ def _open_session(path: str, threads: int, known: bytes | None) -> Any:
         raise ValueError(f"`threads` must be an integer of at least 1, got {threads!r}")
     if not path:
         raise ValueError("`path` must name an .onnx file, got an empty string")
-    data, weights_folder = known, None
-    if data is None:
-        data, declared = screen(path)
-        if not is_ours(declared):
-            data = _adopted(path, declared)
-        elif declared.external:
-            weights_folder = Path(path).parent
-    try:
-        return open_session(data, threads=threads, weights_folder=weights_folder)
-    except ModelFormatError as error:
-        raise ModelFormatError(f"{path}: {error}") from None
+    with opening(path):
+        data, weights_folder = known, None
+        if data is None:
+            data, declared = screen(path)
+            if not is_ours(declared):
+                data = _adopted(path, declared)
+            elif declared.external:
+                weights_folder = Path(path).parent
+        try:
+            return open_session(data, threads=threads, weights_folder=weights_folder)
+        except ModelFormatError as error:
+            raise ModelFormatError(f"{path}: {error}") from None
 
 
 def _adopted(path: str, declared: Declared) -> bytes:

@@ -171,6 +171,36 @@ def test_a_loop_without_end_is_stopped(here: Path, monkeypatch: pytest.MonkeyPat
     assert not (here / "a_mask.png").exists()
 
 
+def write_chain(path: Path, length: int) -> None:
+    """Write a chain of operators, of which each takes the last one's result."""
+    nodes = [
+        helper.make_node("Cast", ["image"], ["grey"], to=TensorProto.FLOAT),
+        helper.make_node("Sin", ["grey"], ["x0"]),
+        *(helper.make_node("Sin", [f"x{number}"], [f"x{number + 1}"]) for number in range(length)),
+        helper.make_node("Abs", [f"x{length}"], ["probability"]),
+        helper.make_node("Cast", ["probability"], ["mask"], to=TensorProto.UINT8),
+    ]
+    write_model(path, nodes)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["info", "x.onnx"],
+        ["segment", "-m", "x.onnx", "a.png"],
+        ["bench", "--data", "phantoms[n=2]", "--folds", "2", "-m", "x.onnx"],
+    ],
+)
+def test_a_chain_of_operators_is_stopped_while_it_is_opened(
+    here: Path, command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_chain(here / "x.onnx", 20_000)
+    write_scan(here / "a.png")
+    monkeypatch.setenv(MAX_SECONDS, "0.01")
+    message = one_line(hybridseg(*command))
+    assert "x.onnx: it took more than 0.01 s, which is the limit (HYBRIDSEG_MAX_SECONDS)" in message
+
+
 def test_an_array_larger_than_the_limit_is_not_made(here: Path) -> None:
     write_greedy(here / "x.onnx")
     write_scan(here / "a.png")

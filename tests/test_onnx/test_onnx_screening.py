@@ -25,6 +25,7 @@ from hybridseg.modelfile import write_model_file
 from hybridseg.onnx import screening
 from hybridseg.onnx.runtime import open_session
 from hybridseg.onnx.screening import screen
+from hybridseg.onnx.wire import MAX_FIELDS, Reader
 from hybridseg.zoo import cards
 from hybridseg.zoo.hashes import SHA256
 
@@ -159,6 +160,12 @@ def test_what_a_file_says_is_told_in_one_printable_line(tmp_path: Path) -> None:
         assert str(caught.value).isprintable()
 
 
+def test_a_model_of_too_many_parts_is_refused(tmp_path: Path) -> None:
+    made = model()
+    made.graph.node[0].input.extend([""] * MAX_FIELDS)
+    assert refusal(made, tmp_path / "x.onnx") == "reading it takes more than 2,000,000 fields, which is the limit"
+
+
 def varint(value: int) -> bytes:
     return bytes([value & 0x7F | 0x80]) + varint(value >> 7) if value > 0x7F else bytes([value])
 
@@ -166,7 +173,7 @@ def varint(value: int) -> bytes:
 def with_wide_tag(data: bytes, path: tuple[int, ...]) -> bytes:
     """Give the field at the end of ``path`` a tag of five bytes, whose 33rd bit protobuf drops."""
     out = b""
-    for number, value, stop in screening._fields(data, (0, len(data))):
+    for number, value, stop in Reader(data).fields((0, len(data))):
         tag = number << 3 | (2 if stop >= 0 else 0)
         if stop < 0:
             out += varint(tag) + varint(value)
