@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from .guests import contained
 from .text import spec_parts
-from .zoo.cards import read_shipped, shipped
+from .zoo.cards import ZOO, read_shipped, shipped
 
 if TYPE_CHECKING:
     from .segmenter import Segmenter
@@ -143,13 +143,15 @@ def find_class(name: str) -> type[Segmenter]:
     if name not in methods:
         import difflib
 
-        close = difflib.get_close_matches(name, methods, n=1)
+        models = sorted(path.name for path in ZOO.glob("*.onnx"))
+        close = difflib.get_close_matches(name, [*methods, *models], n=1)
         hint = f"; did you mean `{close[0]}`?" if close else ""
         if shipped(name):
             hint = f"; the trained model that ships is written `{name}.onnx` here"
         if Path(name).is_file():
             hint = f"; the file of that name is written `./{name}`"
-        raise UnknownMethodError(f"unknown method `{name}`; known: {', '.join(methods) or 'none'}{hint}")
+        known = f"known: {', '.join(methods) or 'none'}; models that ship: {', '.join(models) or 'none'}"
+        raise UnknownMethodError(f"unknown method `{name}`; {known}{hint}")
     info = methods[name]
     if info.problem:
         raise MethodLoadError(info.problem)

@@ -75,3 +75,9 @@ def test_commands_have_the_options_that_a_page_gives_them(page: Path) -> None:
             command = command.commands[words[1]]
         known = {name for parameter in command.params for name in parameter.opts} | {"-h", "--help"}
         assert {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)} <= known, words
+
+
+def test_the_share_of_flagged_scans_on_the_page_is_the_measured_one() -> None:
+    measured = (ROOT / "benchmarks/results/out_of_scope.md").read_text("utf-8")
+    found = re.search(r"^\| BUS-UCLM, never looked at .*\| ([0-9.]+) \[", measured, re.M)
+    assert found and f"It flags {found[1]} % of BUS-UCLM's" in (DOCS / "how-to/how-sure.md").read_text("utf-8")

@@ -111,7 +111,9 @@ def test_an_entry_point_without_a_distribution_is_listed(monkeypatch: pytest.Mon
 
 def test_nothing_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [])
-    with pytest.raises(UnknownMethodError, match=r"unknown method `otsu`; known: none$"):
+    with pytest.raises(
+        UnknownMethodError, match=r"unknown method `otsu`; known: none; models that ship: unet-tiny.onnx, unet.onnx$"
+    ):
         create("otsu")
 
 
@@ -197,8 +199,12 @@ def test_unknown_names_list_the_known_ones_and_the_nearest(offer: Offer) -> None
     offer("level")
     with pytest.raises(UnknownMethodError, match=r"unknown method `levle`; known: .*otsu.*; did you mean `level`\?"):
         create("levle")
-    with pytest.raises(UnknownMethodError, match=r"unknown method `qqqqqqq`; known: .*watershed-textbook$"):
+    with pytest.raises(
+        UnknownMethodError, match=r"unknown method `qqqqqqq`; known: .*watershed-textbook; models that ship: .*$"
+    ):
         create("qqqqqqq")
+    with pytest.raises(UnknownMethodError, match=r"; did you mean `unet-tiny.onnx`\?"):
+        create("unet-tini")
     message = r"`windwo` is not a parameter of Level; known: level, window; did you mean `window`\?"
     with pytest.raises(ValueError, match=message):
         create("level[windwo=3]")

@@ -24,7 +24,7 @@ FACTORY = "hybridseg.registry:create"
 COUNTER = "hybridseg.onnx.inspect:count_network"
 """How it counts the network inside a method: the harness knows no graphs."""
 
-DEFAULT_DATA = "phantoms"
+DEFAULT_DATA = "phantoms[n=24]"  # `phantoms` may be a folder here
 _NEEDS_TENSORFLOW = ("hybridseg.unet", "hybridseg_networks")
 
 

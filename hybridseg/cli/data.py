@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from ..data.scenes import cache_folder
+from ..text import printable
 from ._progress import progress_line
 from ._scenes import cache_option, find_scenes, scene_options
 from ._targets import overwrite_option, prepare_target
@@ -54,6 +55,7 @@ def check(source: str, no_pairs: bool, models: tuple[str, ...], cache: Path | No
     else:
         _echo_table([*inventory.lines(), *_taught_lines(taught, inventory.n_images)])
     if not inventory.usable:
+        click.echo(f"hybridseg data check: {printable(source)} can't be used: {', '.join(inventory.faults)}", err=True)
         raise click.exceptions.Exit(1)
 
 
@@ -83,7 +85,7 @@ def _taught_lines(taught: dict[str, list[str] | None], images: int) -> list[tupl
     ]  # fmt: skip
 
 
-@data.command()
+@data.command(short_help="Deal whole scenes into folds of like size and classes.")
 @click.argument("sources", metavar="[NAME=]DATA...", nargs=-1, required=True)
 @click.option("--folds", type=click.IntRange(2), default=5, show_default=True, metavar="N", help="Number of folds.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Seed of the dealing.")
@@ -189,6 +191,7 @@ def pairs(sources: tuple[str, ...], sheet: Path | None, overwrite: bool, cache: 
         click.echo(json.dumps(rows, indent=1))
     else:
         _echo_table([(p.case_a, p.case_b, f"{p.score:.3g}") for p in found])
+    click.echo(f"hybridseg data pairs: {len(found)} pairs among {len(dataset)} images", err=True)
 
 
 @data.command(short_help="Write synthetic images and masks.")
@@ -202,7 +205,6 @@ def phantoms(output: Path, n: int, seed: int) -> None:
     """Write synthetic ultrasound images and their masks as a folder like BUSI."""
     from ..data.files import write_folder
     from ..data.phantoms import phantom_dataset
-    from ..text import printable
 
     with progress_line("phantoms") as progress:
         write_folder(phantom_dataset(n, seed), output, progress)
@@ -211,8 +213,6 @@ def phantoms(output: Path, n: int, seed: int) -> None:
 
 def _echo_table(rows: Sequence[tuple[str, ...]]) -> None:
     """Print rows with their columns aligned; names of files and cases may hold anything."""
-    from ..text import printable
-
     rows = [tuple(map(printable, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

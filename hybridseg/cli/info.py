@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import zipfile
 from collections.abc import Iterable
 from importlib.util import find_spec
 from itertools import islice
@@ -14,6 +15,7 @@ import click
 
 from .. import registry
 from ..text import MAX_FIELDS, aligned, bounded, fields
+from ..validation import ModelFormatError
 from ..zoo.cards import shipped
 
 
@@ -27,6 +29,8 @@ def info(what: str) -> None:
     if path.suffix == ".onnx" and not path.exists():
         path = shipped(str(path)) or path
     if path.is_dir():
+        if not (path / "run.json").exists():
+            raise FileNotFoundError(f"{path}: not a run folder (no run.json); `hybridseg data check` describes data")
         click.echo(_run(path))
     elif path.suffix == ".onnx" and path.exists():
         click.echo(_onnx(path))
@@ -64,6 +68,8 @@ def _method(spec: str) -> str:
 def _saved(path: Path) -> str:
     from ..modelfile import read_model_file
 
+    if path.suffix != ".hybridseg" and not zipfile.is_zipfile(path):
+        raise ModelFormatError(f"{path}: is neither a saved model, an ONNX file nor an image")
     header, arrays = read_model_file(path)
     params = _rows((name, repr(value)) for name, value in header["params"].items())
     learned = _rows(
@@ -186,9 +192,10 @@ def _run(path: Path) -> str:
 
 
 def _is_image(path: Path) -> bool:
-    from ..images import SUFFIXES
+    """Whether a file is an image: by its content, as `segment` sees it."""
+    from ..images import why_no_image
 
-    return path.suffix.lower() in SUFFIXES
+    return path.suffix != ".hybridseg" and not why_no_image(path)
 
 
 def _rows(pairs: Iterable[tuple[str, str]]) -> list[list[str]]:

@@ -27,6 +27,8 @@ def page(output: Path, models: tuple[str, ...], title: str, overwrite: bool) -> 
 
     The page is one file. It works offline, connects to nothing, and needs no installation.
     """
+    if output.suffix.lower() not in (".html", ".htm"):
+        raise click.UsageError(f"-o must end in .html, so that a browser opens it, got {output}")
     prepare_target(output, overwrite)
     size = write_page(output, models, title)
     click.echo(f"{output}: {size / 1e6:.1f} MB, with {', '.join(Path(name).stem for name in models)}")

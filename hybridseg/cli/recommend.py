@@ -130,7 +130,9 @@ def _lines_for_file(chosen: Candidate, target: str) -> list[str]:
         return [f"# {name}, the file that was measured, isn't here any more"]
     if _is_another(file, chosen):
         return [f"# {file} isn't the file that was measured (its SHA-256 or size differs)"]
-    copied = ["cp", str(file), "DIR/" if name == target and not ours else target]
+    if ours:
+        return [shlex.join(["hybridseg", "models", "--copy", ours.stem, "-o", "."])]
+    copied = ["cp", str(file), "DIR/" if name == target else target]
     return [shlex.join(copied if chosen.is_onnx else ["hybridseg", "export", spec, "-o", target])]
 
 

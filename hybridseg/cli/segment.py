@@ -195,11 +195,16 @@ def _spacing(text: str) -> float | dict[Path, float] | None:
     if not text:
         return None
     try:
-        return float(text)
+        size = float(text)
     except ValueError:
         from ..data.manifest import read_spacings
 
+        if not Path(text).exists() and not text.lower().endswith(".csv"):
+            raise click.UsageError(f"`--spacing` must be a number of mm or a CSV file, got {text}") from None
         return read_spacings(text)
+    if not 0 < size < float("inf"):
+        raise click.UsageError(f"`--spacing` must be a positive number of mm, got {text}")
+    return size
 
 
 def _tell_plan(plan: Plan, shard: str, *, strict: bool, quiet: bool) -> int:
@@ -240,8 +245,8 @@ def _tell(batch: Batch, outcomes: Iterator[Done], *, quiet: bool) -> tuple[int, 
                 progress(count, total, "")
     if strange:
         click.echo(
-            f"hybridseg segment: {strange} out of scope: they don't look like what the method learned from, and their "
-            "masks mean nothing",
+            f"hybridseg segment: {strange} out of scope: they don't look like what the method learned from, so "
+            "nothing is known of their masks",
             err=True,
         )
     if refused:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ..text import printable
 from .cases import DataError, Dataset, natural_key
 
 
@@ -83,7 +84,8 @@ def grouped_folds(dataset: Dataset, n_folds: int, seed: int = 0) -> Split:
     groups = sorted(set(dataset.groups), key=natural_key)
     if len(groups) < n_folds:
         raise DataError(
-            f"`n_folds` must be at most the number of groups ({len(groups)}), got {n_folds} (choose with `--folds`)"
+            f"{printable(dataset.name)}: `n_folds` must be at most the number of groups ({len(groups)}), got {n_folds} "
+            "(choose with `--folds`)"
         )
     row = {group: i for i, group in enumerate(groups)}
     column = {label: i for i, label in enumerate(sorted(set(dataset.labels)))}

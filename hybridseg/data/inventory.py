@@ -107,11 +107,23 @@ class Inventory:
     @property
     def usable(self) -> bool:
         """Whether `load_dataset` takes the folder and every case can be read."""
-        faults = (
-            self.missing, self.images_without_mask, self.masks_without_image, self.second_images, self.strangers,
-            self.unread_folders, self.unreadable, self.shape_mismatches,
-        )  # fmt: skip
-        return self.n_images > 0 and not any(faults)
+        return not self.faults
+
+    @property
+    def faults(self) -> list[str]:
+        """Why `load_dataset` refuses the folder, or which cases can't be read: in words, with their numbers."""
+        lists = (
+            ("files missing", self.missing),
+            ("images without a mask", self.images_without_mask),
+            ("masks without an image", self.masks_without_image),
+            ("second images of a case", self.second_images),
+            ("pictures that the layout doesn't know", self.strangers),
+            ("folders that can't be listed", self.unread_folders),
+            ("unreadable", self.unreadable),
+            ("masks of another size than their image", self.shape_mismatches),
+        )
+        found = [f"{what} ({len(each)})" for what, each in lists if each]
+        return found if found or self.n_images else ["no image with a mask"]
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON types."""

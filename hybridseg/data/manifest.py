@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 import itertools
 import os
 import re
+import warnings
 from pathlib import Path, PurePosixPath
 
 from ..text import printable
-from .cases import CLASSES, DataError, Dataset, Ungrouped, natural_key
+from .cases import CLASSES, DataError, Dataset, DataWarning, Ungrouped, natural_key
 from .facts import facts_of
 from .files import FileCase
 from .mask_values import BY_FILE, given_reading
@@ -118,7 +120,9 @@ def parse_rows(
         reader.fieldnames = columns = [column.strip() for column in reader.fieldnames or ()]
         missing = [column for column in required if column not in columns]
         if missing:
-            raise DataError(f"{name}: has no column `{missing[0]}`, expected {', '.join(required)}")
+            got = printable(f"{delimiter} ".join(columns), 200) or "nothing"
+            raise DataError(f"{name}: has no column `{missing[0]}`, expected {', '.join(required)}, got {got}")
+        _warn_of_slips(columns, known, name)
         wanted = [column for column in known if column in columns]
         twice = [column for column in wanted if columns.count(column) > 1]
         if twice:
@@ -134,6 +138,16 @@ def parse_rows(
         return rows
     except csv.Error as error:
         raise DataError(f"{name}: is not CSV: {error}") from error
+
+
+def _warn_of_slips(columns: list[str], known: tuple[str, ...], name: str) -> None:
+    """Warn of a column that isn't read but is called nearly like one that is. A group lost is a split that leaks."""
+    absent = [column for column in known if column not in columns]
+    for column in columns:
+        near = difflib.get_close_matches(column.casefold(), absent, 1, cutoff=0.75) if column not in known else []
+        if near:
+            text = f"{name}: column `{printable(column, 100)}` isn't read; did you mean `{near[0]}`?"
+            warnings.warn(text, DataWarning, stacklevel=2)
 
 
 def _inside(folder: Path, text: str, where: str) -> Path:

@@ -113,7 +113,7 @@ def _read_model(reader: Reader) -> Declared:
     entries: set[str] = set()
     for number, value, stop in single(reader.fields((0, len(reader.data))), _ONCE_IN_MODEL):
         if number not in _MODEL:
-            raise ModelFormatError(f"something follows its model, or is mixed into it: a field {number}")
+            raise ModelFormatError(f"not an ONNX file, or something is mixed into it or follows it: field {number}")
         if number == 1 and stop < 0:
             version = value
         elif number == 8 and stop >= 0:

@@ -142,7 +142,9 @@ def test_folder_of_another_plan_is_refused_and_left_alone(methods: Path, tmp_pat
     before = (out / "run.json").read_bytes()
     result = bench("-m", f"{methods}:Dark", "--folds", 3, "-o", out)
     assert result.exit_code == 2
-    assert "belongs to another plan" in result.stderr
+    assert "belongs to another plan (methods: there " in result.stderr
+    result = bench("-m", f"{methods}:Nothing", "--folds", 2, "-o", out)
+    assert result.exit_code == 2 and "belongs to another plan (other folds); give another folder" in result.stderr
     assert (out / "run.json").read_bytes() == before
 
 

@@ -58,7 +58,8 @@ def test_without_a_run_a_shipped_model_is_named_and_its_file_given() -> None:
     result = run("--metric", "f1")
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith("Take unet") and "at BUS-UCLM" in result.stdout
-    assert "BUS-BRA F1" in result.stdout and "false alarm %" in result.stdout and "\n  cp " in result.stdout
+    assert "BUS-BRA F1" in result.stdout and "false alarm %" in result.stdout
+    assert "\n  hybridseg models --copy unet" in result.stdout
     at_busi = json.loads(run("--hospital", "BUSI", "--max-ms", 10, "--format", "json").stdout)
     assert at_busi["chosen"]["method"] == "otsu.onnx"
     assert at_busi["commands"][0].startswith("hybridseg fit otsu --data DIR")

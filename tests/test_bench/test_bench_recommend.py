@@ -135,11 +135,11 @@ def test_how_to_get_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     shipped.write_bytes(bytes(29_000_000))
     assert "isn't the file that was measured" in get_lines(given, Path("run"))[0]
     shipped.write_bytes(bytes(30_000_000))
-    assert get_lines(given, Path("run")) == [f"cp {shipped} big.onnx"]
+    assert get_lines(given, Path("run")) == ["hybridseg models --copy big -o ."]
     assert "isn't the file" in get_lines(replace(given, sha256="0" * 64), Path("run"))[0]
     bracketed = replace(given, method="big.onnx[threads=2]")
     assert bracketed.is_onnx
-    assert get_lines(bracketed, Path("run")) == [f"cp {shipped} big.onnx"]
+    assert get_lines(bracketed, Path("run")) == ["hybridseg models --copy big -o ."]
     monkeypatch.chdir(tmp_path)
     Path("big.onnx").write_bytes(bytes(30_000_000))
     assert get_lines(bracketed, Path("run")) == ["cp big.onnx DIR/"]

@@ -13,6 +13,7 @@ from hybridseg.bench import Record, RunError, summarize
 from hybridseg.bench.report.document import percent
 from hybridseg.bench.tables.run import render
 from hybridseg.bench.verdicts.methods import MetricMean
+from hybridseg.bench.verdicts.notes import title
 from hybridseg.metrics import case_metrics
 from hybridseg.text import aligned, interval_text, shortened
 
@@ -224,3 +225,9 @@ def test_what_rounds_to_zero_has_no_sign_and_a_real_loss_keeps_its_own() -> None
     assert interval_text(0.5, None, None) == "0.500"
     assert interval_text(None, None, None) == percent(None).text == "-"
     assert percent(-0.0004, low=-0.1, high=0.1).text == "0.0 [-10.0, 10.0]"
+
+
+def test_a_reader_of_fewer_cases_makes_no_run_smaller() -> None:
+    cells = [{"fold": 0, "cases": 6}, {"fold": 1, "cases": 6}, {"fold": 0, "cases": 2}, {"fold": 1, "cases": 1}]
+    description = {"cells": cells, "n_folds": 2, "dataset": "a", "split": "two"}
+    assert title(description, [{(0, f"case {number}") for number in range(12)}]) == "a: 12 cases scored; two"

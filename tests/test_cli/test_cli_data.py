@@ -89,6 +89,7 @@ def test_check_fails_on_what_cannot_be_used(folder: Path, finder: list[str]) -> 
     assert result.exit_code == 1
     assert row(result.output, "images without a mask") == ["1", "benign/a2.png"]
     assert row(result.output, "unreadable")[0] == "1"
+    assert result.stderr.endswith("set can't be used: images without a mask (1), unreadable (1)\n")
     assert finder == ["a3", "a4", "b1", "b2"]  # only what can be read is compared
 
 
@@ -167,9 +168,10 @@ def test_a_file_that_is_there_is_not_replaced_unasked(
 
 def test_pairs(folder: Path, finder: list[str], tmp_path: Path) -> None:
     result = run("pairs", folder, "--sheet", tmp_path / "sheet.png")
-    assert [line.split() for line in result.output.splitlines()] == [["a1", "a2", "41"], ["a3", "b1", "30.5"]]
+    assert [line.split() for line in result.stdout.splitlines()] == [["a1", "a2", "41"], ["a3", "b1", "30.5"]]
+    assert result.stderr == "hybridseg data pairs: 2 pairs among 6 images\n"
     assert (tmp_path / "sheet.png").read_text() == "2 pairs"
-    assert json.loads(run("pairs", folder, "--format", "json").output)[1]["score"] == 30.5
+    assert json.loads(run("pairs", folder, "--format", "json").stdout)[1]["score"] == 30.5
 
 
 def test_phantoms_become_a_folder_once(tmp_path: Path) -> None:
@@ -180,6 +182,17 @@ def test_phantoms_become_a_folder_once(tmp_path: Path) -> None:
     assert other.exit_code == 2 and "another picture" in other.output
     fewer = run("phantoms", "-o", out, "--n", 2, "--seed", 1)
     assert fewer.exit_code == 2 and "is not empty" in fewer.output
+
+
+def test_bench_without_data_takes_phantoms_beside_a_folder_of_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("phantoms", "-o", "phantoms", "--n", 3).exit_code == 0
+    result = CliRunner().invoke(main, ["bench", "-m", "otsu", "--dry-run"])
+    assert result.exit_code == 0 and result.stdout.startswith("data:        phantoms (synthetic), 24 cases"), (
+        result.output
+    )
 
 
 @pytest.mark.parametrize(

@@ -81,8 +81,9 @@ def test_a_picture_gets_its_millimetres(spacing: str) -> None:
 @pytest.mark.parametrize(
     ("spacing", "message"),
     [
-        ("-1", "must be two positive numbers"),
-        ("nan", "must be two positive numbers"),
+        ("-1", "`--spacing` must be a positive number of mm, got -1"),
+        ("nan", "`--spacing` must be a positive number of mm, got nan"),
+        ("0,08", "`--spacing` must be a number of mm or a CSV file, got 0,08"),
         ("none.csv", "none.csv: no such file"),
         ("wrong.csv", "wrong.csv"),
     ],

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from _folders import ids, lesion_of, put
 
-from hybridseg.data import DataError, load_dataset
+from hybridseg.data import DataError, DataWarning, load_dataset
 from hybridseg.data.cases import GROUPS_ALONE
 
 
@@ -45,9 +45,10 @@ def test_manifest_without_groups_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "reason"),
     [
-        (["mask"], "has no column `image`, expected image, mask"),
+        (["mask"], "has no column `image`, expected image, mask, got mask"),
+        (["image;mask"], "has no column `image`, expected image, mask, got image;mask"),
         (["image"], "has no column `mask`"),
-        ([""], "has no column `image`"),
+        ([""], "has no column `image`, expected image, mask, got nothing"),
         (["image,mask"], "lists no case"),
         (["image,mask", "b.png,"], "line 2: no such file"),
         (["image,mask", ",a.png"], "must be a path inside the manifest's folder"),
@@ -69,6 +70,13 @@ def test_bad_manifest_is_one_line(tmp_path: Path, lines: Sequence[str], reason: 
     with pytest.raises(DataError, match=reason) as caught:
         load_dataset(path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_slip_in_the_name_of_a_column_is_told(tmp_path: Path) -> None:
+    put(tmp_path / "a.png")
+    path = manifest(tmp_path / "set.csv", "image,mask,Gruop,label,remark", "a.png,,s1,benign,x")
+    with pytest.warns(DataWarning, match=r"set.csv: column `Gruop` isn't read; did you mean `group`\?$"):
+        assert load_dataset(path).groups == ["a"]
 
 
 def test_manifest_of_other_bytes(tmp_path: Path) -> None:

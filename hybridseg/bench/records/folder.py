@@ -201,22 +201,25 @@ def check_plan(folder: RunFolder, plan: Plan) -> None:
     there, here = read_description(folder).get("plan", {}), plan.identity()
     for name, value in here.items():
         if there.get(name) != value:
-            how = differ(there.get(name), value)
-            raise RunError(f"{printable(folder.root)} belongs to another plan ({name}: {how}); give another folder")
+            how = differ(name, there.get(name), value)
+            raise RunError(f"{printable(folder.root)} belongs to another plan ({how}); give another folder")
 
 
 _OURS = (".lock", "cells", "models", "masks", "costs")
+_HASHED = {"data": "other images or masks", "split": "other folds"}
 
 
-def differ(there: Any, here: Any) -> str:
-    """Return in words how two values of a plan's identity differ."""
+def differ(name: str, there: Any, here: Any) -> str:
+    """Return in words how two values of an entry of a plan's identity differ."""
+    if name in _HASHED:
+        return _HASHED[name]
     if isinstance(there, dict) and isinstance(here, dict):
         if set(there) == set(here):
             changed = sorted(name for name in here if there[name] != here[name])
-            return f"source code, parameters or file of {', '.join(changed)} changed"
+            return f"{name}: source code, parameters or file of {', '.join(changed)} changed"
         there, here = ", ".join(there), ", ".join(here)
     text = [str(value)[:60] for value in (there, here)]
-    return f"there {text[0]}, now {text[1]}"
+    return f"{name}: there {text[0]}, now {text[1]}"
 
 
 def describe_plan(plan: Plan) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def _merge_descriptions(folders: list[RunFolder], descriptions: list[dict[str, A
             if name != "methods" and there != value:
                 raise RunError(
                     f"{printable(folder.root)} doesn't belong to {printable(folders[0].root)} "
-                    f"({name}: {differ(there, value)})"
+                    f"({differ(name, there, value)})"
                 )
         known = {method["spec"]: method["key"] for method in merged["methods"]}
         for method in other["methods"]:

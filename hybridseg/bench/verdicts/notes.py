@@ -37,7 +37,8 @@ def title(description: dict[str, Any], cases: Iterable[Cases]) -> str:
     scored = len(every)
     folds = sorted({cell["fold"] for cell in description["cells"]})
     part = "" if len(folds) == description["n_folds"] else f", only fold {', '.join(map(str, folds))}"
-    expected = sum({cell["fold"]: cell["cases"] for cell in description["cells"]}.values())
+    by_size = sorted(description["cells"], key=lambda cell: cell["cases"])  # a second reader may have read fewer
+    expected = sum({cell["fold"]: cell["cases"] for cell in by_size}.values())
     if description.get("sources"):
         expected = len(set[str]().union(*description["trainings"].values()))
     of = "" if scored == expected else f" of {expected}"
