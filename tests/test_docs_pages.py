@@ -52,10 +52,10 @@ def run_line(line: str) -> str:
     return TIMES.sub("...\n", result.output)
 
 
-def _commands(page: Path) -> list[list[str]]:
-    """Return the hybridseg commands in a page's blocks, as words."""
+def _commands(texts: list[str]) -> list[list[str]]:
+    """Return the hybridseg commands in texts, as words."""
     found = []
-    for text in re.findall(r"^```(?:console|sh)\n(.*?)^```", page.read_text("utf-8"), re.S | re.M):
+    for text in texts:
         for line in text.replace("\\\n", " ").splitlines():
             for part in re.split(r"&&|\||;", line.removeprefix("$ ")):
                 words = part.split("#")[0].split()
@@ -66,15 +66,34 @@ def _commands(page: Path) -> list[list[str]]:
 
 @pytest.mark.parametrize("page", NAMING, ids=lambda page: f"{page.parent.name}-{page.stem}")
 def test_commands_have_the_options_that_a_page_gives_them(page: Path) -> None:
-    for words in _commands(page):
+    for words in _commands(re.findall(r"^```(?:console|sh)\n(.*?)^```", page.read_text("utf-8"), re.S | re.M)):
         if words[0].startswith("-"):
             continue
         assert words[0] in VERBS, words
-        command = main.get_command(click.Context(main), words[0])
-        if isinstance(command, click.Group):
-            command = command.commands[words[1]]
-        known = {name for parameter in command.params for name in parameter.opts} | {"-h", "--help"}
-        assert {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)} <= known, words
+        _check_options(words)
+
+
+def _check_options(words: list[str]) -> None:
+    command = main.get_command(click.Context(main), words[0])
+    if isinstance(command, click.Group):
+        command = command.commands[words[1]]
+    assert command is not None
+    known = {name for parameter in command.params for name in parameter.opts} | {"-h", "--help"}
+    assert {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)} <= known, words
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verbs_help_ends_with_commands_that_it_takes(verb: str) -> None:
+    command = main.get_command(click.Context(main), verb)
+    assert command is not None
+    commands = {verb: command}
+    if isinstance(command, click.Group):
+        commands = {f"{verb} {name}": each for name, each in command.commands.items()}
+    for name, each in commands.items():
+        found = _commands([each.epilog or ""])
+        assert found and all(" ".join(words).startswith(name) for words in found)
+        for words in found:
+            _check_options(words)
 
 
 def test_the_share_of_flagged_scans_on_the_page_is_the_measured_one() -> None:

@@ -25,7 +25,7 @@ VERBS = {
     "score": "Score masks made by anybody: another tool's output, a second reader's.",
     "report": "Write a run as a page to read: tables, plots, cases, how it was made.",
     "compare": "Compare two runs, paired by case.",
-    "recommend": "Name the best model of a run under a budget of time and size.",
+    "recommend": "Name the most accurate model within a budget of time, size and mistakes.",
     "segment": "Write lesion masks for images. Not for diagnosis.",
     "fit": "Train a method on a data set and save it.",
     "methods": "List the installed methods.",
@@ -158,6 +158,8 @@ def _os_error(error: OSError) -> str:
 @click.version_option(__version__, "-V", "--version", prog_name="hybridseg")
 def main() -> None:
     """Find lesions in breast-ultrasound images: segment, train, compare, export.
+
+    `hybridseg COMMAND --help` tells a command's options, with examples.
 
     For research. Not a medical device: not for diagnosis.
     """

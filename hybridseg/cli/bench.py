@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..data.scenes import DEFAULT_FOLDS
+from ._examples import examples
 from ._limits import limit_options
 from ._progress import progress_line
 from ._scenes import find_scenes, scene_options
@@ -28,7 +29,13 @@ DEFAULT_DATA = "phantoms[n=24]"  # `phantoms` may be a folder here
 _NEEDS_TENSORFLOW = ("hybridseg.unet", "hybridseg_networks")
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "bench",
+        "bench --data DIR -m unet.onnx -m otsu -o RUN",
+        "bench --data a=DIR --data b=DIR2 --train a -m random-forest -o RUN",
+    )
+)
 @click.argument("suite", required=False, is_eager=True, expose_value=False, callback=take_suite, metavar="[SUITE.toml]")
 @click.option(
     "--data",
@@ -153,11 +160,11 @@ def bench(
 
     Without options it takes synthetic phantoms, the models that ship, and every method that needs no TensorFlow.
 
-    Each case is predicted by a model that saw neither it nor another image of its scene. If nothing names the scenes,
-    near-duplicates are looked for first. A trained model (a file) is scored as it is, and marked.
-    `-m mine=runs/fold{fold}.onnx` is one model per fold. Each predicts its own fold alone.
-    `-m "random-forest[n_trees=50|100]"` chooses inside each training part, in inner folds that keep scenes together.
-    The fit time holds the search.
+    A scene is all images of one view of one lesion, copies included. Each case is predicted by a model that saw neither
+    it nor another image of its scene. If nothing names the scenes, near-duplicates are looked for first. A trained
+    model (a file) is scored as it is, and marked. `-m mine=runs/fold{fold}.onnx` is one model per fold. Each predicts
+    its own fold alone. `-m "random-forest[n_trees=50|100]"` chooses inside each training part, in inner folds that keep
+    scenes together. The fit time holds the search.
 
     With -o every row is on disk at once, and a killed run goes on where it was.
 

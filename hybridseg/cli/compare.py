@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
+from ._examples import examples
+
 _RUN = click.Path(path_type=Path)
 
 
-@click.command()
+@click.command(epilog=examples("compare OLD_RUN NEW_RUN", "compare OLD_RUN NEW_RUN --metric f1 --all-pairs"))
 @click.argument("run_a", type=_RUN)
 @click.argument("run_b", type=_RUN)
 @click.option(
@@ -17,7 +19,7 @@ _RUN = click.Path(path_type=Path)
     default="iou",
     show_default=True,
     metavar="NAME",
-    help="What is compared: iou, f1, or a metric of which more is better, such as nsd.",
+    help="What is compared: iou, f1, or a metric of which more is better, such as nsd (boundaries within 3 px).",
 )
 @click.option("--all-pairs", is_flag=True, help="Each method of A with each of B, not only with its namesake.")
 @click.option(

@@ -10,6 +10,7 @@ import click
 
 from ..data.scenes import cache_folder
 from ..text import printable
+from ._examples import examples
 from ._progress import progress_line
 from ._scenes import cache_option, find_scenes, scene_options
 from ._targets import overwrite_option, prepare_target
@@ -35,7 +36,7 @@ def data() -> None:
     """
 
 
-@data.command()
+@data.command(epilog=examples("data check DIR", "data check cases.csv -m unet.onnx"))
 @click.argument("source", metavar="DATA")
 @click.option("--no-pairs", is_flag=True, help="Don't look for near-duplicates.")
 @click.option("-m", "--model", "models", multiple=True, help="Also count the images that it was trained on.")
@@ -85,7 +86,10 @@ def _taught_lines(taught: dict[str, list[str] | None], images: int) -> list[tupl
     ]  # fmt: skip
 
 
-@data.command(short_help="Deal whole scenes into folds of like size and classes.")
+@data.command(
+    short_help="Deal whole scenes into folds of like size and classes.",
+    epilog=examples("data split DIR --folds 5 -o split.csv", "data split busi=DIR busbra=DIR2 --files -o split.csv"),
+)
 @click.argument("sources", metavar="[NAME=]DATA...", nargs=-1, required=True)
 @click.option("--folds", type=click.IntRange(2), default=5, show_default=True, metavar="N", help="Number of folds.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Seed of the dealing.")
@@ -130,7 +134,7 @@ def split(
     click.echo(f"groups: {dataset.groups_in_words}")
 
 
-@data.command("check-split")
+@data.command("check-split", epilog=examples("data check-split split.csv --data DIR"))
 @click.argument("file", type=_FILE)
 @click.option(
     "--data", "source", metavar="DATA",
@@ -162,7 +166,7 @@ def check_split(
         raise click.exceptions.Exit(1)
 
 
-@data.command()
+@data.command(epilog=examples("data pairs DIR --sheet pairs.png", "data pairs BUSI BUS-BRA"))
 @click.argument("sources", metavar="DATA...", nargs=-1, required=True)
 @click.option("--sheet", type=_FILE, metavar="PNG", help="Also write a contact sheet, to check the pairs by eye.")
 @overwrite_option
@@ -194,7 +198,7 @@ def pairs(sources: tuple[str, ...], sheet: Path | None, overwrite: bool, cache: 
     click.echo(f"hybridseg data pairs: {len(found)} pairs among {len(dataset)} images", err=True)
 
 
-@data.command(short_help="Write synthetic images and masks.")
+@data.command(short_help="Write synthetic images and masks.", epilog=examples("data phantoms --n 10 -o phantoms"))
 @click.option(
     "-o", "--output", type=_FILE, required=True, metavar="DIR",
     help="A new or empty folder. A killed command goes on in its own.",

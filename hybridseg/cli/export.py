@@ -9,6 +9,7 @@ import click
 
 from ..registry import create_trained
 from ..zoo.cards import origin
+from ._examples import examples
 from ._targets import overwrite_option, prepare_target
 
 if TYPE_CHECKING:
@@ -20,7 +21,13 @@ CALIBRATION_IMAGES = 64
 FOLDS = 5
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "export forest.hybridseg -o forest.onnx",
+        "export unet -o unet.onnx",
+        "export net.onnx -o ours.onnx",
+    )
+)
 @click.argument("method", metavar="METHOD|MODEL")
 @click.option(
     "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.onnx",

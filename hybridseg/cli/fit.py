@@ -9,12 +9,18 @@ from pathlib import Path
 
 import click
 
+from ._examples import examples
 from ._progress import log_lines, progress_line
 from ._scenes import find_scenes, scene_options
 from ._targets import overwrite_option, prepare_target
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "fit random-forest --data DIR -o forest.hybridseg",
+        "fit unet --data DIR -p epochs=4 -o unet.hybridseg",
+    )
+)
 @click.argument("method")
 @click.option("--data", required=True, metavar="DIR", help="Folder of images and masks, CSV manifest, or `phantoms`.")
 @click.option(

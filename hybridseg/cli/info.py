@@ -17,9 +17,10 @@ from .. import registry
 from ..text import MAX_FIELDS, aligned, bounded, fields
 from ..validation import ModelFormatError
 from ..zoo.cards import shipped
+from ._examples import examples
 
 
-@click.command()
+@click.command(epilog=examples("info random-forest", "info unet.onnx", "info scan.dcm", "info RUN"))
 @click.argument("what", metavar="METHOD|MODEL|IMAGE|RUN")
 def info(what: str) -> None:
     """Describe a method, a saved model, an ONNX file, an image or a run folder. No image is segmented."""

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import click
 
+from ._examples import examples
 
-@click.command()
+
+@click.command(epilog=examples("merge RUN1 RUN2 -o WHOLE"))
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="RUN", help="A new folder for the whole."

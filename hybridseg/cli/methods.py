@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from ..text import aligned
+from ._examples import examples
 
 
-@click.command()
+@click.command(epilog=examples("methods", "methods --names"))
 @click.option("--names", is_flag=True, help="Print names only, one per line. Nothing is imported.")
 def methods(names: bool) -> None:
     """List the installed methods: built in, and from plug-in packages.

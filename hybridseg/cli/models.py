@@ -9,12 +9,13 @@ import click
 from ..text import aligned
 from ..zoo.cards import cards, copy_shipped, shipped
 from ..zoo.hugging_face import hugging_face_card
+from ._examples import examples
 from ._targets import overwrite_option
 
 HOSPITALS = ("BUSI", "BUS-BRA", "BUS-UCLM")
 
 
-@click.command()
+@click.command(epilog=examples("models", "models --copy unet-tiny -o DIR"))
 @click.option("--copy", metavar="NAME", help="Write this model's file and its card into the folder of -o.")
 @click.option(
     "-o", "--output", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",

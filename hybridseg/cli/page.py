@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from ..page import MODELS, TITLE, write_page
+from ._examples import examples
 from ._targets import overwrite_option, prepare_target
 
 
-@click.command()
+@click.command(epilog=examples("page -o hybridseg.html", "page -m unet-tiny -m mine.onnx -o page.html"))
 @click.option(
     "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.html",
     help="The file to write.",

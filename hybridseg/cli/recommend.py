@@ -12,6 +12,7 @@ import click
 
 from .. import registry
 from ..zoo.cards import PUBLISHED, shipped
+from ._examples import examples
 
 if TYPE_CHECKING:
     from ..bench.verdicts.budget import Candidate
@@ -21,7 +22,7 @@ NEW_HOSPITAL = "BUS-UCLM"
 """Of the published results, the hospital that taught nobody: there, every model is a stranger."""
 
 
-@click.command()
+@click.command(epilog=examples("recommend --max-false-alarms 30", "recommend RUN --max-ms 20 --max-mb 5"))
 @click.argument("run", required=False, type=click.Path(path_type=Path))
 @click.option("--max-ms", type=float, metavar="MS", help="Allow this median time per image, on one thread.")
 @click.option("--max-p95", "max_p95_ms", type=float, metavar="MS", help="Allow this 95th percentile of that time.")

@@ -6,12 +6,19 @@ from pathlib import Path
 
 import click
 
+from ._examples import examples
 from ._targets import overwrite_option, prepare_target
 
 _BY_SUFFIX = {".html": "html", ".htm": "html", ".md": "md", ".csv": "csv", ".tex": "latex", ".json": "json"}
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "report RUN",
+        "report RUN --format latex --columns iou,f1,missed",
+        "report RUN --format paper -o paper/",
+    )
+)
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE",

@@ -9,12 +9,18 @@ from pathlib import Path
 import click
 
 from ..text import printable
+from ._examples import examples
 from ._progress import progress_line
 
 LISTED = 10
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "score --truth DIR --pred their_masks/ -o RUN --name theirs",
+        "score --truth DIR --pred second_reader/ -o RUN --reader",
+    )
+)
 @click.option(
     "--truth", "truths", required=True, multiple=True, metavar="[NAME=]DIR",
     help="Ground truth: a data set as for bench, or a folder of masks. May be repeated, each with a short name.",

@@ -20,6 +20,7 @@ from ..batch.segmenting import Batch, default_method, plan_batch
 from ..batch.work import Done
 from ..guests import contained
 from ..registry import create_trained
+from ._examples import examples
 from ._limits import limit_options
 from ._progress import progress_line
 
@@ -27,7 +28,14 @@ if TYPE_CHECKING:
     from ..segmenter import Segmenter
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "segment scan.png --overlay",
+        "segment folder/ -o masks/ --measure sizes.csv",
+        "segment scan.dcm --dicom-seg -o seg/",
+        "segment inbox/ -o masks/ --watch",
+    )
+)
 @click.argument("inputs", nargs=-1, required=True, metavar="IMAGE|FOLDER|-...")
 @click.option("-m", "--method", "spec", metavar="METHOD|MODEL", help="Method or model file [default: unet, else otsu].")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Write below this folder.")

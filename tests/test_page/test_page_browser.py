@@ -287,11 +287,12 @@ def test_it_says_how_sure_the_model_is_of_each_picture(tmp_path: Path) -> None:
         {"do": "size", "width": 1280, "height": 1200},
         {"do": "open"},
         {"do": "drop", "files": [str(tmp_path / name) for name in pictures]},
-        {"do": "settle", "count": 3},
+        {"do": "settle", "count": 3, "as": "list"},
         {"do": "text", "selector": "#sure", "as": "lesion.png"},
         {"do": "save", "selector": "#save-table", "name": "own.csv"},
         {"do": "set", "selector": "#threshold", "value": "0.9"},
         {"do": "text", "selector": "#sure", "as": "moved"},
+        {"do": "settle", "count": 3, "as": "moved list"},
         {"do": "save", "selector": "#save-table", "name": "moved.csv"},
         {"do": "click", "selector": "#threshold-reset"},
         {"do": "text", "selector": "#sure", "as": "reset"},
@@ -305,15 +306,19 @@ def test_it_says_how_sure_the_model_is_of_each_picture(tmp_path: Path) -> None:
     said = {step["as"]: answer for step, answer in zip(steps, answers, strict=True) if "as" in step}
     tables = [(tmp_path / "saved" / name).read_text().splitlines() for name in ("own.csv", "moved.csv")]
     own, moved = map(list, map(csv.DictReader, tables))
+    listed = dict(said["list"])
     for name, kind in (("lesion.png", "of this outline"), ("noise.png", "that there is no lesion")):
         mask, probability = model.predict_both(pictures[name])
         expected = model.calibration_.of_image(mask, probability)
         assert f"{round(100 * expected)} % sure {kind}." in said[name]
+        assert listed[name].endswith(f", {round(100 * expected)}\u00a0%\u00a0sure")
         assert "10 percentage points at A (95 % interval 0 to 20)" in said[name]
         confidences = [float(row["image_confidence"]) for row in own if row["image"] == name]
         assert confidences == pytest.approx([expected] * len(confidences), abs=1e-4)
     assert "isn't known: it isn't the model's own" in said["moved"]
     assert [row["image_confidence"] == "" for row in moved] == [row["image"] == "lesion.png" for row in moved]
+    assert listed["tiny.png"] == "No lesion found"  # how sure isn't known of a picture unlike those that were measured
+    assert [state.endswith("%\u00a0sure") for _, state in said["moved list"]] == [False, True, False]
     assert said["reset"] == said["lesion.png"]
     assert "isn't like those" in said["tiny.png"]
     assert {row["image"] for row in own if "tiny: 50 x 40" in row["warnings"]} == {"tiny.png"}

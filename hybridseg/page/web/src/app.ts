@@ -91,7 +91,7 @@ export class App {
     this.changed(loaded ? "result" : "picture");
     const { name } = item.file;
     if (!loaded) announce(say("announceFailed", { name, problem: item.problem }));
-    else announce(say("announceResult", { name: nameOf(item), result: summarize(item, this.model.name) }));
+    else announce(say("announceResult", { name: nameOf(item), result: summarize(item, this.model) }));
   }
 
   async useModel(model: Model): Promise<void> {

@@ -68,19 +68,27 @@ export function confidenceOf(item: Item, { name, operating_point }: Model): numb
   return own ? (item.confidences.get(name) ?? null) : null;
 }
 
+/** The same in percent, as people read it; null, too, for a picture unlike those on which it was measured. */
+export function percentSure(item: Item, model: Model): number | null {
+  const confidence = item.warnings.length > 0 ? null : confidenceOf(item, model);
+  return confidence === null ? null : Math.min(99, Math.max(1, Math.round(100 * confidence))); // nothing is quite certain
+}
+
 export function setSpacing(item: Item, spacing: [number, number] | null, from: "file" | "person"): void {
   item.spacing = spacing;
   item.spacingFrom = spacing && from;
   for (const [model, result] of item.results) result.lesions = measureLesions(maskOf(item, model), item, spacing);
 }
 
-export function summarize(item: Item, model: string): string {
+export function summarize(item: Item, model: Model): string {
   if (item.state === "failed") return say("failed");
-  const result = item.results.get(model);
+  const result = item.results.get(model.name);
   if (!result) return say("waiting");
   const count = result.lesions.length;
   const found = count === 0 ? say("noLesionShort") : count === 1 ? say("oneLesionShort") : say("manyLesionsShort", { count });
-  return result.corrected ? `${found}, ${say("correctedShort")}` : found;
+  if (result.corrected) return `${found}, ${say("correctedShort")}`;
+  const percent = percentSure(item, model);
+  return percent === null ? found : `${found}, ${say("sureShort", { percent })}`;
 }
 
 const COLOURED_SHARE = 0.2;

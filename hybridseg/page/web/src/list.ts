@@ -17,7 +17,7 @@ export function showList(app: App): void {
     const { row, button, state, name } = rows.get(item) ?? addRow(app, item);
     if (list.children[i] !== row) list.insertBefore(row, list.children[i] ?? null);
     name.textContent = nameOf(item);
-    state.textContent = summarize(item, app.model.name);
+    state.textContent = summarize(item, app.model);
     row.className = item.state === "failed" ? "bad" : "";
     button.ariaCurrent = item === app.current ? "true" : null;
   });

@@ -1,6 +1,6 @@
 /** The models that `hybridseg page` has put into the page, and what their cards say. */
 import { type Key, make, say } from "./dom";
-import { confidenceOf, type Item } from "./items";
+import { confidenceOf, type Item, percentSure } from "./items";
 import type { OperatingPoint } from "./mask";
 
 type Interval = [number, number];
@@ -61,12 +61,11 @@ export function describeSureness(item: Item, model: Model): Node[] {
 }
 
 function describePicture(item: Item, model: Model): Node[] {
-  const confidence = confidenceOf(item, model);
-  if (confidence === null) return [make("p", {}, say(item.confidences.has(model.name) ? "sureOther" : "sureUnknown"))];
-  if (item.warnings.length > 0) return [make("p", {}, say("sureStranger"))];
+  if (confidenceOf(item, model) === null) return [make("p", {}, say(item.confidences.has(model.name) ? "sureOther" : "sureUnknown"))];
+  const percent = percentSure(item, model);
+  if (percent === null) return [make("p", {}, say("sureStranger"))];
   const found = item.results.get(model.name)?.lesions.length;
   const [sure, meaning] = found ? (["sureOutline", "sureOutlineMeaning"] as const) : (["sureEmpty", "sureEmptyMeaning"] as const);
-  const percent = Math.min(99, Math.max(1, Math.round(100 * confidence))); // nothing is quite certain
   const off = Object.entries(model.hospitals).flatMap(([hospital, { calibration_error, calibration_error_interval }]) =>
     told("sureOffAt", calibration_error, calibration_error_interval, 0, hospital),
   );
