@@ -31,7 +31,7 @@ from .pixels import MAX_LABEL, ImageError, Pixels
 from .reading import (
     MAX_FILE_BYTES,
     SUFFIXES,
-    Facts,
+    FileFacts,
     decode,
     decode_image,
     find_facts,
@@ -53,7 +53,7 @@ __all__ = [
     "PREDICTION_COLOUR",
     "SUFFIXES",
     "TRUTH_COLOUR",
-    "Facts",
+    "FileFacts",
     "ImageError",
     "Pixels",
     "decode",
@@ -73,9 +73,15 @@ __all__ = [
     "write_probability",
 ]
 
+_FORMER = {
+    "Facts": ("hybridseg.images.FileFacts", FileFacts),
+    "shown": ("hybridseg.text.printable", printable),
+}
+
 
 def __getattr__(name: str) -> Any:
-    if name == "shown":
-        deprecated("hybridseg.images.shown", "hybridseg.text.printable")
-        return printable
+    if name in _FORMER:
+        instead, value = _FORMER[name]
+        deprecated(f"hybridseg.images.{name}", instead)
+        return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

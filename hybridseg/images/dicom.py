@@ -115,7 +115,7 @@ def _opened(data: bytes) -> Any:
 
 
 def find_facts(data: bytes) -> tuple[int, tuple[float, float] | None, bool]:
-    """Return frames, spacing in mm and whether patient text may be in the pixels; see `Facts`."""
+    """Return frames, spacing in mm and whether patient text may be in the pixels; see `FileFacts`."""
     with quiet():
         dataset = read_dataset(data, pixels=False)
         return _frames(dataset), _spacing_mm(dataset), _may_name_patient(dataset)

@@ -31,7 +31,7 @@ MAX_FILE_BYTES = 5 * MAX_PIXELS
 
 
 @dataclass(frozen=True)
-class Facts:
+class FileFacts:
     """Facts that a file tells beside its pixels.
 
     Attributes
@@ -94,7 +94,7 @@ def read_pixels(path: str | os.PathLike[str], frame: int | None = None) -> Pixel
     return decode(read_bytes(path), printable(path), frame)
 
 
-def read_facts(path: str | os.PathLike[str]) -> Facts:
+def read_facts(path: str | os.PathLike[str]) -> FileFacts:
     """Read what a file tells beside its pixels; see `read_image` for what is raised."""
     return find_facts(read_bytes(path), printable(path))
 
@@ -173,14 +173,14 @@ def decode_image(data: bytes, name: str, frame: int | None = None) -> NDArray[np
         raise ImageError(f"{name}: {error}") from error
 
 
-def find_facts(data: bytes, name: str) -> Facts:
+def find_facts(data: bytes, name: str) -> FileFacts:
     """Return what the bytes of an image file tell beside its pixels; see `read_image` for what is raised."""
     with _reading(data, name):
         if _is_dicom(data):
-            return Facts(*dicom.find_facts(data))
+            return FileFacts(*dicom.find_facts(data))
         if nifti.is_nifti(data):
-            return Facts(spacing_mm=nifti.find_spacing(data))
-        return Facts(frames=raster.count_frames(data))
+            return FileFacts(spacing_mm=nifti.find_spacing(data))
+        return FileFacts(frames=raster.count_frames(data))
 
 
 @contextlib.contextmanager

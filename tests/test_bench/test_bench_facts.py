@@ -12,7 +12,7 @@ from PIL import Image
 
 from hybridseg.bench import read_run
 from hybridseg.bench.report.breakdown import parts
-from hybridseg.bench.report.facts import Facts
+from hybridseg.bench.report.facts import RunFacts
 from hybridseg.cli import main
 
 
@@ -55,7 +55,7 @@ def test_facts_travel_into_rows_csv_and_report(run: Path) -> None:
     with open(run / "cases.csv") as stream:
         rows = list(csv.DictReader(stream))
     assert [(row["device"], row["birads"], row["ignored"]) for row in rows] == [("GE", "4", "4"), ("Toshiba", "4", "0")]
-    section = parts(Facts(run))
+    section = parts(RunFacts(run))
     assert [table.caption for table in section.tables][1:] == ["By device."]
     assert section.tables[1].header == ("method", "GE (n = 1 of 1)", "Toshiba (n = 1 of 1)")
     assert any("By BI-RADS: the lesion images are all of one BI-RADS: 4." in text.text for text in section.texts)

@@ -18,7 +18,7 @@ from hybridseg.bench.paper.blocks import MainTable, Paragraph, cited, plain, wit
 from hybridseg.bench.paper.references import KNOWN, Library
 from hybridseg.bench.records.folder import describe_plan
 from hybridseg.bench.report.checklists import AUTHOR, checklist_tables
-from hybridseg.bench.report.facts import Facts
+from hybridseg.bench.report.facts import RunFacts
 from hybridseg.bench.report.paths import without_paths
 from hybridseg.bench.run.running import run_plan
 from hybridseg.data import load_dataset
@@ -131,7 +131,7 @@ def test_runs_record_whom_to_cite() -> None:
 
 
 def test_checklists_are_whole_and_say_what_the_run_knows(run: Path) -> None:
-    claim, tripod = checklist_tables(Facts(run))
+    claim, tripod = checklist_tables(RunFacts(run))
     assert [row[0].text for row in claim.rows] == [str(number) for number in range(1, 45)]
     named = " ".join(row[0].text for row in tripod.rows)
     assert all(re.search(rf"\b{number}(?!\d)", named) or number == 26 for number in range(3, 28))

@@ -16,7 +16,7 @@ from hybridseg.bench import RunError
 from hybridseg.bench.records.folder import RunFolder, write_json
 from hybridseg.bench.report import FORMATS, make_report, render_report
 from hybridseg.bench.report.breakdown import parts
-from hybridseg.bench.report.facts import Facts
+from hybridseg.bench.report.facts import RunFacts
 from hybridseg.bench.report.figures import Point, log_ticks, nice_ticks, scatter
 from hybridseg.bench.report.overlays import choose
 from hybridseg.data import DataError
@@ -48,7 +48,7 @@ def test_thirds_by_size(tmp_path: Path) -> None:
     shares = (5, 10, 20, 40, 50, 60)
     rows = [row("m", str(each), (each // 5, 0, each - each // 5, 100 - each)) for each in shares]
     rows[5] = row("m", "60", (60, 0, 0, 40))
-    table = parts(Facts(write_run(tmp_path / "run", {"m": rows}))).tables[0]
+    table = parts(RunFacts(write_run(tmp_path / "run", {"m": rows}))).tables[0]
     assert [re.sub(r".*\(n = (.) of .\)", r"\1", title) for title in table.header[1:]] == ["2", "2", "2"]
     assert [cell.value for cell in table.rows[0][1:]] == pytest.approx([0.2, 0.2, 0.6])
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from hybridseg.bench import Record, read_run
 from hybridseg.bench.records.cells import CellFile, FitRecord
 from hybridseg.bench.report.document import Section
-from hybridseg.bench.report.facts import Facts
+from hybridseg.bench.report.facts import RunFacts
 from hybridseg.bench.report.sure import how_sure
 from hybridseg.cli import main
 
@@ -21,7 +21,7 @@ RIGHT, WRONG, ALARM, NOTHING = (30, 0, 0, 70), (0, 10, 30, 60), (0, 20, 0, 80), 
 
 
 def chapter(root: Path, rows: dict[str, list[Record]]) -> Section:
-    return how_sure(Facts(write_run(root, rows)))
+    return how_sure(RunFacts(write_run(root, rows)))
 
 
 def test_what_a_confidence_is_worth(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_other_folds_calibrate_where_a_method_doesnt(tmp_path: Path) -> None:
         file.append(FitRecord(1.0, {}))
         for each in rows[200:]:
             file.append(replace(each, fold=1))
-    (line,) = how_sure(Facts(run)).tables[0].rows
+    (line,) = how_sure(RunFacts(run)).tables[0].rows
     assert line[5].text == "other folds"
     assert line[4].value < 0.1 < line[3].value
     (line,) = chapter(tmp_path / "one", {"m": rows}).tables[0].rows

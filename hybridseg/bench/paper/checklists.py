@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ..report.checklists import checklist_tables
-from ..report.facts import Facts
+from ..report.facts import RunFacts
 from .blocks import Block, Heading, Paragraph
 
 
-def checklists(facts: Facts) -> list[Block]:
+def checklists(facts: RunFacts) -> list[Block]:
     """Return both checklists as tables, in words of our own; the official forms are what journals ask for."""
     said = (
         "What this run answers of CLAIM [@tejani2024] and of TRIPOD+AI [@collins2024]. Topics are in our own words: "

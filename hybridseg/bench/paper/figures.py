@@ -10,7 +10,7 @@ import numpy as np
 
 from ...files import write_atomically
 from ..report.agreement import limits_of_agreement, true_and_predicted_areas
-from ..report.facts import Facts
+from ..report.facts import RunFacts
 
 _WIDTH_IN = 5.2
 _SETTINGS: Any = {
@@ -20,7 +20,7 @@ _SETTINGS: Any = {
 }  # fmt: skip
 
 
-def draw_figures(facts: Facts, folder: Path) -> dict[str, str]:
+def draw_figures(facts: RunFacts, folder: Path) -> dict[str, str]:
     """Draw what the run has numbers for; return the figures' names with their captions.
 
     Raises
@@ -33,7 +33,7 @@ def draw_figures(facts: Facts, folder: Path) -> dict[str, str]:
         from matplotlib.figure import Figure
     except ImportError:
         raise ImportError('a paper\'s figures need matplotlib: pip install "hybridseg[paper]"') from None
-    drawings: tuple[tuple[str, Callable[[Facts, Any], str]], ...] = (
+    drawings: tuple[tuple[str, Callable[[RunFacts, Any], str]], ...] = (
         ("means", _means), ("distributions", _distributions), ("cost", _cost), ("areas", _areas),
     )  # fmt: skip
     captions = {}
@@ -57,7 +57,7 @@ def _save(figure: Any, path: Path) -> None:
         write_atomically(path.with_suffix(suffix), stream.getvalue())
 
 
-def _means(facts: Facts, figure: Any) -> str:
+def _means(facts: RunFacts, figure: Any) -> str:
     scored = [method for method in facts.methods if method.iou is not None]
     if not scored:
         return ""
@@ -80,7 +80,7 @@ def _interval(method: Any, name: str) -> tuple[float, float, float]:
     return value, low, high
 
 
-def _distributions(facts: Facts, figure: Any) -> str:
+def _distributions(facts: RunFacts, figure: Any) -> str:
     scored = {method: list(scores.values()) for method, scores in facts.scores.items() if scores}
     if not scored:
         return ""
@@ -94,7 +94,7 @@ def _distributions(facts: Facts, figure: Any) -> str:
     return "Cumulative distribution of IoU over lesion images: lower curves are better."
 
 
-def _cost(facts: Facts, figure: Any) -> str:
+def _cost(facts: RunFacts, figure: Any) -> str:
     measured = [each for each in facts.methods if each.threads is not None and each.ms_median and each.iou is not None]
     if not measured:
         return ""
@@ -110,7 +110,7 @@ def _cost(facts: Facts, figure: Any) -> str:
     return "Accuracy against time per image."
 
 
-def _areas(facts: Facts, figure: Any) -> str:
+def _areas(facts: RunFacts, figure: Any) -> str:
     measured = list(_measured(facts))[:2]
     if not measured:
         return ""
@@ -129,7 +129,7 @@ def _areas(facts: Facts, figure: Any) -> str:
     )
 
 
-def _measured(facts: Facts) -> Iterator[tuple[str, Any, Any]]:
+def _measured(facts: RunFacts) -> Iterator[tuple[str, Any, Any]]:
     for method in facts.rows:
         true, pred = true_and_predicted_areas(facts, method)
         if len(true) > 2:

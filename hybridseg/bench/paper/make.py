@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...files import write_atomically
 from ...text import printable
-from ..report.facts import Facts
+from ..report.facts import RunFacts
 from ..report.paths import without_paths
 from .blocks import cited
 from .checklists import checklists
@@ -41,7 +41,7 @@ def write_paper(run: str | os.PathLike[str], out: str | os.PathLike[str], *, ove
     ImportError
         If matplotlib isn't installed.
     """
-    facts, folder, library = Facts(run), Path(out), Library()
+    facts, folder, library = RunFacts(run), Path(out), Library()
     names = ("section.tex", "paper.tex", "paper.md", "references.bib")
     there = [folder / name for name in names if (folder / name).exists()]
     if there and not overwrite:

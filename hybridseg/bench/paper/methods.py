@@ -11,7 +11,7 @@ from ...metrics.significance import FLIPS
 from ...metrics.summary import DRAWS
 from ...version import __version__
 from ..records.folder import groups_known
-from ..report.facts import Facts
+from ..report.facts import RunFacts
 from ..report.protocol import post_processing
 from ..verdicts.notes import MIN_SCENES
 from ..verdicts.origin import in_words
@@ -19,7 +19,7 @@ from .blocks import Block, Heading, Paragraph, plain
 from .references import Library
 
 
-def methods(facts: Facts, library: Library) -> list[Block]:
+def methods(facts: RunFacts, library: Library) -> list[Block]:
     """Return the whole section."""
     return [
         Heading("Methods", 1),
@@ -32,7 +32,7 @@ def methods(facts: Facts, library: Library) -> list[Block]:
     ]  # fmt: skip
 
 
-def _data(facts: Facts, library: Library) -> list[Block]:
+def _data(facts: RunFacts, library: Library) -> list[Block]:
     cases: dict[str, set[str]] = {}
     for rows in facts.rows.values():
         for row in rows:
@@ -58,7 +58,7 @@ def _data(facts: Facts, library: Library) -> list[Block]:
     return [*blocks, Paragraph(asked)]
 
 
-def _labels(facts: Facts, ids: set[str]) -> str:
+def _labels(facts: RunFacts, ids: set[str]) -> str:
     counts: dict[str, int] = {}
     for case_id in sorted(ids):
         label = facts.labels[case_id]
@@ -67,12 +67,12 @@ def _labels(facts: Facts, ids: set[str]) -> str:
     return f" Classes: {words}." if words else ""
 
 
-def _known(facts: Facts, ids: set[str]) -> str:
+def _known(facts: RunFacts, ids: set[str]) -> str:
     names = sorted({name for case_id in ids for name in facts.known[case_id]} - {"patient"})
     return f" The source also tells {plain(', '.join(map(fact_title, names)))}." if names else ""
 
 
-def _partitions(facts: Facts) -> list[Block]:
+def _partitions(facts: RunFacts) -> list[Block]:
     description = facts.description
     folds = sorted({cell["fold"] for cell in description["cells"]})
     some = "" if len(folds) == description["n_folds"] else f" Only fold {', '.join(map(str, folds))} was run."
@@ -91,7 +91,7 @@ def _partitions(facts: Facts) -> list[Block]:
     return [Paragraph(f"Partitions: {text} [?justify the size of the test set]")]
 
 
-def _methods(facts: Facts, library: Library) -> list[Block]:
+def _methods(facts: RunFacts, library: Library) -> list[Block]:
     blocks: list[Block] = []
     for method in facts.description["methods"]:
         if method["spec"] in facts.rows:
@@ -103,7 +103,7 @@ def _methods(facts: Facts, library: Library) -> list[Block]:
     return [*blocks, Paragraph(text)]
 
 
-def _method(facts: Facts, method: dict[str, Any], library: Library) -> str:
+def _method(facts: RunFacts, method: dict[str, Any], library: Library) -> str:
     spec = method["spec"]
     references = method.get("references", [])
     summary = str(method.get("summary", "")).rstrip(".")
@@ -125,7 +125,7 @@ def _method(facts: Facts, method: dict[str, Any], library: Library) -> str:
     return f"{plain(facts.marked[spec])}: {said}{how}{given}{point}{seen}"
 
 
-def _metrics(facts: Facts) -> list[Block]:
+def _metrics(facts: RunFacts) -> list[Block]:
     description, first = facts.description, facts.methods[0]
     texts = [
         "Metrics follow the recommendations of Metrics Reloaded [@maierhein2024] for segmentation. With pixels counted "
@@ -148,7 +148,7 @@ def _metrics(facts: Facts) -> list[Block]:
     return [Paragraph(" ".join(texts))]
 
 
-def _statistics(facts: Facts) -> list[Block]:
+def _statistics(facts: RunFacts) -> list[Block]:
     few = any(method.scenes < MIN_SCENES for method in facts.methods)
     warning = (
         f" Some intervals rest on fewer than {MIN_SCENES} scenes or patients; such percentile intervals are too narrow "
@@ -165,7 +165,7 @@ def _statistics(facts: Facts) -> list[Block]:
     )]  # fmt: skip
 
 
-def _computing(facts: Facts) -> list[Block]:
+def _computing(facts: RunFacts) -> list[Block]:
     sessions = facts.description["sessions"]
     last: dict[str, Any] = next((each for each in reversed(sessions) if "versions" in each), {})
     versions = ", ".join(f"{name} {version}" for name, version in dict(last.get("versions", {})).items())

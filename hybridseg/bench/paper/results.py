@@ -7,7 +7,7 @@ from ..report.across import across
 from ..report.agreement import agreement
 from ..report.breakdown import failures, lesion_free, parts
 from ..report.document import Section, Table
-from ..report.facts import Facts
+from ..report.facts import RunFacts
 from ..report.fragment import DEFAULT_COLUMNS, latex_of, markdown_of
 from ..report.overlays import Gallery
 from ..report.price import price
@@ -16,7 +16,7 @@ from ..report.sure import how_sure
 from .blocks import Block, Heading, MainTable, Paragraph, Picture, plain
 
 
-def results(facts: Facts, drawn: dict[str, str]) -> list[Block]:
+def results(facts: RunFacts, drawn: dict[str, str]) -> list[Block]:
     """Return the whole section; ``drawn`` are the figures that there are, with their captions."""
     measured = agreement(facts, Gallery(facts, ()))
     chapters = [
@@ -37,7 +37,7 @@ def results(facts: Facts, drawn: dict[str, str]) -> list[Block]:
     ]  # fmt: skip
 
 
-def _columns(facts: Facts) -> list[str]:
+def _columns(facts: RunFacts) -> list[str]:
     """Return the main table's columns: those of each test set where there are several."""
     sets = list(dict.fromkeys(each.tested_on for method in facts.methods for each in method.sets))
     if not sets:
@@ -45,7 +45,7 @@ def _columns(facts: Facts) -> list[str]:
     return [*(f"f1@{name}" for name in sets), *(f"missed@{name}" for name in sets), "ms", "mb"]
 
 
-def _flow(facts: Facts) -> str:
+def _flow(facts: RunFacts) -> str:
     cases = set().union(*({row.case_id for row in rows} for rows in facts.rows.values()))
     lesion = sum(facts.shares[case_id] > 0 for case_id in cases)
     failed = sum(method.failed for method in facts.methods)
@@ -56,7 +56,7 @@ def _flow(facts: Facts) -> str:
     )
 
 
-def _comparisons(facts: Facts) -> list[Block]:
+def _comparisons(facts: RunFacts) -> list[Block]:
     section = verdicts(facts)
     blocks: list[Block] = [Paragraph(plain(text.text), is_item=text.kind == "li") for text in section.texts]
     return [*blocks, *map(_narrow, section.tables)]
@@ -77,6 +77,6 @@ def _narrow(table: Table) -> Table:
     return Table(table.caption, table.header[1:], tuple(row[1:] for row in table.rows), max(1, table.names - 1))
 
 
-def _failures(facts: Facts) -> list[Block]:
+def _failures(facts: RunFacts) -> list[Block]:
     section = failures(facts)
     return [*(Paragraph(plain(text.text)) for text in section.texts), *section.tables]

@@ -15,7 +15,7 @@ from ..verdicts.origin import SEEN
 from ..verdicts.origin import in_words as trained_on
 from ..verdicts.pairing import SIGNIFICANT, Difference, in_words, lesion_scores
 from .document import Entry, Figure, Section, Table, Text, count, number, percent
-from .facts import Facts
+from .facts import RunFacts
 from .figures import histograms, intervals
 
 _FOUND = 0.5
@@ -25,7 +25,7 @@ _WARNINGS = (
 _NO_LESION = Text("No image with a lesion has been scored yet.")
 
 
-def leaderboard(facts: Facts) -> Section:
+def leaderboard(facts: RunFacts) -> Section:
     """Return the tables of means with their intervals, per image and per scene, and their footnotes."""
     scenes = {each.method: _scene_means(facts, each.method) for each in facts.methods}
     texts = [Text(_in_short(facts))]
@@ -51,13 +51,13 @@ def leaderboard(facts: Facts) -> Section:
     )
 
 
-def ceiling_note(facts: Facts) -> str:
+def ceiling_note(facts: RunFacts) -> str:
     """Return what the line across a plot is, if there is one."""
     named = ", ".join(f"{name} ({iou:.3f})" for name, iou in facts.ceilings())
     return f" The line across: {named}, on the images that were read." if named else ""
 
 
-def _in_short(facts: Facts) -> str:
+def _in_short(facts: RunFacts) -> str:
     """Return who leads, and whether the lead over each other method can be told from chance."""
     first = facts.methods[0]
     if first.iou is None:
@@ -93,7 +93,7 @@ def _estimate(method: MethodSummary) -> Estimate:
     return Estimate(method.iou or 0.0, method.iou_low or 0.0, method.iou_high or 0.0)
 
 
-def _scene_means(facts: Facts, method: str) -> dict[str, Estimate]:
+def _scene_means(facts: RunFacts, method: str) -> dict[str, Estimate]:
     found = {}
     for metric in ("iou", "f1"):
         scores = lesion_scores(facts.rows[method], metric)
@@ -102,7 +102,7 @@ def _scene_means(facts: Facts, method: str) -> dict[str, Estimate]:
     return found
 
 
-def _named(facts: Facts, columns: list[tuple[str, Callable[[MethodSummary], Entry]]], caption: str) -> Table:
+def _named(facts: RunFacts, columns: list[tuple[str, Callable[[MethodSummary], Entry]]], caption: str) -> Table:
     rows = [
         (count(rank) if method.is_ranked else Entry("-"), Entry(method.marked), *(make(method) for _, make in columns))
         for rank, method in enumerate(facts.methods, 1)
@@ -110,7 +110,7 @@ def _named(facts: Facts, columns: list[tuple[str, Callable[[MethodSummary], Entr
     return Table(caption, ("#", "method", *(title for title, _ in columns)), tuple(rows), names=2)
 
 
-def _metric_columns(facts: Facts) -> list[tuple[str, Callable[[MethodSummary], Entry]]]:
+def _metric_columns(facts: RunFacts) -> list[tuple[str, Callable[[MethodSummary], Entry]]]:
     """Return the mean of each metric that a method has, and the images behind it where not all have a value."""
     columns: list[tuple[str, Callable[[MethodSummary], Entry]]] = []
     for metric in case_metrics().values():
@@ -130,7 +130,7 @@ def _metric_images(method: MethodSummary, name: str) -> Entry:
     return count(method.metrics[name].images)
 
 
-def _per_image(facts: Facts) -> Table:
+def _per_image(facts: RunFacts) -> Table:
     learned_from: list[tuple[str, Callable[[MethodSummary], Entry]]] = [
         ("learned from", lambda m: Entry(trained_on(m.seen, m.cases) if m.seen else "-"))
     ]
@@ -150,7 +150,7 @@ def _per_image(facts: Facts) -> Table:
     ], "Per image: each lesion image has one vote. False alarm: a predicted pixel in a lesion-free image.")  # fmt: skip
 
 
-def _per_scene(facts: Facts, scenes: dict[str, dict[str, Estimate]]) -> Table:
+def _per_scene(facts: RunFacts, scenes: dict[str, dict[str, Estimate]]) -> Table:
     def entry(method: MethodSummary, metric: str) -> Entry:
         found = scenes[method.method].get(metric)
         return Entry("-") if found is None else number(found.value, low=found.low, high=found.high)
@@ -169,7 +169,7 @@ def _per_scene(facts: Facts, scenes: dict[str, dict[str, Estimate]]) -> Table:
        "lesion's and background's over all images, Keras' MeanIoU(2), to compare with tables made so.")  # fmt: skip
 
 
-def _per_lesion(facts: Facts) -> Table:
+def _per_lesion(facts: RunFacts) -> Table:
     def whole(value: int | None) -> Entry:
         return Entry("-") if value is None else count(value)
 
@@ -182,7 +182,7 @@ def _per_lesion(facts: Facts) -> Table:
        "region finds none, in images with a lesion or without.")  # fmt: skip
 
 
-def verdicts(facts: Facts) -> Section:
+def verdicts(facts: RunFacts) -> Section:
     """Return for each pair of methods which is better, in words."""
     title, slug = "Which is better", "better"
     comparisons = facts.summary.comparisons
@@ -217,7 +217,7 @@ def verdicts(facts: Facts) -> Section:
     )
 
 
-def ceilings(facts: Facts) -> Section:
+def ceilings(facts: RunFacts) -> Section:
     """Return how far methods are from a second reader, on the images that were read."""
     rows = tuple(
         (
@@ -235,7 +235,7 @@ def ceilings(facts: Facts) -> Section:
     return Section("The ceiling", "ceiling", (Text(text),), (), (Table("Second readers.", header, rows, names=2),))
 
 
-def ranks(facts: Facts) -> Section:
+def ranks(facts: RunFacts) -> Section:
     """Return in what share of bootstrap samples each method takes each rank."""
     title, slug = "How firm is the order", "ranks"
     cases = facts.shared_lesion_cases()
@@ -261,7 +261,7 @@ def ranks(facts: Facts) -> Section:
     return Section(title, slug, (Text(text),), (), (Table("Per cent of samples at each rank.", header, rows),))
 
 
-def distributions(facts: Facts) -> Section:
+def distributions(facts: RunFacts) -> Section:
     """Return how the scores of single cases spread."""
     title, slug = "From case to case", "cases"
     scored = {method: np.array(list(scores.values())) for method, scores in facts.scores.items() if scores}

@@ -8,10 +8,10 @@ from ...text import interval_text
 from ..verdicts.methods import MethodSummary
 from ..verdicts.pairing import Scores, differences, lesion_scores
 from .document import Entry, Section, Table, Text, count, number, percent
-from .facts import Facts
+from .facts import RunFacts
 
 
-def across(facts: Facts) -> Section:
+def across(facts: RunFacts) -> Section:
     """Return IoU and F1 by training and test set, shaded as a map, with the worst set, misses and false alarms."""
     tables = [_matrix(facts, metric, unit) for metric, unit in (("iou", "IoU"), ("f1", "F1"))]
     tables.append(_mistakes(facts))
@@ -28,7 +28,7 @@ def across(facts: Facts) -> Section:
     return Section("Across data sets", "across", tuple(texts), (), tuple(tables))
 
 
-def _sets(facts: Facts) -> list[str]:
+def _sets(facts: RunFacts) -> list[str]:
     tested = {each.tested_on for method in facts.methods for each in method.sets}
     return [name for name in facts.description["sources"] if name in tested]
 
@@ -38,7 +38,7 @@ def _names(method: MethodSummary) -> tuple[Entry, Entry]:
     return Entry(method.title + mark), Entry(method.trained_on or "-")
 
 
-def _matrix(facts: Facts, metric: str, unit: str) -> Table:
+def _matrix(facts: RunFacts, metric: str, unit: str) -> Table:
     rows = []
     for method in facts.methods:
         found = {each.tested_on: asdict(each) for each in method.sets}
@@ -52,7 +52,7 @@ def _matrix(facts: Facts, metric: str, unit: str) -> Table:
     return Table(f"Mean {unit} per lesion image, with its 95 % interval by bootstrap.", header, tuple(rows), names=2)
 
 
-def _mistakes(facts: Facts) -> Table:
+def _mistakes(facts: RunFacts) -> Table:
     sets = _sets(facts)
     free = [name for name in sets if any(_free(method, name) for method in facts.methods)]
     rows = []
@@ -77,7 +77,7 @@ def _free(method: MethodSummary, name: str) -> int:
     return sum(each.lesion_free_images for each in method.sets if each.tested_on == name)
 
 
-def second_source(facts: Facts) -> Section:
+def second_source(facts: RunFacts) -> Section:
     """Return, for each test set, what training on one more source brings, paired by image."""
     pairs: dict[tuple[str, str, str, str], tuple[Scores, Scores]] = {}
     ran = [method for method in facts.methods if not method.never_ran]

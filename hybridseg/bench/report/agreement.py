@@ -12,7 +12,7 @@ from ...metrics.measure import measure_lesions
 from ..records.cells import Record
 from .breakdown import size_thirds
 from .document import Entry, Figure, Section, Table, Text, count, number, percent
-from .facts import Facts
+from .facts import RunFacts
 from .figures import bland_altman
 from .overlays import Gallery
 
@@ -36,7 +36,7 @@ class _Measured:
     missing: int
 
 
-def agreement(facts: Facts, gallery: Gallery | None = None) -> Section:
+def agreement(facts: RunFacts, gallery: Gallery | None = None) -> Section:
     """Return Bland and Altman's agreement of areas and diameters, and the lesions whose class of size changes.
 
     Areas come from the rows. Diameters are measured on masks, which takes ``gallery`` with the run's data.
@@ -66,7 +66,7 @@ def agreement(facts: Facts, gallery: Gallery | None = None) -> Section:
     return Section(title, slug, tuple(texts), figures, tuple(tables))
 
 
-def true_and_predicted_areas(facts: Facts, method: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def true_and_predicted_areas(facts: RunFacts, method: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return areas (N,) of truth and prediction as shares of the image, over lesion images with a mask."""
     kept = _with_mask(_lesion_rows(facts, method))
     sizes = np.array([row.height * row.width for row in kept], np.float64)
@@ -74,7 +74,7 @@ def true_and_predicted_areas(facts: Facts, method: str) -> tuple[NDArray[np.floa
     return areas[:, 0] / sizes, areas[:, 1] / sizes
 
 
-def _lesion_rows(facts: Facts, method: str) -> list[Record]:
+def _lesion_rows(facts: RunFacts, method: str) -> list[Record]:
     return [row for row in facts.rows[method] if row.has_lesion]
 
 
@@ -88,7 +88,7 @@ def limits_of_agreement(difference: NDArray[np.float64]) -> tuple[float, float, 
     return mean - reach, mean, mean + reach
 
 
-def _areas(facts: Facts, method: str, scale: Mapping[str, float]) -> _Measured:
+def _areas(facts: RunFacts, method: str, scale: Mapping[str, float]) -> _Measured:
     rows = _lesion_rows(facts, method)
     kept = _with_mask(rows)
     square = np.array([scale[row.case_id] ** 2 for row in kept])
@@ -99,7 +99,7 @@ def _areas(facts: Facts, method: str, scale: Mapping[str, float]) -> _Measured:
 
 
 def _diameters(
-    facts: Facts, gallery: Gallery, method: str, scale: Mapping[str, float], true_px: dict[str, float | None]
+    facts: RunFacts, gallery: Gallery, method: str, scale: Mapping[str, float], true_px: dict[str, float | None]
 ) -> _Measured:
     """Return longest diameters; those of the truth are measured once for all methods, and kept in ``true_px``."""
     rows = _lesion_rows(facts, method)
@@ -143,7 +143,7 @@ def _differences(caption: str, measured: Mapping[str, _Measured]) -> Table:
     return Table(caption, header, tuple(rows))
 
 
-def _plots(facts: Facts, measured: Mapping[str, _Measured], unit: str) -> Iterator[Figure]:
+def _plots(facts: RunFacts, measured: Mapping[str, _Measured], unit: str) -> Iterator[Figure]:
     for method, each in list(measured.items())[:_PLOTTED]:
         if len(each.true) > 1:
             difference = each.pred - each.true
@@ -155,7 +155,7 @@ def _plots(facts: Facts, measured: Mapping[str, _Measured], unit: str) -> Iterat
             yield Figure(plot, caption)
 
 
-def _changed_class(facts: Facts) -> Table:
+def _changed_class(facts: RunFacts) -> Table:
     """Return how many lesions the prediction puts into another third by size."""
     sizes, names, bounds = size_thirds(facts.lesion_shares())
     rows = []

@@ -10,7 +10,7 @@ from ...data.cases import natural_key
 from ...data.facts import fact_title
 from ...metrics import image_mean, wilson_interval
 from .document import Entry, Section, Table, Text, count, number, percent
-from .facts import Facts
+from .facts import RunFacts
 
 _COLUMNS = 8
 """Values of a fact that have a column each; facts with more have no table."""
@@ -19,7 +19,7 @@ _LISTED = 100
 """Failed predictions that are listed; the others are counted."""
 
 
-def parts(facts: Facts) -> Section:
+def parts(facts: RunFacts) -> Section:
     """Return mean IoU by lesion size, by class, by source, and by what the source knows of a case."""
     lesion = facts.lesion_shares()
     if not lesion:
@@ -73,7 +73,7 @@ def size_thirds(shares: Mapping[str, float]) -> tuple[dict[str, str], list[str],
     )
 
 
-def _by(facts: Facts, parts_of: Mapping[str, str], names: list[str], caption: str) -> Table:
+def _by(facts: RunFacts, parts_of: Mapping[str, str], names: list[str], caption: str) -> Table:
     everywhere = {case_id for scores in facts.scores.values() for case_id in scores}
     cases = {name: [case_id for case_id in everywhere if parts_of[case_id] == name] for name in names}
     scenes = {name: len({facts.groups[case_id] for case_id in cases[name]}) for name in names}
@@ -92,7 +92,7 @@ def _by(facts: Facts, parts_of: Mapping[str, str], names: list[str], caption: st
     return Table(caption, header, tuple(rows))
 
 
-def lesion_free(facts: Facts) -> Section:
+def lesion_free(facts: RunFacts) -> Section:
     """Return how often a lesion is seen where there is none."""
     title, slug = "Images without a lesion", "lesion-free"
     if not any(method.lesion_free_images for method in facts.methods):
@@ -116,7 +116,7 @@ def lesion_free(facts: Facts) -> Section:
     return Section(title, slug, (Text(text),), (), (Table("Lesion-free images.", header, tuple(rows)),))
 
 
-def failures(facts: Facts) -> Section:
+def failures(facts: RunFacts) -> Section:
     """Return the predictions that failed, with the reason."""
     failed = [(method, row) for method, rows in facts.rows.items() for row in rows if row.error]
     title, slug = "Failed predictions", "failures"

@@ -8,7 +8,7 @@ from ...data.facts import fact_title
 from ...metrics.summary import DRAWS
 from ...text import interval_text
 from .document import Entry, Section, Table, Text
-from .facts import Facts
+from .facts import RunFacts
 
 AUTHOR = "only the author can fill it"
 CLAIM = (
@@ -95,7 +95,7 @@ TRIPOD = (
 )
 
 
-def checklists(facts: Facts) -> Section:
+def checklists(facts: RunFacts) -> Section:
     """Return both checklists with the run's answers, topics in words of our own.
 
     A. Tejani et al., CLAIM: 2024 update, doi 10.1148/ryai.240300. G. Collins et al., TRIPOD+AI statement, 2024,
@@ -109,7 +109,7 @@ def checklists(facts: Facts) -> Section:
     return Section("Reporting checklists", "checklists", (Text(text),), (), checklist_tables(facts))
 
 
-def checklist_tables(facts: Facts) -> tuple[Table, Table]:
+def checklist_tables(facts: RunFacts) -> tuple[Table, Table]:
     """Return CLAIM's and TRIPOD+AI's items as tables."""
     known = answers(facts)
     header = ("item", "topic", "what the run says")
@@ -120,7 +120,7 @@ def checklist_tables(facts: Facts) -> tuple[Table, Table]:
     return Table("CLAIM, 2024 update.", header, first, names=2), Table("TRIPOD+AI, 2024.", header, second, names=2)
 
 
-def answers(facts: Facts) -> dict[str, str]:
+def answers(facts: RunFacts) -> dict[str, str]:
     """Return the run's answers by topic. A topic that it knows nothing of is empty."""
     description, methods = facts.description, facts.methods
     last: dict[str, Any] = next((each for each in reversed(description["sessions"]) if "versions" in each), {})

@@ -18,7 +18,7 @@ from .paths import hide_paths
 _SHORT = 26
 
 
-class Facts:
+class RunFacts:
     """Everything that a report says of a run comes from here.
 
     Attributes

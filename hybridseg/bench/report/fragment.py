@@ -14,7 +14,7 @@ from ..verdicts.methods import MethodSummary, SetScores
 from ..verdicts.origin import NOT_KNOWN_NOTE, SEEN, in_words
 from ..verdicts.pairing import SIGNIFICANT, differences, lesion_scores, rankings
 from .document import Entry, count, number, percent
-from .facts import Facts
+from .facts import RunFacts
 from .latex import escape
 from .paths import hide_paths
 
@@ -122,7 +122,7 @@ def latex_table(
     ValueError
         If a column or the reference isn't known.
     """
-    return latex_of(Facts(run), columns, against=against, label=label)
+    return latex_of(RunFacts(run), columns, against=against, label=label)
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class _Content:
     caption: str
 
 
-def _content(facts: Facts, columns: Sequence[str], against: str) -> _Content:
+def _content(facts: RunFacts, columns: Sequence[str], against: str) -> _Content:
     sets = list(dict.fromkeys(each.tested_on for method in facts.methods for each in method.sets))
     chosen = [_column(name, sets) for name in columns or DEFAULT_COLUMNS]
     ranked = [method for method in facts.methods if method.is_ranked]
@@ -161,7 +161,7 @@ def _content(facts: Facts, columns: Sequence[str], against: str) -> _Content:
     )
 
 
-def markdown_of(facts: Facts, columns: Sequence[str] = (), *, against: str = "") -> str:
+def markdown_of(facts: RunFacts, columns: Sequence[str] = (), *, against: str = "") -> str:
     """Return the same table as Markdown, its caption above it."""
     content = _content(facts, columns, against)
     entries = [[_as_markdown(entry) for entry in column] for column in content.columns]
@@ -181,7 +181,7 @@ def _as_latex(entry: _Marked) -> str:
     return text + ("$^{*}$" if entry.differs else "")
 
 
-def latex_of(facts: Facts, columns: Sequence[str] = (), *, against: str = "", label: str = "tab:hybridseg") -> str:
+def latex_of(facts: RunFacts, columns: Sequence[str] = (), *, against: str = "", label: str = "tab:hybridseg") -> str:
     """Do what `latex_table` promises for a run that was read."""
     content = _content(facts, columns, against)
     entries = [[_as_latex(entry) for entry in column] for column in content.columns]
@@ -199,7 +199,7 @@ def latex_of(facts: Facts, columns: Sequence[str] = (), *, against: str = "", la
     ])  # fmt: skip
 
 
-def _cells(facts: Facts, column: Column, ranked: Sequence[MethodSummary], reference: str) -> list[_Marked]:
+def _cells(facts: RunFacts, column: Column, ranked: Sequence[MethodSummary], reference: str) -> list[_Marked]:
     """Return a column with the best of the ranked, and those that differ from the reference, marked."""
     found = {method.method: column.entry(method) for method in facts.methods}
     texts = {method.method: found[method.method].text.partition(" ")[0] for method in ranked}
@@ -214,7 +214,7 @@ def _cells(facts: Facts, column: Column, ranked: Sequence[MethodSummary], refere
     ]
 
 
-def _differing(facts: Facts, column: Column, ranked: Sequence[str], reference: str) -> set[str]:
+def _differing(facts: RunFacts, column: Column, ranked: Sequence[str], reference: str) -> set[str]:
     if column.metric not in rankings():
         return set()
     rows = {
@@ -226,7 +226,7 @@ def _differing(facts: Facts, column: Column, ranked: Sequence[str], reference: s
     return {name for name, each in differences(pairs, facts.groups).items() if each.p_value < SIGNIFICANT}
 
 
-def _caption(facts: Facts, reference: str) -> str:
+def _caption(facts: RunFacts, reference: str) -> str:
     first = facts.methods[0]
     parts = [
         f"{facts.title}: {first.lesion_images} lesion images of {first.scenes} scenes or patients, "

@@ -11,7 +11,7 @@ from .agreement import agreement
 from .breakdown import failures, lesion_free, parts
 from .checklists import checklists
 from .document import Document, Picture
-from .facts import Facts
+from .facts import RunFacts
 from .latex import latex
 from .overlays import Gallery, disagreements, examples
 from .page import page
@@ -53,7 +53,7 @@ def make_report(
     DataError, ImageError
         If ``data`` is given and can't be read.
     """
-    facts = Facts(run)
+    facts = RunFacts(run)
     sections = [leaderboard(facts)]
     if facts.description.get("sources"):
         sections += [across(facts), second_source(facts)]

@@ -18,7 +18,7 @@ from ..records.cells import Record, RunError
 from ..records.folder import read_row_mask
 from ..run.score import same_truth
 from .document import Panel, PanelRow, Picture, Section, Text
-from .facts import Facts, iou
+from .facts import RunFacts, iou
 
 SIDE = 480
 """Pictures are made smaller until their longer side has this many pixels."""
@@ -34,7 +34,7 @@ _LEFT_OUT = "Pictures were left out to keep this file small."
 class Gallery:
     """Pictures and outlines of a run's cases, each picture made once; ``naming``: one may have a patient's name."""
 
-    def __init__(self, facts: Facts, data: Sequence[str]) -> None:
+    def __init__(self, facts: RunFacts, data: Sequence[str]) -> None:
         self.facts = facts
         self.pictures: list[Picture] = []
         self.left_out = 0
@@ -107,7 +107,7 @@ class Gallery:
         return self._numbers[row.case_id]
 
 
-def _cases(facts: Facts, data: Sequence[str]) -> tuple[dict[str, Case], str]:
+def _cases(facts: RunFacts, data: Sequence[str]) -> tuple[dict[str, Case], str]:
     """Return the run's cases by id, or none of them and the reason.
 
     Data that somebody names must be the run's; where the run says where they were, they may have gone.
@@ -160,7 +160,7 @@ def outline_path(mask: NDArray[np.bool_], scale: float) -> str:
     return "".join(found)
 
 
-def examples(facts: Facts, gallery: Gallery) -> Section:
+def examples(facts: RunFacts, gallery: Gallery) -> Section:
     """Return the best, middle and worst lesion images of each method, and its largest false alarm."""
     title, slug = "Best, middle, worst", "examples"
     if gallery.why_none:
@@ -206,7 +206,7 @@ def choose(rows: Sequence[Record], count: int) -> dict[str, list[Record]]:
     }
 
 
-def disagreements(facts: Facts, gallery: Gallery) -> Section:
+def disagreements(facts: RunFacts, gallery: Gallery) -> Section:
     """Return the cases on which methods' masks have least in common, one picture per method."""
     title, slug = "Where methods disagree", "disagreement"
     if len(facts.methods) < 2:
@@ -231,7 +231,7 @@ def disagreements(facts: Facts, gallery: Gallery) -> Section:
     return Section(title, slug, tuple(texts), panels=tuple(found))
 
 
-def _scored(facts: Facts, gallery: Gallery) -> Iterator[tuple[float, list[Record]]]:
+def _scored(facts: RunFacts, gallery: Gallery) -> Iterator[tuple[float, list[Record]]]:
     """Yield, for each case of which every method's mask is there, one minus the mean IoU of two masks."""
     by_case: dict[str, dict[str, Record]] = {}
     for method, rows in facts.rows.items():

@@ -9,7 +9,7 @@ from ..records.costs import time_note, timed_on
 from ..verdicts.methods import MethodSummary
 from .accuracy import ceiling_note
 from .document import Entry, Figure, Section, Table, Text, count, number
-from .facts import Facts
+from .facts import RunFacts
 from .figures import Point, scatter
 
 _NOT_MEASURED = (
@@ -19,7 +19,7 @@ _NOT_MEASURED = (
 _NO_TIMES = "There are masks only, made elsewhere: nothing is known of their cost."
 
 
-def price(facts: Facts) -> Section:
+def price(facts: RunFacts) -> Section:
     """Return plots of accuracy against time and size, and the table of costs."""
     places = timed_on([(each.method, asdict(each)) for each in facts.methods], facts.cpus)
     measured = [each for each in facts.methods if each.threads is not None and each.ms_median]
@@ -59,7 +59,7 @@ def _megabytes(method: MethodSummary) -> float | None:
     return None if method.saved_bytes is None else method.saved_bytes / 1e6
 
 
-def _points(facts: Facts, plotted: list[tuple[MethodSummary, float | None]], line: bool) -> list[Point]:
+def _points(facts: RunFacts, plotted: list[tuple[MethodSummary, float | None]], line: bool) -> list[Point]:
     known = [(method, cost or 0.0, method.iou or 0.0) for method, cost in plotted]
     ranked = [(cost, iou) for method, cost, iou in known if method.is_ranked]
     return [
@@ -73,7 +73,7 @@ def _points(facts: Facts, plotted: list[tuple[MethodSummary, float | None]], lin
     ]
 
 
-def _tables(facts: Facts) -> list[Table]:
+def _tables(facts: RunFacts) -> list[Table]:
     rows: list[tuple[Entry, ...]] = [
         (
             Entry(method.marked),

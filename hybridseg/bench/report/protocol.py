@@ -9,10 +9,10 @@ from ...text import printable
 from ...version import __version__
 from ..records.cells import FitRecord
 from .document import Entry, Section, Table, Text
-from .facts import Facts
+from .facts import RunFacts
 
 
-def protocol(facts: Facts) -> Section:
+def protocol(facts: RunFacts) -> Section:
     """Return split, groups, policies, post-processing, machine, versions, hashes and the commands."""
     texts = [Text(_paragraph(facts))]
     made_with = str(facts.description["plan"].get("hybridseg", "unknown"))
@@ -27,7 +27,7 @@ def protocol(facts: Facts) -> Section:
     return Section("How it was made", "protocol", tuple(texts), (), (_methods(facts), _details(facts)))
 
 
-def _paragraph(facts: Facts) -> str:
+def _paragraph(facts: RunFacts) -> str:
     description = facts.description
     scenes = len(set(facts.groups.values()))
     folds = sorted({cell["fold"] for cell in description["cells"]})
@@ -42,7 +42,7 @@ def _paragraph(facts: Facts) -> str:
     )
 
 
-def _threads(facts: Facts) -> str:
+def _threads(facts: RunFacts) -> str:
     counts = sorted({method.threads for method in facts.methods if method.threads is not None})
     if not counts:
         return ". Times were not measured apart"
@@ -50,7 +50,7 @@ def _threads(facts: Facts) -> str:
     return f". Times were measured in processes of their own with {threads}"
 
 
-def _methods(facts: Facts) -> Table:
+def _methods(facts: RunFacts) -> Table:
     rows = []
     for method in facts.description["methods"]:
         parameters = ", ".join(f"{name}={value!r}" for name, value in method.get("params", {}).items())
@@ -85,7 +85,7 @@ def _value(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _details(facts: Facts) -> Table:
+def _details(facts: RunFacts) -> Table:
     description = facts.description
     plan = description["plan"]
     last: dict[str, Any] = next((each for each in reversed(description["sessions"]) if "versions" in each), {})

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...metrics import group_means
 from .document import Entry, Section, Table, Text, count, number
-from .facts import Facts
+from .facts import RunFacts
 
 _SEEDS = ("random_state", "seed")
 _HEADER = (
@@ -27,7 +27,7 @@ class _Line:
     seed: str
 
 
-def seeds(facts: Facts) -> Section:
+def seeds(facts: RunFacts) -> Section:
     """Return the spread of each method's mean IoU over the seeds that it has in this run.
 
     Lines of one class with the same parameters but the seed are one method (X. Bouthillier et al. 2021, Accounting for
@@ -51,7 +51,7 @@ def seeds(facts: Facts) -> Section:
     return Section(title, slug, (Text(text),), (), (table,))
 
 
-def _by_seed(facts: Facts) -> dict[str, list[_Line]]:
+def _by_seed(facts: RunFacts) -> dict[str, list[_Line]]:
     """Return the lines that differ in nothing but their seed."""
     found: dict[str, list[_Line]] = defaultdict(list)
     for method in facts.description["methods"]:
@@ -64,7 +64,7 @@ def _by_seed(facts: Facts) -> dict[str, list[_Line]]:
     return found
 
 
-def _row(facts: Facts, lines: list[_Line]) -> tuple[Entry, ...]:
+def _row(facts: RunFacts, lines: list[_Line]) -> tuple[Entry, ...]:
     means, spreads, scenes = [], [], 0
     for line in lines:
         scores = facts.scores[line.method]

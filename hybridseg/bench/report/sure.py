@@ -21,7 +21,7 @@ from ...metrics.calibration import (
 )
 from ..records.cells import Record
 from .document import Entry, Figure, Section, Table, Text, count, number, percent
-from .facts import Facts
+from .facts import RunFacts
 from .figures import coverage_curves, reliability_curve
 
 _LEFT = (0.0, 0.1, 0.2, 0.3, 0.5)
@@ -49,7 +49,7 @@ class _Sure:
         return self.raw if self.calibrated is None else self.calibrated
 
 
-def how_sure(facts: Facts) -> Section:
+def how_sure(facts: RunFacts) -> Section:
     """Return how far confidences are from the share of right masks, and F1 where the least sure are left out."""
     title, slug = "How sure", "sure"
     found = {method: sure for method, rows in facts.rows.items() if (sure := _read(rows)) is not None}
@@ -82,7 +82,7 @@ def _reliability(name: str, sure: _Sure) -> Figure:
     )
 
 
-def _curves(facts: Facts, scores: dict[str, list[Entry]]) -> list[Figure]:
+def _curves(facts: RunFacts, scores: dict[str, list[Entry]]) -> list[Figure]:
     rows = []
     for method, entries in scores.items():
         curve = [
@@ -94,7 +94,7 @@ def _curves(facts: Facts, scores: dict[str, list[Entry]]) -> list[Figure]:
     return [Figure(coverage_curves(rows), caption)] if rows else []
 
 
-def _errors(facts: Facts, found: dict[str, _Sure]) -> Table:
+def _errors(facts: RunFacts, found: dict[str, _Sure]) -> Table:
     rows = []
     for method, sure in found.items():
         raw = calibration_error(sure.raw, sure.right, sure.groups)
@@ -111,7 +111,7 @@ def _errors(facts: Facts, found: dict[str, _Sure]) -> Table:
     return Table(caption, header, tuple(rows))
 
 
-def _coverage(facts: Facts, found: dict[str, _Sure], scores: dict[str, list[Entry]]) -> Table:
+def _coverage(facts: RunFacts, found: dict[str, _Sure], scores: dict[str, list[Entry]]) -> Table:
     rows = []
     for method, sure in found.items():
         wrong = [float(1 - sure.right[surest(sure.best, 1 - left)].mean()) for left in (0.0, _TOLD)]
