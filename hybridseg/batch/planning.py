@@ -64,7 +64,7 @@ class PassedOver:
 
 
 @dataclass(frozen=True)
-class Plan:
+class JobPlan:
     """The jobs, and the fate of every other file that was named or found.
 
     Attributes
@@ -81,7 +81,7 @@ class Plan:
     renamed: list[str]
 
 
-def plan_jobs(inputs: Sequence[str], output: Path | None, outputs: Sequence[Output] = (Mask(),)) -> Plan:
+def plan_jobs(inputs: Sequence[str], output: Path | None, outputs: Sequence[Output] = (Mask(),)) -> JobPlan:
     """Return which files to write for which image, and which files are passed over.
 
     A file that is named is always segmented. In a folder a file is an image if its content or its name says so.
@@ -108,7 +108,7 @@ def plan_jobs(inputs: Sequence[str], output: Path | None, outputs: Sequence[Outp
                 raise ValueError(
                     f"{printable(target)} would be written over an input image; give another folder with -o"
                 )
-    return Plan(jobs, sorted(others, key=lambda other: other.path), renamed)
+    return JobPlan(jobs, sorted(others, key=lambda other: other.path), renamed)
 
 
 def _name_files(found: list[tuple[Path, Path]], outputs: Sequence[Output]) -> tuple[list[Job], list[str]]:
@@ -161,7 +161,7 @@ def choose_jobs(jobs: list[Job], existing: str, shard: str, *, measuring: bool =
     return jobs
 
 
-def with_spacing(plan: Plan, spacing_mm: float | Mapping[Path, float]) -> Plan:
+def with_spacing(plan: JobPlan, spacing_mm: float | Mapping[Path, float]) -> JobPlan:
     """Return a plan whose jobs know the size of their pixels in mm: that of all, or each its own by its image.
 
     Raises

@@ -16,7 +16,7 @@ from .formats import OUR_OUTPUT
 from .lesions import check_target, write_rows
 from .one_file import segment_file
 from .outputs import FileOutput, FrameOutput, Mask, Output
-from .planning import Job, Plan, choose_jobs, file_key, plan_jobs, with_spacing
+from .planning import Job, JobPlan, choose_jobs, file_key, plan_jobs, with_spacing
 from .work import Done, Work
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Batch:
 
     Attributes
     ----------
-    plan : Plan
+    plan : JobPlan
         Everything that was named or found.
     jobs : list of Job
         What is left to do of it.
@@ -102,7 +102,7 @@ class Batch:
         Where the measures of the lesions go.
     """
 
-    plan: Plan
+    plan: JobPlan
     jobs: list[Job]
     work: Work
     folder: Path | None

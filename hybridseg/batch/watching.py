@@ -17,7 +17,7 @@ from ..files import is_part, remove_parts
 from ..registry import create_trained
 from .one_file import segment_file
 from .outputs import Mask, Output
-from .planning import Job, Plan, with_spacing
+from .planning import Job, JobPlan, with_spacing
 from .segmenting import check_refusal, default_method
 from .work import Work
 
@@ -86,7 +86,7 @@ def watch(
                 files = {each.name: output / f"{name}{each.suffix}" for each in work.outputs}
                 job = Job(folder / name, files)
                 if spacing_mm is not None:
-                    job = with_spacing(Plan([job], [], []), spacing_mm).jobs[0]
+                    job = with_spacing(JobPlan([job], [], []), spacing_mm).jobs[0]
                 entry = {"image": name, "bytes": now[name][0], "mtime_ns": now[name][1], **_settle(model, work, job)}
                 log.write((json.dumps(entry) + "\n").encode("ascii"))  # one write: whole, or the torn last line
                 settled[name] = now[name]

@@ -15,7 +15,7 @@ import click
 
 from ..batch.formats import FORMATS
 from ..batch.outputs import DicomSeg, Output, Overlay, Probability
-from ..batch.planning import Plan, choose_jobs, share
+from ..batch.planning import JobPlan, choose_jobs, share
 from ..batch.segmenting import Batch, default_method, plan_batch
 from ..batch.work import Done
 from ..guests import contained
@@ -215,7 +215,7 @@ def _spacing(text: str) -> float | dict[Path, float] | None:
     return size
 
 
-def _tell_plan(plan: Plan, shard: str, *, strict: bool, quiet: bool) -> int:
+def _tell_plan(plan: JobPlan, shard: str, *, strict: bool, quiet: bool) -> int:
     """Print which files are passed over and which outputs give way to others; return how many are failures."""
     from ..text import printable
 
