@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..report.document import Table
+from ..report.document import ReportTable
 
 _MARK = re.compile(r"\[@([\w,-]+)\]|\[\?([^\[\]]+)\]")
 
@@ -43,7 +43,7 @@ class MainTable:
     markdown: str
 
 
-Block = Heading | Paragraph | Picture | MainTable | Table
+Block = Heading | Paragraph | Picture | MainTable | ReportTable
 
 
 def plain(text: str) -> str:

@@ -6,7 +6,7 @@ from ..report.accuracy import distributions, verdicts
 from ..report.across import across
 from ..report.agreement import agreement
 from ..report.breakdown import failures, lesion_free, parts
-from ..report.document import Section, Table
+from ..report.document import ReportTable, Section
 from ..report.facts import RunFacts
 from ..report.fragment import DEFAULT_COLUMNS, latex_of, markdown_of
 from ..report.overlays import Gallery
@@ -70,11 +70,11 @@ def _chapter(section: Section) -> list[Block]:
     return [Heading(section.title), *texts, *map(_narrow, section.tables)]
 
 
-def _narrow(table: Table) -> Table:
+def _narrow(table: ReportTable) -> ReportTable:
     """Return a table without the column of ranks."""
     if table.header[0] != "#":
         return table
-    return Table(table.caption, table.header[1:], tuple(row[1:] for row in table.rows), max(1, table.names - 1))
+    return ReportTable(table.caption, table.header[1:], tuple(row[1:] for row in table.rows), max(1, table.names - 1))
 
 
 def _failures(facts: RunFacts) -> list[Block]:

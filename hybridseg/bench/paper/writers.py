@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...text import escaped, markdown_table, printable
-from ..report.document import DISCLAIMER, Table
+from ..report.document import DISCLAIMER, ReportTable
 from ..report.latex import escape
 from .blocks import Block, Heading, MainTable, Paragraph, Picture, with_marks
 
@@ -62,7 +62,7 @@ def _latex_text(block: Paragraph, before: Block | None, after: Sequence[Block]) 
     ]  # fmt: skip
 
 
-def _latex_table(table: Table) -> str:
+def _latex_table(table: ReportTable) -> str:
     """Return a table that may break over pages; columns share the line by the length of what is in them."""
     lengths = [
         max(_LEAST, *map(len, title.split()), min(_MOST, max((len(row[index].text) for row in table.rows), default=0)))

@@ -14,7 +14,7 @@ from ..verdicts.methods import MethodSummary
 from ..verdicts.origin import SEEN
 from ..verdicts.origin import in_words as trained_on
 from ..verdicts.pairing import SIGNIFICANT, Difference, in_words, lesion_scores
-from .document import Entry, Figure, Section, Table, Text, count, number, percent
+from .document import Entry, Figure, ReportTable, Section, Text, count, number, percent
 from .facts import RunFacts
 from .figures import histograms, intervals
 
@@ -102,12 +102,12 @@ def _scene_means(facts: RunFacts, method: str) -> dict[str, Estimate]:
     return found
 
 
-def _named(facts: RunFacts, columns: list[tuple[str, Callable[[MethodSummary], Entry]]], caption: str) -> Table:
+def _named(facts: RunFacts, columns: list[tuple[str, Callable[[MethodSummary], Entry]]], caption: str) -> ReportTable:
     rows = [
         (count(rank) if method.is_ranked else Entry("-"), Entry(method.marked), *(make(method) for _, make in columns))
         for rank, method in enumerate(facts.methods, 1)
     ]
-    return Table(caption, ("#", "method", *(title for title, _ in columns)), tuple(rows), names=2)
+    return ReportTable(caption, ("#", "method", *(title for title, _ in columns)), tuple(rows), names=2)
 
 
 def _metric_columns(facts: RunFacts) -> list[tuple[str, Callable[[MethodSummary], Entry]]]:
@@ -130,7 +130,7 @@ def _metric_images(method: MethodSummary, name: str) -> Entry:
     return count(method.metrics[name].images)
 
 
-def _per_image(facts: RunFacts) -> Table:
+def _per_image(facts: RunFacts) -> ReportTable:
     learned_from: list[tuple[str, Callable[[MethodSummary], Entry]]] = [
         ("learned from", lambda m: Entry(trained_on(m.seen, m.cases) if m.seen else "-"))
     ]
@@ -150,7 +150,7 @@ def _per_image(facts: RunFacts) -> Table:
     ], "Per image: each lesion image has one vote. False alarm: a predicted pixel in a lesion-free image.")  # fmt: skip
 
 
-def _per_scene(facts: RunFacts, scenes: dict[str, dict[str, Estimate]]) -> Table:
+def _per_scene(facts: RunFacts, scenes: dict[str, dict[str, Estimate]]) -> ReportTable:
     def entry(method: MethodSummary, metric: str) -> Entry:
         found = scenes[method.method].get(metric)
         return Entry("-") if found is None else number(found.value, low=found.low, high=found.high)
@@ -169,7 +169,7 @@ def _per_scene(facts: RunFacts, scenes: dict[str, dict[str, Estimate]]) -> Table
        "lesion's and background's over all images, Keras' MeanIoU(2), to compare with tables made so.")  # fmt: skip
 
 
-def _per_lesion(facts: RunFacts) -> Table:
+def _per_lesion(facts: RunFacts) -> ReportTable:
     def whole(value: int | None) -> Entry:
         return Entry("-") if value is None else count(value)
 
@@ -213,7 +213,7 @@ def verdicts(facts: RunFacts) -> Section:
         "nothing of chance in training."
     )
     return Section(
-        title, slug, (*words, Text(note)), (), (Table("Every pair of methods.", header, tuple(rows), names=2),)
+        title, slug, (*words, Text(note)), (), (ReportTable("Every pair of methods.", header, tuple(rows), names=2),)
     )
 
 
@@ -232,7 +232,9 @@ def ceilings(facts: RunFacts) -> Section:
         "that the reader outlined and the method predicted."
     )
     header = ("second reader", "method", "images", "scenes", "reader IoU", "method IoU", "reader minus method [95 %]")
-    return Section("The ceiling", "ceiling", (Text(text),), (), (Table("Second readers.", header, rows, names=2),))
+    return Section(
+        "The ceiling", "ceiling", (Text(text),), (), (ReportTable("Second readers.", header, rows, names=2),)
+    )
 
 
 def ranks(facts: RunFacts) -> Section:
@@ -258,7 +260,7 @@ def ranks(facts: RunFacts) -> Section:
         for name, row in zip(names, shares, strict=True)
     )
     header = ("method", *(f"rank {rank}" for rank in range(1, len(names) + 1)))
-    return Section(title, slug, (Text(text),), (), (Table("Per cent of samples at each rank.", header, rows),))
+    return Section(title, slug, (Text(text),), (), (ReportTable("Per cent of samples at each rank.", header, rows),))
 
 
 def distributions(facts: RunFacts) -> Section:
@@ -280,4 +282,4 @@ def distributions(facts: RunFacts) -> Section:
         histograms([(facts.short[method], values) for method, values in scored.items()]),
         "Lesion images by IoU, in steps of 0.05; the mark is the median.",
     )
-    return Section(title, slug, (), (figure,), (Table("IoU of single lesion images.", header, tuple(rows)),))
+    return Section(title, slug, (), (figure,), (ReportTable("IoU of single lesion images.", header, tuple(rows)),))

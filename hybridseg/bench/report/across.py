@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from ...text import interval_text
 from ..verdicts.methods import MethodSummary
 from ..verdicts.pairing import Scores, differences, lesion_scores
-from .document import Entry, Section, Table, Text, count, number, percent
+from .document import Entry, ReportTable, Section, Text, count, number, percent
 from .facts import RunFacts
 
 
@@ -38,7 +38,7 @@ def _names(method: MethodSummary) -> tuple[Entry, Entry]:
     return Entry(method.title + mark), Entry(method.trained_on or "-")
 
 
-def _matrix(facts: RunFacts, metric: str, unit: str) -> Table:
+def _matrix(facts: RunFacts, metric: str, unit: str) -> ReportTable:
     rows = []
     for method in facts.methods:
         found = {each.tested_on: asdict(each) for each in method.sets}
@@ -49,10 +49,12 @@ def _matrix(facts: RunFacts, metric: str, unit: str) -> Table:
         rows.append((*_names(method), *entries))
     scenes = {name: max(_scenes(method, name) for method in facts.methods) for name in _sets(facts)}
     header = ("method", "trained on", *(f"tested on {name} ({n} scenes)" for name, n in scenes.items()))
-    return Table(f"Mean {unit} per lesion image, with its 95 % interval by bootstrap.", header, tuple(rows), names=2)
+    return ReportTable(
+        f"Mean {unit} per lesion image, with its 95 % interval by bootstrap.", header, tuple(rows), names=2
+    )
 
 
-def _mistakes(facts: RunFacts) -> Table:
+def _mistakes(facts: RunFacts) -> ReportTable:
     sets = _sets(facts)
     free = [name for name in sets if any(_free(method, name) for method in facts.methods)]
     rows = []
@@ -66,7 +68,7 @@ def _mistakes(facts: RunFacts) -> Table:
         "method", "trained on", *(f"{name}: missed %" for name in sets),
         *(f"{name}: false alarm % (n = {images[name]})" for name in free),
     )  # fmt: skip
-    return Table("Lesions missed, and lesion-free images with a mask, by test set.", header, tuple(rows), names=2)
+    return ReportTable("Lesions missed, and lesion-free images with a mask, by test set.", header, tuple(rows), names=2)
 
 
 def _scenes(method: MethodSummary, name: str) -> int:
@@ -107,7 +109,7 @@ def second_source(facts: RunFacts) -> Section:
         "Mean of the per-image difference in IoU, with its 95 % interval by bootstrap over scenes or patients; p: "
         "two-sided sign-flip permutation test, Holm-corrected for the number of rows."
     )
-    return Section(title, slug, (Text(text),), (), (Table("One more source.", header, tuple(rows), names=4),))
+    return Section(title, slug, (Text(text),), (), (ReportTable("One more source.", header, tuple(rows), names=4),))
 
 
 def _adds_one(more: str, less: str) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...metrics.measure import measure_lesions
 from ..records.cells import Record
 from .breakdown import size_thirds
-from .document import Entry, Figure, Section, Table, Text, count, number, percent
+from .document import Entry, Figure, ReportTable, Section, Text, count, number, percent
 from .facts import RunFacts
 from .figures import bland_altman
 from .overlays import Gallery
@@ -122,7 +122,7 @@ def _longest(
             yield row, true, measure_lesions(mask_pred)[0].long_px
 
 
-def _differences(caption: str, measured: Mapping[str, _Measured]) -> Table:
+def _differences(caption: str, measured: Mapping[str, _Measured]) -> ReportTable:
     rows = []
     for method, each in measured.items():
         if len(each.true) < 2:
@@ -140,7 +140,7 @@ def _differences(caption: str, measured: Mapping[str, _Measured]) -> Table:
         "method", "images", "scenes", "missing", "true mean", "mean difference", "SD", "lower limit", "upper limit",
         "off by more than a quarter, %",
     )  # fmt: skip
-    return Table(caption, header, tuple(rows))
+    return ReportTable(caption, header, tuple(rows))
 
 
 def _plots(facts: RunFacts, measured: Mapping[str, _Measured], unit: str) -> Iterator[Figure]:
@@ -155,7 +155,7 @@ def _plots(facts: RunFacts, measured: Mapping[str, _Measured], unit: str) -> Ite
             yield Figure(plot, caption)
 
 
-def _changed_class(facts: RunFacts) -> Table:
+def _changed_class(facts: RunFacts) -> ReportTable:
     """Return how many lesions the prediction puts into another third by size."""
     sizes, names, bounds = size_thirds(facts.lesion_shares())
     rows = []
@@ -172,4 +172,4 @@ def _changed_class(facts: RunFacts) -> Table:
         rows.append((Entry(facts.marked[method]), count(len(lesion)), *percents))
     header = ("method", "images", "same class, %", "smaller class, %", "larger class, %", "no mask, %")
     caption = f"Classes of size that change: thirds of the truth ({'; '.join(names)} of the picture)."
-    return Table(caption, header, tuple(rows))
+    return ReportTable(caption, header, tuple(rows))

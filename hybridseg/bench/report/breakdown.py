@@ -9,7 +9,7 @@ import numpy as np
 from ...data.cases import natural_key
 from ...data.facts import fact_title
 from ...metrics import image_mean, wilson_interval
-from .document import Entry, Section, Table, Text, count, number, percent
+from .document import Entry, ReportTable, Section, Text, count, number, percent
 from .facts import RunFacts
 
 _COLUMNS = 8
@@ -73,7 +73,7 @@ def size_thirds(shares: Mapping[str, float]) -> tuple[dict[str, str], list[str],
     )
 
 
-def _by(facts: RunFacts, parts_of: Mapping[str, str], names: list[str], caption: str) -> Table:
+def _by(facts: RunFacts, parts_of: Mapping[str, str], names: list[str], caption: str) -> ReportTable:
     everywhere = {case_id for scores in facts.scores.values() for case_id in scores}
     cases = {name: [case_id for case_id in everywhere if parts_of[case_id] == name] for name in names}
     scenes = {name: len({facts.groups[case_id] for case_id in cases[name]}) for name in names}
@@ -89,7 +89,7 @@ def _by(facts: RunFacts, parts_of: Mapping[str, str], names: list[str], caption:
                 entries.append(Entry("-"))
         rows.append((Entry(facts.marked[method]), *entries))
     header = ("method", *(f"{name or 'none given'} (n = {len(cases[name])} of {scenes[name]})" for name in names))
-    return Table(caption, header, tuple(rows))
+    return ReportTable(caption, header, tuple(rows))
 
 
 def lesion_free(facts: RunFacts) -> Section:
@@ -113,7 +113,7 @@ def lesion_free(facts: RunFacts) -> Section:
         ))  # fmt: skip
     header = ("method", "images", "false alarms", "% [95 %]", "median area of an alarm, %", "mean area over all, %")
     text = "A false alarm is any predicted pixel. Interval: Wilson's, image by image."
-    return Section(title, slug, (Text(text),), (), (Table("Lesion-free images.", header, tuple(rows)),))
+    return Section(title, slug, (Text(text),), (), (ReportTable("Lesion-free images.", header, tuple(rows)),))
 
 
 def failures(facts: RunFacts) -> Section:
@@ -127,5 +127,9 @@ def failures(facts: RunFacts) -> Section:
         text += f" The first {_LISTED}:"
     rows = tuple((Entry(method), Entry(row.case_id), Entry(row.error)) for method, row in failed[:_LISTED])
     return Section(
-        title, slug, (Text(text, "warning"),), (), (Table("Failures.", ("method", "case", "reason"), rows, names=2),)
+        title,
+        slug,
+        (Text(text, "warning"),),
+        (),
+        (ReportTable("Failures.", ("method", "case", "reason"), rows, names=2),),
     )

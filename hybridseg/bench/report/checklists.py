@@ -7,7 +7,7 @@ from typing import Any
 from ...data.facts import fact_title
 from ...metrics.summary import DRAWS
 from ...text import interval_text
-from .document import Entry, Section, Table, Text
+from .document import Entry, ReportTable, Section, Text
 from .facts import RunFacts
 
 AUTHOR = "only the author can fill it"
@@ -109,7 +109,7 @@ def checklists(facts: RunFacts) -> Section:
     return Section("Reporting checklists", "checklists", (Text(text),), (), checklist_tables(facts))
 
 
-def checklist_tables(facts: RunFacts) -> tuple[Table, Table]:
+def checklist_tables(facts: RunFacts) -> tuple[ReportTable, ReportTable]:
     """Return CLAIM's and TRIPOD+AI's items as tables."""
     known = answers(facts)
     header = ("item", "topic", "what the run says")
@@ -117,7 +117,9 @@ def checklist_tables(facts: RunFacts) -> tuple[Table, Table]:
         tuple((Entry(number), Entry(topic), Entry(known.get(key, "") or AUTHOR)) for number, topic, key in items)
         for items in (CLAIM, TRIPOD)
     )
-    return Table("CLAIM, 2024 update.", header, first, names=2), Table("TRIPOD+AI, 2024.", header, second, names=2)
+    return ReportTable("CLAIM, 2024 update.", header, first, names=2), ReportTable(
+        "TRIPOD+AI, 2024.", header, second, names=2
+    )
 
 
 def answers(facts: RunFacts) -> dict[str, str]:

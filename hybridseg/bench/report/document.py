@@ -22,7 +22,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Table:
+class ReportTable:
     """Rows under a header. The first ``names`` columns identify a row."""
 
     caption: str
@@ -83,7 +83,7 @@ class Section:
     slug: str
     texts: tuple[Text, ...] = ()
     figures: tuple[Figure, ...] = ()
-    tables: tuple[Table, ...] = ()
+    tables: tuple[ReportTable, ...] = ()
     panels: tuple[PanelRow, ...] = ()
 
 

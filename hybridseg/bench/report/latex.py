@@ -6,7 +6,7 @@ import re
 from itertools import groupby
 
 from ...text import printable
-from .document import DISCLAIMER, Document, Section, Table
+from .document import DISCLAIMER, Document, ReportTable, Section
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
@@ -84,7 +84,7 @@ def _section(section: Section) -> str:
     return "\n".join(lines)
 
 
-def _table(table: Table) -> str:
+def _table(table: ReportTable) -> str:
     size, separation, columns = _layout(table)
     rows = [" & ".join(_breakable(entry.text) for entry in row) + r" \\" for row in table.rows]
     header = " & ".join(rf"\textbf{{{escape(title)}}}" for title in table.header) + r" \\"
@@ -95,7 +95,7 @@ def _table(table: Table) -> str:
     ])  # fmt: skip
 
 
-def _layout(table: Table) -> tuple[str, float, str]:
+def _layout(table: ReportTable) -> tuple[str, float, str]:
     """Return the largest font that fits, half the distance of columns, and the columns' types.
 
     Numbers stand flush right; columns of long texts share what width the others leave.

@@ -10,7 +10,7 @@ from itertools import groupby
 from string import Template
 
 from ...text import printable
-from .document import DISCLAIMER, Document, Entry, PanelRow, Section, Table, Text
+from .document import DISCLAIMER, Document, Entry, PanelRow, ReportTable, Section, Text
 
 
 def page(document: Document) -> str:
@@ -93,7 +93,7 @@ def _list(items: list[str]) -> str:
     return listed(items[:_OPEN_ITEMS]) + folded
 
 
-def _table(table: Table) -> str:
+def _table(table: ReportTable) -> str:
     kinds = [_kind(table, index) for index in range(len(table.header))]
     head = "".join(
         f'<th scope="col"{_class(kind)}><button type="button">{escape(title)}</button></th>'
@@ -110,7 +110,7 @@ def _table(table: Table) -> str:
     )
 
 
-def _kind(table: Table, index: int) -> str:
+def _kind(table: ReportTable, index: int) -> str:
     """Return what a column holds: the name that stays in sight when the table is moved, numbers, or words."""
     is_counted = table.header[0] in ("#", "item")
     if index == int(is_counted):

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from ...text import csv_text, escaped, markdown_table, printable
-from .document import DISCLAIMER, Document, Entry, Section, Table
+from .document import DISCLAIMER, Document, Entry, ReportTable, Section
 
 
 def markdown(document: Document) -> str:
@@ -64,7 +64,7 @@ def as_csv(document: Document) -> str:
     return csv_text(("section", "table", "row", "column", "value", "low", "high", "text"), rows)
 
 
-def _name(table: Table, row: tuple[Entry, ...]) -> str:
+def _name(table: ReportTable, row: tuple[Entry, ...]) -> str:
     """Return a row's name, without a mere rank."""
     entries = row[1 : table.names] if table.header[0] == "#" else row[: table.names]
     return " | ".join(entry.text for entry in entries)

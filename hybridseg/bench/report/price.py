@@ -8,7 +8,7 @@ from ...metrics import Estimate
 from ..records.costs import time_note, timed_on
 from ..verdicts.methods import MethodSummary
 from .accuracy import ceiling_note
-from .document import Entry, Figure, Section, Table, Text, count, number
+from .document import Entry, Figure, ReportTable, Section, Text, count, number
 from .facts import RunFacts
 from .figures import Point, scatter
 
@@ -73,7 +73,7 @@ def _points(facts: RunFacts, plotted: list[tuple[MethodSummary, float | None]], 
     ]
 
 
-def _tables(facts: RunFacts) -> list[Table]:
+def _tables(facts: RunFacts) -> list[ReportTable]:
     rows: list[tuple[Entry, ...]] = [
         (
             Entry(method.marked),
@@ -89,13 +89,13 @@ def _tables(facts: RunFacts) -> list[Table]:
     ]
     header: tuple[str, ...] = ("method", "ms", "ms p95", "threads", "cold start s", "peak MiB", "file MB", "fit s")
     title = "Time per image (median, 95th percentile) from decoded pixels to mask, and cost."
-    tables = [Table(title, header, tuple(rows))]
+    tables = [ReportTable(title, header, tuple(rows))]
     swept = sorted({entry["threads"] for method in facts.methods for entry in method.sweep})
     networks = any(method.multiply_adds for method in facts.methods)
     if len(swept) > 1 or networks:
         rows = [(Entry(method.marked), *_scaling(method, swept)) for method in facts.methods]
         header = ("method", *(f"ms, threads: {threads}" for threads in swept), "parameters M", "multiply-adds G")
-        tables.append(Table("By number of threads, and the network inside.", header, tuple(rows)))
+        tables.append(ReportTable("By number of threads, and the network inside.", header, tuple(rows)))
     return tables
 
 

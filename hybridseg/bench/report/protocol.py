@@ -8,7 +8,7 @@ from typing import Any
 from ...text import printable
 from ...version import __version__
 from ..records.cells import FitRecord
-from .document import Entry, Section, Table, Text
+from .document import Entry, ReportTable, Section, Text
 from .facts import RunFacts
 
 
@@ -50,7 +50,7 @@ def _threads(facts: RunFacts) -> str:
     return f". Times were measured in processes of their own with {threads}"
 
 
-def _methods(facts: RunFacts) -> Table:
+def _methods(facts: RunFacts) -> ReportTable:
     rows = []
     for method in facts.description["methods"]:
         parameters = ", ".join(f"{name}={value!r}" for name, value in method.get("params", {}).items())
@@ -64,7 +64,7 @@ def _methods(facts: RunFacts) -> Table:
             Entry(method["key"][:16]),
         ))  # fmt: skip
     header = ("method", "class", "parameters", "fitted", "threshold and post-processing", "hash")
-    return Table("Methods.", header, tuple(rows))
+    return ReportTable("Methods.", header, tuple(rows))
 
 
 def post_processing(fits: list[FitRecord]) -> str:
@@ -85,7 +85,7 @@ def _value(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _details(facts: RunFacts) -> Table:
+def _details(facts: RunFacts) -> ReportTable:
     description = facts.description
     plan = description["plan"]
     last: dict[str, Any] = next((each for each in reversed(description["sessions"]) if "versions" in each), {})
@@ -105,4 +105,4 @@ def _details(facts: RunFacts) -> Table:
         ("report", f"hybridseg {__version__}"),
     ]
     rows = tuple((Entry(name), Entry(str(value) or "-")) for name, value in pairs)
-    return Table("Details.", ("what", "value"), rows)
+    return ReportTable("Details.", ("what", "value"), rows)

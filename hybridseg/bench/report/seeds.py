@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...metrics import group_means
-from .document import Entry, Section, Table, Text, count, number
+from .document import Entry, ReportTable, Section, Text, count, number
 from .facts import RunFacts
 
 _SEEDS = ("random_state", "seed")
@@ -47,7 +47,7 @@ def seeds(facts: RunFacts) -> Section:
         "large, a difference between two methods with one seed each may be the seed's."
     )
     rows = tuple(_row(facts, lines) for lines in several)
-    table = Table("Chance in training, and from case to case.", _HEADER, rows)
+    table = ReportTable("Chance in training, and from case to case.", _HEADER, rows)
     return Section(title, slug, (Text(text),), (), (table,))
 
 

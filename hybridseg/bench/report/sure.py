@@ -20,7 +20,7 @@ from ...metrics.calibration import (
     surest,
 )
 from ..records.cells import Record
-from .document import Entry, Figure, Section, Table, Text, count, number, percent
+from .document import Entry, Figure, ReportTable, Section, Text, count, number, percent
 from .facts import RunFacts
 from .figures import coverage_curves, reliability_curve
 
@@ -94,7 +94,7 @@ def _curves(facts: RunFacts, scores: dict[str, list[Entry]]) -> list[Figure]:
     return [Figure(coverage_curves(rows), caption)] if rows else []
 
 
-def _errors(facts: RunFacts, found: dict[str, _Sure]) -> Table:
+def _errors(facts: RunFacts, found: dict[str, _Sure]) -> ReportTable:
     rows = []
     for method, sure in found.items():
         raw = calibration_error(sure.raw, sure.right, sure.groups)
@@ -108,10 +108,10 @@ def _errors(facts: RunFacts, found: dict[str, _Sure]) -> Table:
         ))  # fmt: skip
     header = ("method", "images", "right %", "error raw [95 %]", "error calibrated [95 %]", "calibrated by")
     caption = "Expected calibration error, with its interval by bootstrap over scenes. Chance alone keeps it above 0."
-    return Table(caption, header, tuple(rows))
+    return ReportTable(caption, header, tuple(rows))
 
 
-def _coverage(facts: RunFacts, found: dict[str, _Sure], scores: dict[str, list[Entry]]) -> Table:
+def _coverage(facts: RunFacts, found: dict[str, _Sure], scores: dict[str, list[Entry]]) -> ReportTable:
     rows = []
     for method, sure in found.items():
         wrong = [float(1 - sure.right[surest(sure.best, 1 - left)].mean()) for left in (0.0, _TOLD)]
@@ -121,7 +121,7 @@ def _coverage(facts: RunFacts, found: dict[str, _Sure], scores: dict[str, list[E
         f"wrong %, {100 * _TOLD:.0f} % left out",
     )  # fmt: skip
     caption = "Mean F1 of the lesion images that stay, if the least sure of all images are left to a person [95 %]."
-    return Table(caption, header, tuple(rows))
+    return ReportTable(caption, header, tuple(rows))
 
 
 def _f1_of_surest(sure: _Sure, left: float) -> Entry:
