@@ -28,7 +28,7 @@ class Paragraph:
 
 
 @dataclass(frozen=True)
-class Picture:
+class DrawnFigure:
     """A drawing that lies as ``figures/<name>.pdf`` and ``.svg``."""
 
     name: str
@@ -43,7 +43,7 @@ class MainTable:
     markdown: str
 
 
-Block = Heading | Paragraph | Picture | MainTable | ReportTable
+Block = Heading | Paragraph | DrawnFigure | MainTable | ReportTable
 
 
 def plain(text: str) -> str:

@@ -13,7 +13,7 @@ from ..report.overlays import Gallery
 from ..report.price import price
 from ..report.seeds import seeds
 from ..report.sure import how_sure
-from .blocks import Block, Heading, MainTable, Paragraph, Picture, plain
+from .blocks import Block, DrawnFigure, Heading, MainTable, Paragraph, plain
 
 
 def results(facts: RunFacts, drawn: dict[str, str]) -> list[Block]:
@@ -29,7 +29,7 @@ def results(facts: RunFacts, drawn: dict[str, str]) -> list[Block]:
         Heading("Results", 1),
         Paragraph(_flow(facts)),
         MainTable(latex_of(facts, columns), markdown_of(facts, columns)),
-        *(Picture(name, caption) for name, caption in drawn.items()),
+        *(DrawnFigure(name, caption) for name, caption in drawn.items()),
         Heading("Comparison of methods"), *_comparisons(facts),
         *(block for chapter in chapters for block in _chapter(chapter)),
         Heading("Failures"), *_failures(facts),

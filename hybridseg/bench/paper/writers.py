@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ...text import escaped, markdown_table, printable
 from ..report.document import DISCLAIMER, ReportTable
 from ..report.latex import escape
-from .blocks import Block, Heading, MainTable, Paragraph, Picture, with_marks
+from .blocks import Block, DrawnFigure, Heading, MainTable, Paragraph, with_marks
 
 _LONG_WORD, _LEAST, _MOST = 16, 5, 26
 """Longer words may break; characters of the narrowest and of the widest column."""
@@ -36,7 +36,7 @@ def latex_section(blocks: Sequence[Block]) -> str:
             lines += ["", rf"\{'section' if block.level == 1 else 'subsection'}{{{escape(block.text)}}}"]
         elif isinstance(block, Paragraph):
             lines += _latex_text(block, blocks[index - 1] if index else None, blocks[index + 1 : index + 2])
-        elif isinstance(block, Picture):
+        elif isinstance(block, DrawnFigure):
             lines += [
                 "", r"\begin{figure}[htbp]", r"\centering",
                 rf"\includegraphics[width=\linewidth]{{figures/{block.name}}}",
@@ -113,7 +113,7 @@ def markdown(title: str, blocks: Sequence[Block], references: Sequence[tuple[str
         elif isinstance(block, Paragraph):
             text = with_marks(block.text, _plain, _cite, lambda what: f"**[AUTHOR: {_plain(what)}]**")
             lines += ["", f"- {text}" if block.is_item else text]
-        elif isinstance(block, Picture):
+        elif isinstance(block, DrawnFigure):
             lines += ["", f"![{_plain(block.caption)}](figures/{block.name}.svg)"]
         elif isinstance(block, MainTable):
             lines += ["", block.markdown]
