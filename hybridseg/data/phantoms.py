@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cases import Case, Dataset
-from .ultrasound import Float, Outline, _double, bend, burn_in, curve, noise, scan
+from .ultrasound import Float, PhantomOutline, _double, bend, burn_in, curve, noise, scan
 
 GENERATOR_VERSION = 1
 """Raised whenever a seed gives other pixels than before."""
@@ -194,7 +194,7 @@ def _tissue(rng: np.random.Generator, shape: tuple[int, int], scale: float) -> t
     return _double(echo_db, shape), _double(loss_db, shape)
 
 
-def _draw_outline(rng: np.random.Generator, kind: str, shape: tuple[int, int]) -> Outline:
+def _draw_outline(rng: np.random.Generator, kind: str, shape: tuple[int, int]) -> PhantomOutline:
     height, width = shape
     benign = kind == "benign"
     share = float(np.clip(rng.lognormal(np.log(0.035 if benign else 0.085), 0.65), 0.006, 0.2))
@@ -214,11 +214,11 @@ def _draw_outline(rng: np.random.Generator, kind: str, shape: tuple[int, int]) -
     top = max(0.08 * height + axial, 0.2 * height)
     y, x = rng.uniform(top, max(top + 1, 0.62 * height)), rng.uniform(0.24, 0.76) * width
     tilt = float(rng.uniform(-0.35, 0.35))
-    return Outline((float(y), float(x)), (float(axial), float(lateral)), tilt, np.exp(log_factor))
+    return PhantomOutline((float(y), float(x)), (float(axial), float(lateral)), tilt, np.exp(log_factor))
 
 
 def _add_lesion(
-    rng: np.random.Generator, kind: str, outline: Outline, *, echo_db: Float, loss_db: Float, scale: float
+    rng: np.random.Generator, kind: str, outline: PhantomOutline, *, echo_db: Float, loss_db: Float, scale: float
 ) -> NDArray[np.bool_]:
     """Write a lesion into echo strength and loss, in place, and return its mask."""
     window = outline.window((echo_db.shape[0], echo_db.shape[1]))

@@ -123,7 +123,7 @@ _GLYPHS = {  # 3 x 5 pixels each, rows top down
 _TEXTS = ("RIGHT BREAST", "LEFT BREAST", "RT BREAST", "LT BREAST")
 
 
-def burn_in(rng: np.random.Generator, image: NDArray[np.uint8], outline: Outline | None, scale: float) -> None:
+def burn_in(rng: np.random.Generator, image: NDArray[np.uint8], outline: PhantomOutline | None, scale: float) -> None:
     """Draw callipers at a lesion's axes and a caption, in place: in about a third of the images each."""
     size = max(1, round(2.5 * scale))
     if outline is not None and rng.random() < 0.35:
@@ -155,7 +155,7 @@ def _dot(image: NDArray[np.uint8], y: float, x: float, size: int) -> None:
 
 # ---- lesion --------------------------------------------------------------------------------------
 @dataclass(frozen=True)
-class Outline:
+class PhantomOutline:
     """A star-shaped region: at angle t its edge is ``radius(t)`` times the ellipse's."""
 
     centre: tuple[float, float]
