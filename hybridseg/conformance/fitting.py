@@ -9,8 +9,8 @@ import numpy as np
 
 from ..segmenter import NotFittedError, Segmenter
 from .subject import (
-    Images,
-    Masks,
+    ImageList,
+    MaskList,
     SkipCheck,
     Subject,
     probe_images,
@@ -146,7 +146,7 @@ def check_requires_fit_as_declared(subject: Subject) -> None:
             call(image)
 
 
-def _fits_or_refuses(subject: Subject, images: Images, masks: Masks, what: str) -> None:
+def _fits_or_refuses(subject: Subject, images: ImageList, masks: MaskList, what: str) -> None:
     model = subject.new()
     try:
         model.fit(images, masks)

@@ -18,8 +18,8 @@ from ..data.phantoms import phantom
 from ..parameters import clone
 from ..segmenter import Segmenter
 
-Images = list[NDArray[np.uint8]]
-Masks = list[NDArray[np.bool_]]
+ImageList = list[NDArray[np.uint8]]
+MaskList = list[NDArray[np.bool_]]
 
 ODD_SHAPES = ((1, 1), (1, 9), (9, 1), (2, 2), (3, 3), (13, 17), (31, 8), (64, 81))
 
@@ -34,10 +34,10 @@ class ObservedFit:
 
     model: Segmenter
     returned: Any
-    images_before: Images
-    masks_before: Masks
-    images: Images
-    masks: Masks
+    images_before: ImageList
+    masks_before: MaskList
+    images: ImageList
+    masks: MaskList
     printed: str
     random_state_kept: bool
     folder_kept: bool
@@ -84,14 +84,14 @@ class Subject:
         return self.fit.model
 
 
-def training_set() -> tuple[Images, Masks]:
+def training_set() -> tuple[ImageList, MaskList]:
     """Return six phantoms of different small sizes: three benign, two malignant, one without a lesion."""
     kinds = ("benign", "malignant", "benign", "normal", "malignant", "benign")
     made = [phantom((7, i), kind, (60 + 3 * i, 84 - 5 * i)) for i, kind in enumerate(kinds)]
     return [each.image for each in made], [each.mask for each in made]
 
 
-def probe_images() -> Images:
+def probe_images() -> ImageList:
     """Return images of awkward sizes and contents: noise, black, white, one grey, ramps, a phantom."""
     rng = np.random.default_rng(11)
     noise = [rng.integers(0, 256, shape, dtype=np.uint8) for shape in ODD_SHAPES]
