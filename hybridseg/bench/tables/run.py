@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -15,14 +15,12 @@ from ...text import aligned, csv_text, escaped, interval_text, markdown_table, s
 from ..verdicts.methods import MethodSummary, RunSummary, SetScores
 from ..verdicts.origin import in_words
 from ..verdicts.pairing import Comparison
-from .sets import set_tables
+from .sets import MethodColumn, set_tables
 
 FORMATS = ("text", "md", "csv", "json")
 FILES = {"text": "table.txt", "md": "table.md", "csv": "table.csv", "json": "table.json"}
 _NAME_WIDTH = 27
 _COMPARED_NAME_WIDTH = 14
-
-Column = tuple[str, Callable[[MethodSummary], str]]
 
 
 def render(summary: RunSummary, form: str) -> str:
@@ -57,34 +55,34 @@ def _percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f}"
 
 
-_ACCURACY: tuple[Column, ...] = (
+_ACCURACY: tuple[MethodColumn, ...] = (
     ("IoU [95 % CI]", lambda m: interval_text(m.iou, m.iou_low, m.iou_high)),
     ("F1 [95 % CI]", lambda m: interval_text(m.f1, m.f1_low, m.f1_high)),
     ("scene IoU", lambda m: _number(m.scene_iou)),
     ("scene F1", lambda m: _number(m.scene_f1)),
     ("scenes", lambda m: str(m.scenes)),
 )
-_POOLED: Column = ("pooled IoU", lambda m: _number(m.pooled_iou))
-_MISSES: tuple[Column, ...] = (
+_POOLED: MethodColumn = ("pooled IoU", lambda m: _number(m.pooled_iou))
+_MISSES: tuple[MethodColumn, ...] = (
     ("missed %", lambda m: _percent(m.missed)),
     ("failed", lambda m: str(m.failed)),
 )
-_LESION_FREE: tuple[Column, ...] = (
+_LESION_FREE: tuple[MethodColumn, ...] = (
     ("lesion-free images", lambda m: str(m.lesion_free_images)),
     ("with a mask %", lambda m: _percent(m.false_positive_rate)),
     ("area of the image %", lambda m: _percent(m.false_positive_area)),
 )
-_ALL_IMAGES: tuple[Column, ...] = (
+_ALL_IMAGES: tuple[MethodColumn, ...] = (
     ("all images IoU", lambda m: _number(m.all_iou)),
     ("all images F1", lambda m: _number(m.all_f1)),
 )
-_LESIONS: tuple[Column, ...] = (
+_LESIONS: tuple[MethodColumn, ...] = (
     ("lesions", lambda m: _count(m.lesions)),
     ("found", lambda m: _count(m.lesions_found)),
     ("false regions", lambda m: _count(m.false_regions)),
     ("lesion F1 [95 % CI]", lambda m: interval_text(m.lesion_f1, m.lesion_f1_low, m.lesion_f1_high)),
 )
-_COST: tuple[Column, ...] = (
+_COST: tuple[MethodColumn, ...] = (
     ("ms median", lambda m: _number(m.ms_median, 1)),
     ("ms p95", lambda m: _number(m.ms_p95, 1)),
     ("cold s", lambda m: _number(None if m.cold_ms is None else m.cold_ms / 1e3, 2)),
@@ -95,30 +93,30 @@ _COST: tuple[Column, ...] = (
 )
 
 
-def _lesions(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
+def _lesions(methods: Sequence[MethodSummary]) -> tuple[MethodColumn, ...]:
     """Return columns for single lesions; none where no row tells."""
     return _LESIONS if any(method.lesions is not None for method in methods) else ()
 
 
-def _learned_from(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
+def _learned_from(methods: Sequence[MethodSummary]) -> tuple[MethodColumn, ...]:
     """Return the column of those that were trained on these images; none where there is none."""
-    column: Column = ("learned from", lambda m: in_words(m.seen, m.cases) if m.seen else "-")
+    column: MethodColumn = ("learned from", lambda m: in_words(m.seen, m.cases) if m.seen else "-")
     return (column,) if any(method.seen for method in methods) else ()
 
 
-def _lesion_free(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
+def _lesion_free(methods: Sequence[MethodSummary]) -> tuple[MethodColumn, ...]:
     """Return columns for lesion-free images and for means that hold them; none where there is nothing to tell."""
     free = _LESION_FREE if any(method.lesion_free_images for method in methods) else ()
     return (*free, *(_ALL_IMAGES if any(method.all_iou is not None for method in methods) else ()))
 
 
-def _detail(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
+def _detail(methods: Sequence[MethodSummary]) -> tuple[MethodColumn, ...]:
     """Return columns of the metrics that any method has, and of misses."""
     known = [each for each in case_metrics().values() if any(m.metrics[each.name].images for m in methods)]
     return (_POOLED, *map(_metric_column, known), *_MISSES)
 
 
-def _metric_column(metric: CaseMetric) -> Column:
+def _metric_column(metric: CaseMetric) -> MethodColumn:
     """Return a metric's mean, with the number of images behind it where not all have a value."""
 
     def entry(method: MethodSummary) -> str:
@@ -129,10 +127,12 @@ def _metric_column(metric: CaseMetric) -> Column:
     return metric.heading if metric.missing is not None else f"{metric.heading} (n)", entry
 
 
-def _scaling(methods: Sequence[MethodSummary]) -> tuple[Column, ...]:
+def _scaling(methods: Sequence[MethodSummary]) -> tuple[MethodColumn, ...]:
     """Return columns for other numbers of threads and for networks; none where there is nothing to tell."""
     swept = sorted({entry["threads"] for method in methods for entry in method.sweep} - {m.threads for m in methods})
-    columns: list[Column] = [(f"ms, {count} threads", functools.partial(_ms_with, threads=count)) for count in swept]
+    columns: list[MethodColumn] = [
+        (f"ms, {count} threads", functools.partial(_ms_with, threads=count)) for count in swept
+    ]
     if any(method.multiply_adds for method in methods):
         columns.append(("parameters M", lambda m: _number(None if m.parameters is None else m.parameters / 1e6, 2)))
         columns.append(
@@ -146,7 +146,7 @@ def _ms_with(method: MethodSummary, threads: int) -> str:
     return _number(found[0] if found else None, 1)
 
 
-def _tables(methods: Sequence[MethodSummary]) -> tuple[tuple[Column, ...], ...]:
+def _tables(methods: Sequence[MethodSummary]) -> tuple[tuple[MethodColumn, ...], ...]:
     """Return the tables' columns: on the one data set, or on each of several."""
     if any(method.sets for method in methods):
         first, *others = set_tables(methods)
@@ -208,7 +208,7 @@ def _comparison(c: Comparison) -> list[str]:
 def _markdown(summary: RunSummary) -> str:
     lines = [f"**{escaped(summary.title)}**"]
     main = (*_ACCURACY, *_learned_from(summary.methods), *_detail(summary.methods), *_COST, *_scaling(summary.methods))
-    tables: tuple[tuple[Column, ...], ...] = (main, _lesions(summary.methods), _lesion_free(summary.methods))
+    tables: tuple[tuple[MethodColumn, ...], ...] = (main, _lesions(summary.methods), _lesion_free(summary.methods))
     if any(method.sets for method in summary.methods):
         tables = _tables(summary.methods)
     for columns in tables:

@@ -9,10 +9,11 @@ from ...text import interval_text
 from ..verdicts.methods import MethodSummary, SetScores
 from ..verdicts.origin import SEEN
 
-Column = tuple[str, Callable[[MethodSummary], str]]
+MethodColumn = tuple[str, Callable[[MethodSummary], str]]
+"""A heading, and its entry for a method."""
 
 
-def set_tables(methods: Sequence[MethodSummary]) -> tuple[tuple[Column, ...], ...]:
+def set_tables(methods: Sequence[MethodSummary]) -> tuple[tuple[MethodColumn, ...], ...]:
     """Return the columns of three tables: IoU with the worst set, F1, and lesions missed or seen where there is none.
 
     Parameters
@@ -38,7 +39,7 @@ def set_tables(methods: Sequence[MethodSummary]) -> tuple[tuple[Column, ...], ..
     )
 
 
-def _column(title: str, name: str, text: Callable[[SetScores], str]) -> Column:
+def _column(title: str, name: str, text: Callable[[SetScores], str]) -> MethodColumn:
     return title, functools.partial(_cell, name=name, text=text)
 
 
