@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -18,11 +18,8 @@ from numpy.typing import NDArray
 from .learned import Learned, examine
 from .parameters import Parameters, clone
 from .postprocess import OperatingPoint, apply_operating_point
-from .text import one_line
+from .text import Progress, one_line
 from .validation import ModelFormatError, check_image, check_probability, check_training_set
-
-Progress = Callable[[int, int, str], None]
-"""``progress(done, total, text)``, called by ``fit`` as it goes."""
 
 __all__ = ["ModelFormatError", "NotFittedError", "Progress", "Segmenter", "Tags", "clone"]
 

@@ -6,8 +6,10 @@ import csv
 import io
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+Progress = Callable[[int, int, str], None]
+"""``progress(done, total, text)``: how far something is, and what is going on."""
 MAX_FIELDS = 200
 """Lines at most about one thing."""
 

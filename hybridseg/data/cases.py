@@ -6,16 +6,13 @@ import enum
 import hashlib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..text import printable
-
-Progress = Callable[[int, int, str], None]
-"""``progress(done, total, text)``."""
 
 Facts = dict[str, str | float]
 """What a source knows of a case beside its class, by name."""

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from ..files import write_atomically
-from .cases import Dataset, Progress, Ungrouped
+from ..text import Progress
+from .cases import Dataset, Ungrouped
 
 VERSION = 2
 """Part of the cache's key: a change of anything below raises it."""

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ..files import is_part, remove_parts
 from ..images import read_bytes, read_facts, read_image, read_pixels, write_image
-from ..text import printable
-from .cases import Case, DataError, Dataset, Progress
+from ..text import Progress, printable
+from .cases import Case, DataError, Dataset
 from .mask_values import BY_FILE, MaskReading, join_ignored, read_mask_as
 
 

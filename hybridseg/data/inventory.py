@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..images import ImageError, Pixels, read_pixels
-from ..text import printable
-from .cases import LESION_FREE_CLASS, Case, DataError, Dataset, Progress
+from ..text import Progress, printable
+from .cases import LESION_FREE_CLASS, Case, DataError, Dataset
 from .files import FileCase
 from .readers import list_source, split_source
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..files import user_cache
-from .cases import SEARCHED_AT_MOST, DataError, Dataset, Progress, Ungrouped
+from ..text import Progress
+from .cases import SEARCHED_AT_MOST, DataError, Dataset, Ungrouped
 from .splits import Split, busi_split, check_split, grouped_folds, published_folds, read_split
 
 

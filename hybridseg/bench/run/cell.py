@@ -25,9 +25,6 @@ from ..records.cells import CellFile, FitRecord, Record
 from ..records.folder import RunFolder, encode_mask, write_row_mask
 from .search import search
 
-Progress = Callable[[int, int, str], None]
-"""``progress(done, total, text)``: rows of the run so far, rows in all, what is going on."""
-
 
 def run_cell(folder: RunFolder, plan: Plan, cell: Cell, reader: CaseReader, tell: Callable[[int, str], None]) -> None:
     """Finish a cell, calling ``tell(rows_done, text)`` as it goes.

@@ -13,12 +13,11 @@ import numpy as np
 
 from ...data import Case
 from ...processes.machine import cpu_model, describe_machine, now, thread_counts
-from ...text import one_line
+from ...text import Progress, one_line
 from ..method import Method, create_method
 from ..plan import Plan
 from ..records.costs import threads_text
 from ..records.folder import RunFolder, read_description, write_json
-from .cell import Progress
 from .cost import MAX_IMAGES, measure_cost
 
 SWEPT = ("threads", "warm_ms_median", "warm_ms_p95", "cores_used", "peak_mib", "error")

@@ -17,6 +17,7 @@ from ...processes.local import LocalWorkers, Outcome, Workers
 from ...processes.machine import cpu_model, describe_machine, now, usable_cores
 from ...processes.retrying import run_units
 from ...processes.shards import shard_of
+from ...text import Progress
 from ..method import create_method, learns
 from ..plan import Cell, Plan
 from ..records.cells import (
@@ -37,7 +38,7 @@ from ..records.folder import (
     read_run,
     write_json,
 )
-from .cell import Progress, failure, run_cell
+from .cell import failure, run_cell
 
 _POLL_SECONDS = 0.2
 

@@ -19,7 +19,7 @@ from ...data.fingerprints import has_seen
 from ...data.predictions import MaskCase
 from ...files import write_atomically
 from ...images import read_bytes
-from ...text import printable
+from ...text import Progress, printable
 from ..method import FOLD, TRAIN, Method
 from ..plan import Cell, Plan
 from ..records.cells import FitRecord, Record, RunError, json_line, records_csv
@@ -33,7 +33,7 @@ from ..records.folder import (
     write_json,
     write_row_mask,
 )
-from .cell import Progress, failure, score_case
+from .cell import failure, score_case
 
 NO_PREDICTION = "no prediction"
 MASKS = "masks"
