@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import collections
 import configparser
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,9 @@ MOST_LINES, MOST_OF_A_FUNCTION = 320, 50
 EXPORT_CIRCLE = {
     "hybridseg.segmenter", "hybridseg.onnx.exporting", "hybridseg.onnx.segmenter", "hybridseg.onnx.foreign_reference",
 }  # fmt: skip
+
+TWINS = {"BoxMeans"}
+"""Classes that stand twice on purpose: in NumPy, and as a graph of the same name."""
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -89,6 +93,24 @@ def test_every_import_of_our_own_is_there(name: str) -> None:
         named = ast.FunctionDef | ast.ClassDef | ast.alias
         names |= {each.name for each in ast.walk(TREES[module]) if isinstance(each, named)}
         assert not wanted or wanted in names or f"{module}.{wanted}" in PATHS, f"{name}: {module} has no {wanted}"
+
+
+def meanings(module: str) -> Iterator[tuple[str, str]]:
+    """Yield the classes and types that a module defines, each with what it is; no type variables, which are its own."""
+    for node in TREES[module].body:
+        if isinstance(node, ast.ClassDef):
+            yield node.name, f"class in {module}"
+        elif isinstance(node, ast.Assign) and not isinstance(node.value, ast.Call):
+            yield ast.unparse(node.targets[0]), ast.unparse(node.value)
+
+
+def test_a_type_s_name_means_one_thing() -> None:
+    found: dict[str, set[str]] = collections.defaultdict(set)
+    for module in PATHS:
+        for name, meaning in meanings(module):
+            if name[0].isupper() and not name.isupper() and name not in TWINS:
+                found[name].add(meaning)
+    assert {name: each for name, each in found.items() if len(each) > 1} == {}
 
 
 @pytest.mark.parametrize("name", PATHS)

@@ -19,10 +19,10 @@ LARGEST_CODE = {8: 127, 4: 7}
 SMALLEST_KEPT = 1e-30
 """A channel whose largest weight isn't larger is 0: its scale would leave the range of float32."""
 
-Arrays = Mapping[str, NDArray[np.float32]]
+FloatArrays = Mapping[str, NDArray[np.float32]]
 
 
-def store_smaller(graph: Any, kernel_bits: Literal[16, 8, 4] = 16, outer: Arrays = MappingProxyType({})) -> None:
+def store_smaller(graph: Any, kernel_bits: Literal[16, 8, 4] = 16, outer: FloatArrays = MappingProxyType({})) -> None:
     """Store large float32 tensors of an `onnx.GraphProto` as float16 and widen them where they are used, in place.
 
     With 8 or 4 ``kernel_bits``, kernels of convolutions become integers instead, with a scale for each output channel.
