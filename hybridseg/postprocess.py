@@ -18,7 +18,7 @@ class OperatingPoint:
     Attributes
     ----------
     threshold : float
-        A pixel is lesion where its probability is at least this.
+        A pixel is lesion where its probability is at least this, or this share of the image's largest (`relative`).
     fill_holes : bool
         Background that isn't 4-connected to the border becomes lesion.
     largest_only : bool
@@ -28,6 +28,9 @@ class OperatingPoint:
         Components smaller than this share of the image's pixels are removed, those around the scan counted.
     presence_threshold : float
         The mask is emptied unless the largest probability inside it reaches this: the presence decision.
+    relative : bool
+        ``threshold`` is a share of the image's largest probability. Then how sure a method is decides whether there is
+        a mask, and not how large it is.
     """
 
     threshold: float = 0.5
@@ -35,6 +38,7 @@ class OperatingPoint:
     largest_only: bool = False
     min_area_fraction: float = 0.0
     presence_threshold: float = 0.0
+    relative: bool = False
 
     def __post_init__(self) -> None:
         for name in ("threshold", "min_area_fraction", "presence_threshold"):
@@ -43,7 +47,7 @@ class OperatingPoint:
                 raise ValueError(f"`{name}` must be a number in [0, 1], got {value!r}")
             if not 0.0 <= float(value) <= 1.0:
                 raise ValueError(f"`{name}` must lie in [0, 1], got {value}")
-        for name in ("fill_holes", "largest_only"):
+        for name in ("fill_holes", "largest_only", "relative"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"`{name}` must be true or false, got {getattr(self, name)!r}")
 
@@ -53,7 +57,10 @@ def apply_operating_point(probability: NDArray[np.float32], point: OperatingPoin
 
     Comparisons are made in float32, so that an exported graph can make the same ones.
     """
-    mask = probability >= np.float32(point.threshold)
+    whole = probability.max() if point.relative else np.float32(1)
+    mask: NDArray[np.bool_] = probability >= np.float32(point.threshold) * whole
+    if point.relative:
+        mask &= probability > 0
     if not mask.any():
         return mask
     if point.fill_holes:

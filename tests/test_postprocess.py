@@ -137,6 +137,15 @@ def test_min_area_fraction_keeps_a_component_of_just_that_size():
     assert apply_operating_point(probability, point(min_area_fraction=2 / 24)).sum() == 6
 
 
+def test_a_relative_threshold_is_a_share_of_the_largest_probability():
+    probability = np.array([[0.1, 0.25], [0.4, 0.0]], np.float32)
+    for scale in (1, 0.1, 2):
+        scaled = probability * np.float32(scale)
+        assert apply_operating_point(scaled, point(relative=True)).tolist() == [[False, True], [True, False]]
+    assert apply_operating_point(probability, point(threshold=0.0, relative=True)).sum() == 3
+    assert not apply_operating_point(np.zeros((3, 4), np.float32), point(relative=True)).any()
+
+
 def test_presence_empties_a_mask_that_is_nowhere_sure():
     probability = np.array([[0.6, 0.7], [0.0, 0.0]], np.float32)
     assert apply_operating_point(probability, point(presence_threshold=0.7)).sum() == 2
@@ -168,6 +177,7 @@ def test_holes_are_filled_before_the_largest_is_chosen():
         ({"presence_threshold": True}, "`presence_threshold` must be a number"),
         ({"min_area_fraction": -0.1}, "`min_area_fraction` must lie in"),
         ({"fill_holes": 1}, "`fill_holes` must be true or false, got 1"),
+        ({"relative": "yes"}, "`relative` must be true or false, got 'yes'"),
     ],
 )
 def test_bad_operating_points_are_refused(options, message):

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from ..postprocess import OperatingPoint, apply_operating_point
 
-THRESHOLDS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
+THRESHOLDS = tuple(round(0.2 + 0.05 * k, 2) for k in range(13))  # 0.2 to 0.8
 MIN_AREAS = (0.0, 0.001, 0.002, 0.004)
-LOST_WEIGHT = 3.0  # a share of the lesions lost weighs as much as three times that of the lesion-free images outlined
+LOST_WEIGHT = 3.0  # F1 that is lost weighs as much as three times the share of the lesion-free images outlined
 MAX_LOST = 0.03
-MAX_OUTLINED = 0.2  # of the lesion-free images, where lesions needn't be lost beyond `MAX_LOST` for it
+MAX_OUTLINED = 0.2  # of the lesion-free images, where F1 needn't be lost beyond `MAX_LOST` for it
 
 
 def f1_per_image(truths: Sequence[NDArray[np.bool_]], masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.float64]:
@@ -38,31 +38,37 @@ def choose_operating_point(
 
     The outline comes first, from the lesion cases alone, by their mean F1. All regions stay, since a second lesion
     must not be dropped without a word. The exception: the largest alone, by its sum of probability, is better by more
-    than half a standard error. Thresholds within half a standard error of the best are averaged: with few cases the
-    best choice alone is chance. The presence decision follows: a smallest area and a presence threshold. They have the
-    smallest weighted sum of two shares: lesions lost, and lesion-free cases with a mask. The first is `MAX_LOST` at
-    most, the second `MAX_OUTLINED` where that is possible. The gentlest area and presence threshold win among equals:
-    networks are less sure of the lesions of a hospital that they don't know.
+    than half a standard error. A threshold that is a share of the image's largest probability has to be better by as
+    much. It outlines something in every image, so it is tried only where lesion-free cases can place the presence
+    decision. Thresholds within half a standard error of the best are averaged: with few cases the best choice alone is
+    chance. The presence decision follows: a smallest area and a presence threshold. They have the smallest weighted
+    sum of the mean F1 that they take from lesion cases, and the share of lesion-free cases with a mask. The first is
+    `MAX_LOST` at most, the second `MAX_OUTLINED` where that is possible. The gentlest area and presence threshold win
+    among equals: networks are less sure of the lesions of a hospital that they don't know.
     """
     lesions = np.array([truth.any() for truth in truths], bool)
     weight = np.ones(len(truths)) if weights is None else np.asarray(weights, float)
-    threshold, largest_only = _best_outline(
-        [truth for truth, lesion in zip(truths, lesions, strict=True) if lesion],
+    seen = [truth for truth, lesion in zip(truths, lesions, strict=True) if lesion]
+    best = _best_outline(
+        seen,
         [p for p, lesion in zip(probabilities, lesions, strict=True) if lesion],
         weight[lesions],
+        relative=not lesions.all(),
     )
-    best, least = OperatingPoint(threshold, largest_only=largest_only), np.inf
     if lesions.all() or not lesions.any():
         return best
-    grid = np.linspace(threshold, 0.99, 100, dtype=np.float32)  # at its start every mask is shown
+    least = np.inf
+    # At its start every mask is shown.
+    grid = np.linspace(0 if best.relative else best.threshold, 0.99, 100, dtype=np.float32)
     for area in MIN_AREAS:
         point = replace(best, min_area_fraction=area, presence_threshold=0.0)
         masks = [apply_operating_point(p, point) for p in probabilities]
         peaks = np.array([p[mask].max() if mask.any() else -1 for p, mask in zip(probabilities, masks, strict=True)])
         kept = peaks >= grid[:, None]
+        scores = f1_per_image(seen, [mask for mask, lesion in zip(masks, lesions, strict=True) if lesion])
         if area == 0:
-            outlined = peaks[lesions] >= 0
-        lost = np.average(outlined & ~kept[:, lesions], axis=1, weights=weight[lesions])
+            all_shown = np.average(scores, weights=weight[lesions])
+        lost = all_shown - np.average(scores * kept[:, lesions], axis=1, weights=weight[lesions])
         outlined_free = np.average(kept[:, ~lesions], axis=1, weights=weight[~lesions])
         cost = LOST_WEIGHT * lost + outlined_free + (outlined_free > MAX_OUTLINED)  # 1 outweighs all else
         cost[lost > MAX_LOST] = np.inf
@@ -76,29 +82,42 @@ def choose_operating_point(
 
 
 def _best_outline(
-    truths: Sequence[NDArray[np.bool_]], probabilities: Sequence[NDArray[np.float32]], weight: NDArray[np.float64]
-) -> tuple[float, bool]:
+    truths: Sequence[NDArray[np.bool_]],
+    probabilities: Sequence[NDArray[np.float32]],
+    weight: NDArray[np.float64],
+    *,
+    relative: bool,
+) -> OperatingPoint:
     if not truths:
-        return 0.5, False
-    scores = np.array(
-        [
-            [
-                f1_per_image(
-                    truths,
-                    [apply_operating_point(p, OperatingPoint(value, largest_only=largest)) for p in probabilities],
-                )
-                for value in THRESHOLDS
-            ]
-            for largest in (False, True)
-        ]
-    )  # (largest only, threshold, case)
-    means = np.average(scores, axis=2, weights=weight)
-    best = means.argmax(axis=1)
-    gained = scores[0, best[0]] - scores[1, best[1]]
-    largest = int(np.average(gained, weights=weight) < -0.5 * _standard_error(gained, weight))
-    lost = scores[largest, best[largest]] - scores[largest]
+        return OperatingPoint()
+    kinds = [OperatingPoint(), OperatingPoint(largest_only=True)]
+    if relative:
+        kinds += [replace(kind, relative=True) for kind in kinds]
+    chosen, scores = kinds[0], _score_thresholds(kinds[0], truths, probabilities)
+    for kind in kinds[1:]:
+        other = _score_thresholds(kind, truths, probabilities)
+        gained = _at_best(other, weight) - _at_best(scores, weight)
+        if np.average(gained, weights=weight) > 0.5 * _standard_error(gained, weight):
+            chosen, scores = kind, other
+    lost = _at_best(scores, weight) - scores
     near = np.average(lost, axis=1, weights=weight) <= 0.5 * _standard_error(lost, weight)
-    return round(float(np.mean(np.array(THRESHOLDS)[near])), 3), bool(largest)
+    return replace(chosen, threshold=round(float(np.mean(np.array(THRESHOLDS)[near])), 3))
+
+
+def _score_thresholds(
+    kind: OperatingPoint, truths: Sequence[NDArray[np.bool_]], probabilities: Sequence[NDArray[np.float32]]
+) -> NDArray[np.float64]:
+    """Return F1 of each case at each threshold, (threshold, case)."""
+    points = [replace(kind, threshold=value) for value in THRESHOLDS]
+    return np.array(
+        [f1_per_image(truths, [apply_operating_point(p, point) for p in probabilities]) for point in points]
+    )
+
+
+def _at_best(scores: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the row, (case,), with the best mean."""
+    row: NDArray[np.float64] = scores[np.average(scores, axis=1, weights=weight).argmax()]
+    return row
 
 
 def _standard_error(differences: NDArray[np.float64], weight: NDArray[np.float64]) -> Any:

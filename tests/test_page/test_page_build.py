@@ -136,12 +136,14 @@ def test_measures_equal_pythons(probe: Probe, spacing: tuple[float, float] | Non
     OperatingPoint(threshold=0.4, fill_holes=False, min_area_fraction=0.02),
     OperatingPoint(threshold=0.3, largest_only=True, presence_threshold=0.8),
     OperatingPoint(threshold=0.3, presence_threshold=0.999),
+    OperatingPoint(threshold=0.6, relative=True, presence_threshold=0.3),
+    OperatingPoint(threshold=0.0, relative=True),
 ])  # fmt: skip
 def test_the_operating_point_decides_as_pythons(probe: Probe, point: OperatingPoint) -> None:
     from scipy.ndimage import gaussian_filter
 
     noise = gaussian_filter(np.random.default_rng(8).random((61, 83)), 3)
-    probability = ((noise - noise.min()) / np.ptp(noise) * 0.99).astype(np.float32)
+    probability = ((noise - noise.min()) / np.ptp(noise) * 0.97).astype(np.float32)
     [answer] = probe([{
         "probability": probability.astype(float).ravel().tolist(), "point": vars(point), "height": 61, "width": 83,
     }])  # fmt: skip

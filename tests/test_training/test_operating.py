@@ -93,3 +93,27 @@ def test_no_more_than_a_fifth_of_the_lesion_free_images_is_outlined_where_that_i
     peaks = [0.65] + [0.99] * 39 + [0.99] * 7 + [0.7] * faint_free + [0.0] * (33 - faint_free)
     maps = [np.where(disc(), peak, 0.0).astype(np.float32) for peak in peaks]
     assert apply_operating_point(maps[0], choose_operating_point(truths, maps)).any() == shown
+
+
+def test_a_relative_threshold_comes_where_the_largest_probability_differs_and_presence_can_be_placed() -> None:
+    def haloed(peak: float) -> np.ndarray:
+        return (peak * np.where(disc(), 1.0, np.where(disc(radius=24), 0.4, 0.0))).astype(np.float32)
+
+    lesions = [haloed(peak) for peak in (0.3, 0.45, 0.7, 0.99)]
+    free = [haloed(0.1)] * 2
+    truths = [disc()] * 4 + [np.zeros((64, 64), bool)] * 2
+    point = choose_operating_point(truths, lesions + free)
+    assert point.relative
+    assert [apply_operating_point(p, point).sum() for p in lesions] == [disc().sum()] * 4
+    assert not apply_operating_point(free[0], point).any()
+    # Without lesion-free images something would be outlined in every image.
+    assert not choose_operating_point(truths[:4], lesions).relative
+
+
+def test_a_wrong_outline_may_be_hidden_at_no_cost() -> None:
+    truths = [disc()] * 4 + [np.zeros((64, 64), bool)] * 4
+    right = np.where(disc(), 0.9, 0.0).astype(np.float32)
+    wrong = np.where(disc(centre=(8, 8), radius=6), 0.7, 0.0).astype(np.float32)
+    point = choose_operating_point(truths, [right] * 3 + [wrong] + [wrong] * 4)
+    assert not apply_operating_point(wrong, point).any()
+    assert apply_operating_point(right, point).any()

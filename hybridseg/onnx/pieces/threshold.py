@@ -13,7 +13,12 @@ from .components import fill_holes, keep_components
 
 def apply_operating_point(probability: Var, point: OperatingPoint) -> Var:
     """Return the bool mask [H, W] of a float32 probability [H, W], bit for bit as Python decides it."""
-    whole = op.greater_or_equal(probability, const(point.threshold, np.float32))
+    threshold = const(point.threshold, np.float32)
+    if point.relative:
+        threshold = op.mul(threshold, op.reduce_max(probability, keepdims=False))
+    whole = op.greater_or_equal(probability, threshold)
+    if point.relative:
+        whole = op.and_(whole, op.greater(probability, const(0.0, np.float32)))
     # Nothing below changes a pixel outside the box around the mask, and most lesions are small.
     begin, end = bounding_box(whole)
     mask, inside = (op.slice(plane, begin, end, const([0, 1])) for plane in (whole, probability))

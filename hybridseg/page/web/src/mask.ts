@@ -6,6 +6,7 @@ export interface OperatingPoint {
   largest_only: boolean;
   min_area_fraction: number;
   presence_threshold: number;
+  relative: boolean;
 }
 
 export interface Grid {
@@ -16,8 +17,9 @@ export interface Grid {
 const PROBABILITY_STEPS = 2 ** 16;
 
 export function applyOperatingPoint(probability: Float32Array, grid: Grid, point: OperatingPoint): Uint8Array {
-  const threshold = Math.fround(point.threshold);
-  let mask = Uint8Array.from(probability, (value) => (value >= threshold ? 1 : 0));
+  const highest = point.relative ? probability.reduce((most, value) => Math.max(most, value), 0) : 1;
+  const threshold = Math.fround(Math.fround(point.threshold) * highest);
+  let mask = Uint8Array.from(probability, (value) => (value >= threshold && (value > 0 || !point.relative) ? 1 : 0));
   if (point.fill_holes) fillHoles(mask, grid);
   if (point.largest_only) mask = keepLargest(mask, probability, grid);
   const least = Math.ceil(Math.fround(Math.fround(mask.length) * Math.fround(point.min_area_fraction)));
