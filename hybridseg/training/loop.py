@@ -88,14 +88,14 @@ def _train(
     teacher_hash: str,
     start: Sequence[NDArray[Any]] | None,
 ) -> tuple[Any, list[dict[str, float]]]:
-    from .loss import bce_dice
+    from .loss import joined, loss
     from .quiet import import_keras
 
     keras = import_keras()
 
     keras.utils.set_random_seed(recipe.random_state)
     model = check_network(network._build(recipe.size), recipe.size)
-    judge = network._build(recipe.size)
+    judge = joined(network._build(recipe.size))
     if start is not None:
         set_start(model, start)
     else:
@@ -110,7 +110,7 @@ def _train(
     )
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay, global_clipnorm=1.0)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-    model.compile(optimizer=optimizer, loss=bce_dice, jit_compile=keras.backend.backend() == "jax")
+    model.compile(optimizer=optimizer, loss=loss, jit_compile=keras.backend.backend() == "jax")
     optimizer.build(model.trainable_variables)
 
     parts = [asdict(recipe), data.content_hash(), validation.content_hash(), teacher_hash]
@@ -143,8 +143,8 @@ def _one_epoch(
     start = time.monotonic()
     model.reset_metrics()
     losses = []
-    for step, (images, masks) in enumerate(batches(recipe, data, run.epoch, teacher)):
-        loss = float(model.train_on_batch(images, masks))
+    for step, (images, taught) in enumerate(batches(recipe, data, run.epoch, teacher)):
+        loss = float(model.train_on_batch(images, taught))
         done = run.epoch * steps + step + 1
         if not np.isfinite(loss):
             raise TrainingError(

@@ -106,7 +106,11 @@ def _rank_in_group(groups: NDArray[np.intp]) -> NDArray[np.intp]:
 def batches(
     recipe: Recipe, data: TrainingData, epoch: int, teacher: Teacher | None = None
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Yield augmented batches (n, S, S, 1) of an epoch; the next one is prepared while one is used."""
+    """Yield augmented batches of an epoch: pictures (n, S, S, 1), and what they teach, (n, S, S, 3).
+
+    That is the lesion share; then, the same at every pixel: 1 for a picture of a lesion image or its window, 1 for one
+    that shows a lesion. The next batch is prepared while one is used.
+    """
     order = epoch_order(recipe, data, epoch)
     size = min(recipe.batch_size, len(order))
 
@@ -117,11 +121,12 @@ def batches(
             window, place = divmod(order[position], len(data))
             case = data.cases[place]
             image, mask = augment(data.images[case], data.masks[case], rng, recipe.size, window=bool(window))
+            same = [np.full_like(mask, data.has_lesion[place]), np.full_like(mask, mask.max() > 0.5)]
             if teacher is not None:
                 answer = teacher(np.rint(image).astype(np.uint8), rng)
                 mask = mask + np.float32(recipe.teacher_share) * (answer - mask)
-            pairs.append((image, mask))
-        return np.stack([p[0] for p in pairs])[..., None], np.stack([p[1] for p in pairs])[..., None]
+            pairs.append((image[..., None], np.stack([mask, *same], axis=-1)))
+        return np.stack([p[0] for p in pairs]), np.stack([p[1] for p in pairs])
 
     starts = range(0, len(order) - size + 1, size)
     with ThreadPoolExecutor(1) as pool:
