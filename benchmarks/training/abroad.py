@@ -1,11 +1,12 @@
 """Leave a hospital out: train at one, and score another, which taught nothing. It chooses changes of the recipe.
 
-    python benchmarks/training/abroad.py train BUSBRA Dataset_BUSI_with_GT -o runs/narrow \\
+    python benchmarks/training/abroad.py train BUSBRA Dataset_BUSI_with_GT -o runs/busbra \\
         --set "unet[size=160,epochs=8,images_per_group=1,flip_averaging=False,validation_share=0.05]"
-    python benchmarks/training/abroad.py compare runs/narrow runs/wide
+    python benchmarks/training/abroad.py compare runs/busbra runs/busbra-presence
 
 The fold that scores the models that ship is left out at both hospitals. BUS-UCLM is refused: it chooses nothing. Writes
-the model and one row of counts per case at each of nine thresholds. ``compare`` prints the mean IoU and F1 over lesion
+the model and one row of counts per case at each of nine thresholds, and at nine shares of the image's largest
+probability, where a lesion-free image always has a mask. ``compare`` prints the mean IoU and F1 over lesion
 images at the threshold whose F1 is best, and each folder's difference to the first with a standard error over scenes
 or patients.
 """
@@ -21,12 +22,15 @@ import click
 import numpy as np
 from train_unet import training_cases
 
+from hybridseg.data import Case
 from hybridseg.metrics import Counts, count_pixels, f1, iou
+from hybridseg.postprocess import OperatingPoint, apply_operating_point
 from hybridseg.registry import parse_spec
 from hybridseg.unet.segmenter import UNetSegmenter
 
 COUNTS = "counts.csv.gz"
-THRESHOLDS = tuple(round(0.1 * k, 1) for k in range(1, 10))
+POINTS = tuple((round(0.1 * k, 1), relative) for relative in (False, True) for k in range(1, 10))
+"""Thresholds, and whether each is a share of the image's largest probability."""
 
 
 @click.group()
@@ -49,15 +53,21 @@ def train(learned: str, tested: str, fold: int, settings: str, output: Path) -> 
     model = UNetSegmenter(checkpoint_dir=str(output / "checkpoint"), **parse_spec(settings)[1])
     model.fit(images, masks, groups=[case.group for case in cases])
     model.save(output / "model.hybridseg")
-    with gzip.open(output / COUNTS, "wt", newline="") as stream:
+    write_counts(model, examined, output / COUNTS)
+
+
+def write_counts(model: UNetSegmenter, examined: list[Case], path: Path) -> None:
+    """Write counts of each case at each threshold, and at each share of its largest probability."""
+    with gzip.open(path, "wt", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["case_id", "group", "threshold", "tp", "fp", "fn", "tn"])
+        writer.writerow(["case_id", "group", "threshold", "relative", "tp", "fp", "fn", "tn"])
         for case in examined:
             image, mask = case.read()
             probability = model.predict_proba(image)
-            for threshold in THRESHOLDS:
-                c = count_pixels(mask, probability >= threshold)
-                writer.writerow([case.case_id, case.group, threshold, c.tp, c.fp, c.fn, c.tn])
+            for threshold, relative in POINTS:
+                point = OperatingPoint(threshold, fill_holes=False, relative=relative)
+                c = count_pixels(mask, apply_operating_point(probability, point))
+                writer.writerow([case.case_id, case.group, threshold, int(relative), c.tp, c.fp, c.fn, c.tn])
 
 
 @main.command()
@@ -67,9 +77,9 @@ def compare(folders: tuple[Path, ...]) -> None:
     first: dict[str, float] = {}
     for folder in folders:
         cases = read_counts(folder / COUNTS)
-        groups = {case: group for case, group, _ in cases[THRESHOLDS[0]]}
-        scores = {threshold: {case: f1(c) for case, _, c in rows if c.tp + c.fn} for threshold, rows in cases.items()}
-        best = max(scores, key=lambda threshold: np.mean(list(scores[threshold].values())))
+        groups = {case: group for case, group, _ in cases[POINTS[0]]}
+        scores = {point: {case: f1(c) for case, _, c in rows if c.tp + c.fn} for point, rows in cases.items()}
+        best = max(scores, key=lambda point: np.mean(list(scores[point].values())))
         first = first or scores[best]
         difference: dict[str, list[float]] = {}
         for case, value in scores[best].items():
@@ -83,19 +93,20 @@ def compare(folders: tuple[Path, ...]) -> None:
         free = [c for _, _, c in cases[best] if not c.tp + c.fn]
         outlined = sum(c.fp > 0 for c in free)
         print(
-            f"{folder}: IoU {overlap:.3f}, F1 {np.mean(list(scores[best].values())):.3f} at {best} on "
+            f"{folder}: IoU {overlap:.3f}, F1 {np.mean(list(scores[best].values())):.3f} at {best[0]}"
+            f"{' of the largest' if best[1] else ''} on "
             f"{len(scores[best])} lesion images ({mean:+.3f}, standard error {error:.3f}), {missed:.1%} missed; "
             f"{outlined} of {len(free)} lesion-free images outlined"
         )
 
 
-def read_counts(path: Path) -> dict[float, list[tuple[str, str, Counts]]]:
-    """Return case, group and counts of every row, by threshold."""
-    found: dict[float, list[tuple[str, str, Counts]]] = {threshold: [] for threshold in THRESHOLDS}
+def read_counts(path: Path) -> dict[tuple[float, bool], list[tuple[str, str, Counts]]]:
+    """Return case, group and counts of every row, by threshold and whether it is relative."""
+    found: dict[tuple[float, bool], list[tuple[str, str, Counts]]] = {point: [] for point in POINTS}
     with gzip.open(path, "rt") as stream:
         for row in csv.DictReader(stream):
             counts = Counts(*(int(row[key]) for key in ("tp", "fp", "fn", "tn")))
-            found[float(row["threshold"])].append((row["case_id"], row["group"], counts))
+            found[float(row["threshold"]), row["relative"] == "1"].append((row["case_id"], row["group"], counts))
     return found
 
 

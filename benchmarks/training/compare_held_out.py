@@ -1,56 +1,61 @@
 """Compare trainings on the groups that all of them held out for validation: what the plan decides by.
 
-    python benchmarks/training/compare_held_out.py runs/unet-first/fold0.hybridseg runs/unet/fold0.hybridseg \\
-        --data Dataset_BUSI_with_GT --data BUSBRA --fold 0
+    python benchmarks/training/compare_held_out.py runs/unet/fold0.hybridseg \\
+        runs/unet/fold0.hybridseg+runs/second/fold0.hybridseg --data Dataset_BUSI_with_GT --data BUSBRA --fold 0
 
-The trainings must have the same data and ``validation_share``. With ``--mean`` the mean of their probabilities joins
-them. For each hospital it prints the mean F1 over the lesion images, its difference to the first training with a
-standard error over images, and how many lesion-free images get a mask. Each model answers at the operating point that
-was chosen for it on these very groups.
+The trainings must have the same data and ``validation_share``. Several paths with ``+`` between them are the mean of
+their probabilities. For each hospital it prints the mean F1 over the lesion images, its difference to the first one
+with a standard error over images, and how many lesion-free images get a mask. Each answers at the operating point that
+these very groups choose for it.
 """
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import click
 import numpy as np
 from train_unet import held_out_cases, training_cases
 
+from hybridseg.postprocess import apply_operating_point
 from hybridseg.training.operating import choose_operating_point, f1_per_image
 from hybridseg.unet.segmenter import UNetSegmenter
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.argument("paths", nargs=-1, required=True)
 @click.option("--data", "folders", required=True, multiple=True, help="What the trainings learned from.")
 @click.option("--fold", type=click.IntRange(0, 4), help="The published fold that they held out.")
-@click.option("--mean", is_flag=True, help="Compare the mean of the trainings, too.")
-def main(paths: tuple[Path, ...], folders: tuple[str, ...], fold: int | None, *, mean: bool) -> None:
+def main(paths: tuple[str, ...], folders: tuple[str, ...], fold: int | None) -> None:
     """Predict and print."""
-    models = {str(path): UNetSegmenter.load(path) for path in paths}
+    models = {path: load(path) for path in paths}
     train = training_cases(folders, fold)
     images, masks = zip(*(case.read() for _, case in train), strict=True)
-    held_out = np.flatnonzero(held_out_cases(models[str(paths[0])], train, images, masks))
-    if mean:
-        both = models["their mean"] = UNetSegmenter.mean_of(list(models.values()))
-        both.operating_point_ = choose_operating_point(
-            [masks[k] for k in held_out], [both.predict_proba(images[k]) for k in held_out]
-        )
+    held_out = np.flatnonzero(held_out_cases(models[paths[0]], train, images, masks))
+    predicted: dict[str, dict[int, np.ndarray]] = {}
+    for path, model in models.items():
+        maps = [model.predict_proba(images[k]) for k in held_out]
+        point = choose_operating_point([masks[k] for k in held_out], maps)
+        predicted[path] = {k: apply_operating_point(p, point) for k, p in zip(held_out, maps, strict=True)}
+        print(f"{path}: {point}")
     for source in dict.fromkeys(name for name, _ in train):
         own = [k for k in held_out if train[k][0] == source]
         lesions, free = ([k for k in own if masks[k].any() == wanted] for wanted in (True, False))
         first = None
-        for name, model in models.items():
-            scores = f1_per_image([masks[k] for k in lesions], [model.predict(images[k]) for k in lesions])
+        for path, found in predicted.items():
+            scores = f1_per_image([masks[k] for k in lesions], [found[k] for k in lesions])
             first = scores if first is None else first
             error = (scores - first).std() / np.sqrt(len(lesions))
-            outlined = sum(bool(model.predict(images[k]).any()) for k in free)
+            outlined = sum(bool(found[k].any()) for k in free)
             print(
-                f"{source}, {name}: F1 {scores.mean():.3f} on {len(lesions)} lesion images "
-                f"({(scores - first).mean():+.3f}, standard error {error:.3f}); "
+                f"{source}, {path}: F1 {scores.mean():.3f} on {len(lesions)} lesion images "
+                f"({(scores - first).mean():+.4f}, standard error {error:.4f}); "
                 f"{outlined} of {len(free)} lesion-free images outlined"
             )
+
+
+def load(path: str) -> UNetSegmenter:
+    """Return the model of a path, or the mean of several with + between them."""
+    models = [UNetSegmenter.load(each) for each in path.split("+")]
+    return UNetSegmenter.mean_of(models) if len(models) > 1 else models[0]
 
 
 if __name__ == "__main__":
