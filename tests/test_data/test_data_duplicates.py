@@ -110,6 +110,18 @@ def test_every_case_is_read_once(dataset: Dataset, pairs: list[Pair], monkeypatc
     assert read == [case.case_id for case in dataset]
 
 
+def test_strangers_that_share_no_feature_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = [phantom(seed, "benign", (430, 500)) for seed in range(4)]
+    cases = [made(f"frame {k}", frame.image, frame.mask) for k, frame in enumerate(frames)]
+    cases.append(made("crop", frames[2].image[40:, 30:460], frames[2].mask[40:, 30:460]))
+    compared = []
+    match = duplicates._matches
+    monkeypatch.setattr(duplicates, "_matches", lambda a, b: compared.append(1) or match(a, b))
+    (pair,) = find_pairs(Dataset("made", tuple(cases)))
+    assert (pair.case_a, pair.case_b) == ("frame 2", "crop")
+    assert len(compared) == 1  # of 10
+
+
 def test_threads_change_nothing(dataset: Dataset, pairs: list[Pair]) -> None:
     assert find_pairs(dataset, n_jobs=1) == pairs
 
