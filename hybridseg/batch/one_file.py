@@ -85,6 +85,8 @@ def _write(job: Job, frame: Frame, data: bytes, masks: list[NDArray[np.bool_]], 
         output.write(job.files[output.name], frame)
     found = f"lesion {100 * frame.mask.mean():.1f} %" if frame.mask.any() else "no lesion found"
     sure = "" if frame.confidence is None else f", confidence {frame.confidence:.2f}"
+    if frame.in_scope is False:  # it was measured on images in scope
+        sure = ", out of scope"
     return [f"{printable(job.image)}: {found}{sure} -> {printable(job.mask)}"] if wanted else []
 
 

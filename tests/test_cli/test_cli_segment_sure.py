@@ -80,6 +80,7 @@ def test_table_and_lines_tell_confidence_and_scope() -> None:
     }
     assert {row["refused"] for row in rows().values()} == {"False"}
     assert "sure.png: lesion 8.3 %, confidence 0.99 -> " in result.stdout
+    assert "stranger.png: lesion 8.3 %, out of scope -> " in result.stdout  # and no confidence
     assert "in/stranger.png: doesn't look like the images that mine.py:Dark learned from" in result.stderr
     assert "1 out of scope" in result.stderr
     assert Path("out/stranger_mask.png").exists()
