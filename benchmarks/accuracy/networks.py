@@ -1,13 +1,15 @@
-"""The page of the known networks, with its counts and picture, from a run that trained them and one that tested them.
+"""The page of the known networks, with its counts and picture, from a run that trained them and runs that tested them.
 
     hybridseg bench benchmarks/accuracy/networks.toml --data Dataset_BUSI_with_GT -o TRAINED
-    for model in TRAINED/models/*.hybridseg; do hybridseg export "$model" -o "${model%.hybridseg}.onnx"; done
-    hybridseg bench $(printf -- "-m %s " TRAINED/models/*.onnx) --data busi=Dataset_BUSI_with_GT --data busbra=BUSBRA \\
-        --data busuclm=BUS-UCLM --train busi+busbra --fold 0 --fold 5 -o TESTED
-    python benchmarks/accuracy/networks.py TRAINED TESTED
+    for model in TRAINED/models/*.hybridseg; do
+        hybridseg export "$model" -o "${model%.hybridseg}.onnx"
+        hybridseg bench -m "${model%.hybridseg}.onnx" --data busi=Dataset_BUSI_with_GT --data busbra=BUSBRA \\
+            --data busuclm=BUS-UCLM --train busi+busbra --fold 0 --fold 5 -o "TESTED/$(basename "$model")"
+    done
+    python benchmarks/accuracy/networks.py TRAINED TESTED/*
 
-The first run trains each network once, on BUSI without fold 0. The second trains nothing: ``--train`` names whose fold
-0 is tested. So the same models predict fold 0 of BUSI and BUS-BRA and all of BUS-UCLM. The picture needs matplotlib.
+The first run trains each network once, on BUSI without fold 0. The others train nothing: ``--train`` names whose fold 0
+is tested. So the same models predict fold 0 of BUSI and BUS-BRA and all of BUS-UCLM. The picture needs matplotlib.
 """
 
 from __future__ import annotations
@@ -46,33 +48,33 @@ class Trained:
 
 @click.command()
 @click.argument("trained", type=click.Path(path_type=Path))
-@click.argument("tested", type=click.Path(path_type=Path))
-def main(trained: Path, tested: Path) -> None:
-    """Write page, counts and picture of the networks in TRAINED, as TESTED scores them."""
-    known, missing = networks(trained)
-    records = [replace(row, method=known[Path(row.method).stem].title) for row in read_run(tested)[1]]
-    by_title = {known[Path(line.method).stem].title: line for line in summarize(tested).methods}
+@click.argument("tested", type=click.Path(path_type=Path), nargs=-1, required=True)
+def main(trained: Path, tested: tuple[Path, ...]) -> None:
+    """Write page, counts and picture of the networks in TRAINED, as the runs in TESTED score them."""
+    known, listed = networks(trained)
+    rows = [row for run in tested for row in read_run(run)[1]]
+    records = [replace(row, method=known[Path(row.method).stem].title) for row in rows]
+    by_title = {known[Path(line.method).stem].title: line for run in tested for line in summarize(run).methods}
     lines = {each.title: by_title[each.title] for each in known.values() if each.title in by_title}
     found = compared(list(lines), records)
     write_counts(records, RESULTS / "networks_cases.csv.gz")
     draw(lines, RESULTS / "networks.png")
+    missing = [title for title in listed if title not in lines]
     text = page({each.title: each for each in known.values()}, lines, found, missing)
     (RESULTS / "networks.md").write_text("\n".join(text), "utf-8")
 
 
 def networks(folder: Path) -> tuple[dict[str, Trained], list[str]]:
-    """Return what a run trained, by the stem of the model's file, and the networks that it lists but didn't train."""
+    """Return what a run trained, by the stem of the model's file, and the titles of all networks that it lists."""
     description = read_description(RunFolder(folder))
     params = {method["spec"]: method["params"] for method in description["methods"]}
     seconds = {line.method: line.fit_seconds for line in summarize(folder).methods}
-    known, missing = {}, []
-    for cell in description["cells"]:
-        took = seconds[cell["method"]]
-        if took is None:
-            missing.append(short(cell["method"]))
-        else:
-            known[cell["file"]] = Trained(short(cell["method"]), params[cell["method"]], took / 60)
-    return known, missing
+    known = {
+        cell["file"]: Trained(short(cell["method"]), params[cell["method"]], took / 60)
+        for cell in description["cells"]
+        if (took := seconds[cell["method"]]) is not None
+    }
+    return known, [short(cell["method"]) for cell in description["cells"]]
 
 
 def short(spec: str) -> str:
@@ -110,7 +112,7 @@ def page(
     some = list(lines.values())
     return [
         "# Known networks by one recipe and one short budget", "",
-        *first(found), "",
+        *first(lines, found), "",
         *protocol(next(iter(trained.values())).params, missing), "",
         "![F1 by multiply-adds at three hospitals](networks.png)", "",
         "*Mean F1 of lesion images with its interval, by multiply-adds of an image at this size. The line joins",
@@ -119,8 +121,8 @@ def page(
         *recipes(trained, lines), "",
         "A quarter of the width is a sixteenth of the multiply-adds: another network than the published one. Training",
         "took these minutes on one core, which other work shared. Milliseconds are processor time per image, decoded",
-        "pixels to mask, one thread, all measured in one run. Only their ratio holds elsewhere. Published sizes:",
-        "[peers.md](peers.md), `speed/networks.py`.", "",
+        "pixels to mask, one thread, with the mirrored image. Take their ratio as rough. At published sizes, some were",
+        "timed in one run: [peers.md](peers.md). `speed/networks.py` times all.", "",
         "## F1", "", *means(some, "f1", "F1", named=named), "",
         "## IoU", "", *means(some, "iou", "IoU", named=named), "",
         "## Lesions missed, and lesion-free images outlined", "",
@@ -136,11 +138,10 @@ def page(
 def protocol(params: Mapping[str, Any], missing: list[str]) -> Iterator[str]:
     """Yield what was done, and what it can't say."""
     yield from (
-        f"**The budget is short: {params['epochs']} epochs at {params['size']} pixels.** It was chosen so that all",
-        "fit into an hour of one core. Full trainings would rank these networks differently, and a pretrained encoder",
-        "gains most when time is short. So this page names no best network. The `unet` that ships learned from two",
-        "hospitals, for longer and at a larger size: [models.md](models.md). Nothing was chosen by this page. For",
-        "research, not for diagnosis.", "",
+        f"**The budget is short: {params['epochs']} epochs at {params['size']} pixels.** Full trainings would rank",
+        "these networks differently, and a pretrained encoder gains most when time is short. So this page names no",
+        "best network. The `unet` that ships learned from two hospitals, for longer and at a larger size:",
+        "[models.md](models.md). Nothing was chosen by this page. For research, not for diagnosis.", "",
         "```sh",
         *(line[4:] for line in (__doc__ or "").splitlines() if line.startswith("    ")),
         "```", "",
@@ -151,11 +152,14 @@ def protocol(params: Mapping[str, Any], missing: list[str]) -> Iterator[str]:
         "[counts](networks_cases.csv.gz).",
     )  # fmt: skip
     if missing:
-        yield from ("", f"Not trained, because time ran out: {', '.join(f'`{each}`' for each in missing)}.")
+        yield from ("", f"Not trained and tested, because time ran out: {', '.join(f'`{each}`' for each in missing)}.")
 
 
-def first(found: Found) -> Iterator[str]:
+def first(lines: Mapping[str, MethodSummary], found: Found) -> Iterator[str]:
     """Yield where a peer has a higher mean than `unet`, before anything else."""
+    if OURS not in lines:
+        yield f"`{OURS}` isn't among the networks here, so nothing is compared with it."
+        return
     higher = [(key, each) for key, each in found.items() if key[1] == OURS and each.mean > 0]
     if not higher:
         yield "No network here has a higher mean F1 than `unet` at any of the three hospitals."
@@ -183,7 +187,7 @@ def recipes(trained: Mapping[str, Trained], lines: Mapping[str, MethodSummary]) 
         ])  # fmt: skip
     return markdown_table(
         ["network", "width", "pretrained", "seed", "epochs", "size", "parameters, M", "multiply-adds, G", "file, MB",
-         "ms", f"ms / `{PLAIN}`", "training, min"],
+         "ms", f"ms / {PLAIN}", "training, min"],
         rows,
     )  # fmt: skip
 
