@@ -78,7 +78,7 @@ def test_schemas_know_the_keys_that_the_readers_know() -> None:
     from dataclasses import fields
 
     from hybridseg.bench import Record
-    from hybridseg.cli._suite import _options
+    from hybridseg.cli._suite import suite_options
     from hybridseg.cli.bench import bench
     from hybridseg.data.manifest import MANIFEST_COLUMNS
     from hybridseg.onnx.foreign import Foreign
@@ -89,7 +89,7 @@ def test_schemas_know_the_keys_that_the_readers_know() -> None:
 
     assert set(keys("manifest")) == set(MANIFEST_COLUMNS)
     assert set(keys("row")) == {field.name for field in fields(Record)}
-    assert set(keys("suite")) == set(_options(bench))
+    assert set(keys("suite")) == set(suite_options(bench))
     assert set(keys("net")) == {field.name for field in fields(Foreign)} | {"operating_point", "scale"}
     assert set(keys("net")["operating_point"]["properties"]) == {field.name for field in fields(OperatingPoint)}
 

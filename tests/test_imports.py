@@ -143,6 +143,34 @@ def test_private_names_stay_in_their_room(path: Path) -> None:
     assert not taken - known
 
 
+def borrowed(tree: ast.AST) -> Iterator[str]:
+    """Yield the private names that a file outside takes from our modules and classes."""
+    ours = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hybridseg"):
+            ours |= {alias.asname or alias.name for alias in node.names}
+            yield from (alias.name for alias in node.names)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ours:
+            yield node.attr
+
+
+@pytest.mark.parametrize("folder", ["tests", "benchmarks", "docs"])
+def test_tests_benchmarks_and_docs_take_no_private_names(folder: str) -> None:
+    taken = {
+        (path.name, name)
+        for path in (ROOT / folder).rglob("*.py")
+        for name in borrowed(ast.parse(path.read_text("utf-8")))
+        if re.match("_[a-z]", name) and name not in HOOKS | {"_fields"}  # every named tuple has `_fields`
+    }
+    assert taken == set()
+
+
+def test_private_names_are_seen() -> None:
+    tree = ast.parse("from hybridseg.a import _b, c\nc._d\nother._e")
+    assert set(borrowed(tree)) == {"_b", "c", "_d"}
+
+
 def test_baselines_use_public_names() -> None:
     import hybridseg
 

@@ -73,13 +73,13 @@ def _shifted_perceptron(x: Any) -> Any:
     import keras
 
     filters = x.shape[-1]
-    y = keras.layers.Dense(filters)(_shifted(_layer_norm(x), axis=1))
+    y = keras.layers.Dense(filters)(shifted(_layer_norm(x), axis=1))
     y = keras.layers.Activation("gelu")(keras.layers.DepthwiseConv2D(3, padding="same")(y))
-    y = keras.layers.Dense(filters)(_shifted(y, axis=2))
+    y = keras.layers.Dense(filters)(shifted(y, axis=2))
     return keras.layers.Add()([x, y])
 
 
-def _shifted(x: Any, axis: int) -> Any:
+def shifted(x: Any, axis: int) -> Any:
     """Return (N, H, W, C) whose fifths of the channels moved along an axis; zeros come in.
 
     As a depthwise convolution with fixed kernels of one 1 and four 0, which every runtime has.

@@ -170,7 +170,7 @@ def _describe(factory: str, spec: str, seed: int, as_given: bool) -> tuple[Segme
     params = {name: value if _is_json(value) else repr(value) for name, value in model.get_params().items()}
     class_name = f"{kind.__module__}:{kind.__qualname__}"
     content = saved_hash(model) if as_given else ""
-    key = hash_of([class_name, _source_hash(kind), params, as_given, content])
+    key = hash_of([class_name, source_hash(kind), params, as_given, content])
     return model, Method(spec, key, class_name, params, as_given, content, **_documentation(kind))
 
 
@@ -183,7 +183,7 @@ def _documentation(kind: type) -> dict[str, Any]:
     return {"summary": text.partition("\n")[0], "references": tuple(entry for entry in cited if _CITED.search(entry))}
 
 
-def _source_hash(kind: type) -> str:
+def source_hash(kind: type) -> str:
     """Return a hash over the Python files of a class and of those that it is made from, below `Segmenter`."""
     classes = [each for each in kind.__mro__ if issubclass(each, Segmenter) and each is not Segmenter]
     return " ".join(dict.fromkeys(map(_beside, classes)))

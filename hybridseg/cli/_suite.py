@@ -50,7 +50,7 @@ def read_suite(path: str, command: click.Command) -> dict[str, Any]:
         raise ValueError(f"{path}: not TOML: {error}") from None
     except RecursionError:
         raise ValueError(f"{path}: not TOML: nested too deeply") from None
-    options = _options(command)
+    options = suite_options(command)
     values: dict[str, Any] = {}
     for key, value in written.items():
         if key not in options:
@@ -69,7 +69,7 @@ def _hint(key: str, options: Iterable[str]) -> str:
     return f", did you mean `{near}`?"
 
 
-def _options(command: click.Command) -> dict[str, click.Option]:
+def suite_options(command: click.Command) -> dict[str, click.Option]:
     """Return a command's options by their long names."""
     found = {}
     for parameter in command.params:

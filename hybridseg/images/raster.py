@@ -79,16 +79,16 @@ def decode(data: bytes, frame: int | None) -> Pixels:
     if picture.format == "WEBP":
         pixels = replace(pixels, file_format="lossy WebP" if b"VP8 " in data else "WebP")
     if chosen + 1 < frames:
-        _kept.last = data, picture, frames
+        opened.last = data, picture, frames
     return replace(pixels, turned=declared in _TURNS or left in _TURNS)
 
 
-_kept = threading.local()  # its `last`: bytes, open picture, frames of a file whose next frame may be asked for
+opened = threading.local()  # its `last`: bytes, open picture, frames of a file whose next frame may be asked for
 
 
 def _take_kept(data: bytes, frame: int | None) -> tuple[Any, int] | None:
     """Return open picture and frames of ``data`` if an earlier frame was decoded last, else None; it isn't kept on."""
-    last, _kept.last = getattr(_kept, "last", None), None
+    last, opened.last = getattr(opened, "last", None), None
     if last is None or last[0] is not data or frame is None or frame <= last[1].tell():
         return None
     return last[1], last[2]

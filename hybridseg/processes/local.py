@@ -105,7 +105,7 @@ class LocalWorkers:
         except (EOFError, ConnectionError):
             self._workers.remove(worker)
             worker.process.join()
-            return Outcome(worker.unit, died=_how(worker.process.exitcode or 0))
+            return Outcome(worker.unit, died=how_it_ended(worker.process.exitcode or 0))
         worker.busy = False
         unit = worker.unit
         self._feed()
@@ -184,7 +184,7 @@ def _without_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _how(exit_code: int) -> str:
+def how_it_ended(exit_code: int) -> str:
     if exit_code >= 0:
         return f"exit code {exit_code}"
     try:

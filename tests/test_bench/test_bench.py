@@ -15,7 +15,7 @@ from _methods import DATA, bench, rows
 from click.testing import CliRunner
 
 from hybridseg.bench import RunError, make_plan, read_run, run_plan, summarize
-from hybridseg.bench.method import _source_hash, create_method
+from hybridseg.bench.method import create_method, source_hash
 from hybridseg.bench.tables.run import render
 from hybridseg.cli import main
 from hybridseg.data import grouped_folds, load_dataset
@@ -159,7 +159,7 @@ def test_a_methods_key_follows_the_files_of_the_classes_it_is_made_from(tmp_path
         (tmp_path / folder / "mine.py").write_text("from base_of_mine import Base\n\n\nclass Mine(Base):\n    pass\n")
         with monkeypatch.context() as patch:
             patch.syspath_prepend(tmp_path / folder)
-            keys.append(_source_hash(importlib.import_module("mine").Mine).split(" "))
+            keys.append(source_hash(importlib.import_module("mine").Mine).split(" "))
         del sys.modules["mine"], sys.modules["base_of_mine"]
     assert keys[0][0] == keys[1][0]
     assert keys[0][1] != keys[1][1]

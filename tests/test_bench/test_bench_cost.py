@@ -57,7 +57,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 def test_images_are_spread_evenly_over_the_test_cases(cases: int, expected: range) -> None:
     from hybridseg.bench.method import Method
     from hybridseg.bench.plan import Cell
-    from hybridseg.bench.run.costing import _sample
+    from hybridseg.bench.run.costing import sample_cases
 
     dataset = load_dataset(f"phantoms[n={cases}]")
     methods = (Method("any", "key", "m:M", {}, as_given=True),)
@@ -65,7 +65,7 @@ def test_images_are_spread_evenly_over_the_test_cases(cases: int, expected: rang
     training = Training("", {})
     crossing = Crossing((training,), training, ("0",))
     plan = Plan(dataset, "one fold", "", 0, methods, cells, "", "", 1, crossing)
-    assert [dataset.cases.index(case) for case in _sample(plan)] == list(expected)
+    assert [dataset.cases.index(case) for case in sample_cases(plan)] == list(expected)
 
 
 def test_every_number_of_threads_has_a_process_and_a_line(plan: Plan, tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_peak_memory_is_none_where_the_system_does_not_tell_it(
         "factory": plan.factory, "model": None, "images": tmp_path / "images.npz", "counter": "",
         "answer": str(tmp_path / "answer.json"), "started": 0.0, "threads": 1,
     }  # fmt: skip
-    answers = [cost._measure({**request, "spec": plan.methods[0].spec}), {"threads": 1, "error": "no"}]
+    answers = [cost.measure_here({**request, "spec": plan.methods[0].spec}), {"threads": 1, "error": "no"}]
     monkeypatch.setattr(cost_run, "measure_cost", lambda *given, **how: answers.pop(0))
     costs = measure_costs(plan, tmp_path / "run", threads=(1,))
     assert costs[plan.methods[0].spec]["peak_mib"] is None

@@ -187,9 +187,9 @@ def test_the_last_page_is_not_kept() -> None:
     data = stream.getvalue()
     for frame, kept in ((0, True), (1, False), (0, True)):
         decode(data, "x", frame)
-        assert (raster._kept.last is not None) == kept
+        assert (raster.opened.last is not None) == kept
     decode(encode(GREY), "x")
-    assert raster._kept.last is None
+    assert raster.opened.last is None
 
 
 def test_a_huge_page_behind_a_small_one_is_not_decoded() -> None:

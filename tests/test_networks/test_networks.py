@@ -20,7 +20,7 @@ from hybridseg_networks.unets import (
     PlainUNetSegmenter,
     UNetPlusPlusSegmenter,
 )
-from hybridseg_networks.unext import UNeXtSegmenter, _shifted
+from hybridseg_networks.unext import UNeXtSegmenter, shifted
 
 SIZE = 256
 """All published figures are for 256 x 256 pixels in three channels."""
@@ -102,7 +102,7 @@ def test_counts_are_the_published_ones(method: type) -> None:
 
 def test_unext_moves_fifths_of_the_channels() -> None:
     pictures = keras.Input((5, 6, 10))
-    down, right = (keras.Model(pictures, _shifted(pictures, axis)) for axis in (1, 2))
+    down, right = (keras.Model(pictures, shifted(pictures, axis)) for axis in (1, 2))
     x = np.random.default_rng(0).random((1, 5, 6, 10), np.float32)
     for axis, moved in ((1, np.asarray(down(x))), (2, np.asarray(right(x)))):
         for channel in range(10):

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from hybridseg import OperatingPoint
 from hybridseg.onnx import Preprocessing, wrap_network
-from hybridseg.onnx.pieces.network import _with_full_rank_scalars
+from hybridseg.onnx.pieces.network import with_full_rank_scalars
 from hybridseg.onnx.runtime import open_session
 from hybridseg.postprocess import apply_operating_point
 
@@ -131,7 +131,7 @@ def test_scalars_at_the_network_s_input_get_full_rank_and_change_nothing(shape: 
     network.graph.node.insert(0, helper.make_node("Mul", ["picture", "scale"], ["scaled"]))
     for name, value in scalars.items():
         network.graph.initializer.append(numpy_helper.from_array(np.full(shape, value, np.float32), name))
-    ranked = _with_full_rank_scalars(network)
+    ranked = with_full_rank_scalars(network)
     shapes = {tensor.name: list(tensor.dims) for tensor in ranked.graph.initializer}
     assert shapes == {"weights": [1, 1, 3, 3], "scale": [1, 1, 1, 1], "offset": [1, 1, 1, 1]}
     picture = np.random.default_rng(3).uniform(0, 255, (1, SIZE, SIZE, 1)).astype(np.float32)

@@ -18,13 +18,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hybridseg.bench import make_plan
-from hybridseg.bench.run.running import _shard
+from hybridseg.bench.run.running import cells_of_shard
 from hybridseg.cli import main
 from hybridseg.data import grouped_folds, load_dataset
 from hybridseg.data.phantoms import phantom
 from hybridseg.images import write_image, write_mask
 from hybridseg.processes.cluster import ClusterWorkers
-from hybridseg.processes.local import LocalWorkers, Outcome, _how
+from hybridseg.processes.local import LocalWorkers, Outcome, how_it_ended
 from hybridseg.processes.machine import cpu_model
 from hybridseg.processes.shards import parse_shard, shard_of
 
@@ -124,7 +124,7 @@ def test_a_process_that_dies_while_it_starts_is_an_outcome(
 
 @pytest.mark.skipif(not hasattr(signal, "SIGRTMIN"), reason="has no real-time signals")
 def test_signals_without_a_name() -> None:
-    assert [_how(-code) for code in (9, signal.SIGRTMIN + 3)] == ["SIGKILL", f"signal {signal.SIGRTMIN + 3}"]
+    assert [how_it_ended(-code) for code in (9, signal.SIGRTMIN + 3)] == ["SIGKILL", f"signal {signal.SIGRTMIN + 3}"]
 
 
 @pytest.mark.parametrize("text", ["", "1", "0/2", "3/2", "1/0", "-1/2", "a/b", "1/2/3"])
@@ -232,7 +232,7 @@ def test_every_shard_has_its_share_of_every_method(count: int, shards: int) -> N
         load_dataset("phantoms[n=10]"), grouped_folds(load_dataset("phantoms[n=10]"), 5),
         [f"otsu[surroundings={k + 2}]" for k in range(count)], "hybridseg.registry:create", split_name="five",
     )  # fmt: skip
-    parts = [_shard(plan, (k + 1, shards)) for k in range(shards)]
+    parts = [cells_of_shard(plan, (k + 1, shards)) for k in range(shards)]
     assert sorted((cell.method.spec, cell.fold) for part in parts for cell in part) == sorted(
         (cell.method.spec, cell.fold) for cell in plan.cells
     )

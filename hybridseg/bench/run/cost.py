@@ -101,7 +101,7 @@ def _failed(threads: int, error: str) -> dict[str, Any]:
     return {"threads": threads, "error": error}
 
 
-def _measure(request: dict[str, Any]) -> dict[str, Any]:
+def measure_here(request: dict[str, Any]) -> dict[str, Any]:
     """Do what `measure_cost` promises, in this fresh process."""
     import numpy as np
 
@@ -168,4 +168,4 @@ if __name__ == "__main__":
     asked = json.loads(Path(sys.argv[1]).read_text("utf-8"))
     # What the process that asks can import, a factory or a plug-in, can be imported here, after everything installed.
     sys.path += [path for path in asked["importable_from"] if path not in sys.path]
-    Path(asked["answer"]).write_text(json.dumps(_measure(asked)), "utf-8")
+    Path(asked["answer"]).write_text(json.dumps(measure_here(asked)), "utf-8")

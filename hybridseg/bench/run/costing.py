@@ -68,7 +68,7 @@ def measure_costs(
             path = folder.cost(method.key)
             export = as_exported and not method.is_onnx
             if not path.is_file() or (retry and _has_failed(path)) or _was_exported(path) != export:
-                images = images or [case.image for case in _sample(plan)]
+                images = images or [case.image for case in sample_cases(plan)]
                 answers: list[dict[str, Any]] = []
                 subject = _exported(plan, folder, method) if export else _subject(plan, folder, method)
                 for count in threads:
@@ -133,7 +133,7 @@ def _measure(plan: Plan, subject: _Subject, images: list[Any], threads: int, cou
     return measure_cost(plan.factory, subject.spec, images, model_path=subject.model, threads=threads, counter=counter)
 
 
-def _sample(plan: Plan) -> list[Case]:
+def sample_cases(plan: Plan) -> list[Case]:
     cases = plan.dataset.select([case_id for cell in plan.cells for case_id in cell.test]).cases
     places = np.linspace(0, len(cases) - 1, min(len(cases), MAX_IMAGES)).round().astype(int)
     return [cases[place] for place in places]

@@ -94,7 +94,7 @@ def run_plan(
     check_plan(folder, plan)
     reader = CaseReader()
     if not cluster:  # whose workers have packages and files of their own
-        mine = _shard(plan, shard)
+        mine = cells_of_shard(plan, shard)
         left = [c for c in mine if _is_left(folder, c) or (retry and has_failed(folder.cell(c.file_stem)))]
         _check_fittable(folder, plan, left)
         _read_all(plan, left, reader, progress)
@@ -103,7 +103,7 @@ def run_plan(
     with folder.locked():
         check_plan(folder, plan)
         folder.remove_parts()
-        mine = _shard(plan, shard)
+        mine = cells_of_shard(plan, shard)
         for cell in mine if retry else ():
             drop_failed(folder.cell(cell.file_stem))
         left = [cell for cell in mine if _is_left(folder, cell)]
@@ -166,7 +166,7 @@ def _run_session(
     session["end"] = now()
 
 
-def _shard(plan: Plan, shard: tuple[int, int] | None) -> list[Cell]:
+def cells_of_shard(plan: Plan, shard: tuple[int, int] | None) -> list[Cell]:
     """Return a shard's cells, dealt out method by method: each shard has its share of the slow ones."""
     if shard is None:
         return list(plan.cells)

@@ -75,7 +75,7 @@ def wrap_network(
     """
     height, width = (input_size, input_size) if isinstance(input_size, int) else input_size
     channels = _check_network(network_model, height, width)
-    network = spox.inline(_with_full_rank_scalars(network_model))
+    network = spox.inline(with_full_rank_scalars(network_model))
     input_name, output_name = network_model.graph.input[0].name, network_model.graph.output[0].name
 
     def run(view: Var) -> Var:
@@ -158,7 +158,7 @@ def mean_network(networks: Sequence[bytes]) -> bytes:
     return data
 
 
-def _with_full_rank_scalars(model: Any) -> Any:
+def with_full_rank_scalars(model: Any) -> Any:
     """Return the model with the scalars that its input meets first, in arithmetic, as [1, 1, 1, 1].
 
     Where the last dimension is 1, onnxruntime takes 25 times as long for a scalar of any other rank.
