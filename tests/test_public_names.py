@@ -23,16 +23,6 @@ def test_promised_names_are_there_and_no_others(name: str) -> None:
         _ = module.segmentor
 
 
-@pytest.mark.parametrize(("name", "instead"), [("Facts", "images.FileFacts"), ("shown", "text.printable")])
-def test_a_former_name_of_images_says_what_to_write_instead(name: str, instead: str) -> None:
-    with pytest.warns(
-        DeprecationWarning, match=rf"^`hybridseg.images.{name}` is deprecated, write `hybridseg.{instead}`$"
-    ):
-        value = getattr(importlib.import_module("hybridseg.images"), name)
-    module, _, own = instead.partition(".")
-    assert value is getattr(importlib.import_module(f"hybridseg.{module}"), own)
-
-
 @pytest.mark.parametrize("name", LAZY)
 def test_type_checkers_are_told_the_same_names(name: str) -> None:
     module = importlib.import_module(name)

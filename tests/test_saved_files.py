@@ -61,5 +61,11 @@ def test_attributes_of_the_first_version_say_what_to_write_instead() -> None:
             assert getattr(pair, name) == value
     with pytest.warns(DeprecationWarning, match="`jobs` is deprecated, write `processes`"), pytest.raises(ValueError):
         run_plan(plan=None, out="", jobs=0)
+    with pytest.warns(DeprecationWarning, match="`out` is deprecated, write `run`"):
+        assert summarize(out=RUN) == summarize(RUN)
+    with pytest.warns(DeprecationWarning, match="`root` is deprecated, write `run`"):
+        assert read_run(root=RUN) == read_run(RUN)
+    with pytest.warns(DeprecationWarning, match=r"write `hybridseg\.images\.FileFacts`"):
+        assert hybridseg.images.Facts is hybridseg.images.FileFacts
     with pytest.warns(DeprecationWarning, match=r"write `hybridseg\.text\.printable`"):
         assert hybridseg.images.shown("a\nb") == "a\\nb"

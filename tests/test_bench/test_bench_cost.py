@@ -14,8 +14,7 @@ from hybridseg import Segmenter, Tags
 from hybridseg.bench import make_plan, run_plan, summarize
 from hybridseg.bench.plan import Plan
 from hybridseg.bench.report import make_report, render_report
-from hybridseg.bench.run import cost
-from hybridseg.bench.run import costing as cost_run
+from hybridseg.bench.run import cost, costing
 from hybridseg.bench.run.costing import measure_costs
 from hybridseg.bench.tables.run import render
 from hybridseg.data import grouped_folds, load_dataset
@@ -140,7 +139,7 @@ def test_peak_memory_is_none_where_the_system_does_not_tell_it(
         "answer": str(tmp_path / "answer.json"), "started": 0.0, "threads": 1,
     }  # fmt: skip
     answers = [cost.measure_here({**request, "spec": plan.methods[0].spec}), {"threads": 1, "error": "no"}]
-    monkeypatch.setattr(cost_run, "measure_cost", lambda *given, **how: answers.pop(0))
+    monkeypatch.setattr(costing, "measure_cost", lambda *given, **how: answers.pop(0))
     costs = measure_costs(plan, tmp_path / "run", threads=(1,))
     assert costs[plan.methods[0].spec]["peak_mib"] is None
     summary = summarize(tmp_path / "run")

@@ -19,6 +19,7 @@ from ...data import Dataset
 from ...data.cases import GROUPS_ALONE
 from ...data.layouts import known_layouts
 from ...files import is_part, read_regular, remove_parts, write_atomically
+from ...former import former_keyword
 from ...metrics import NSD_TOLERANCE_PX
 from ...text import printable
 from ..plan import Plan
@@ -103,18 +104,18 @@ class StoredRun:
     fits: dict[str, list[FitRecord]]
 
 
-def open_run(root: str | os.PathLike[str], *, may_be_empty: bool = False) -> StoredRun:
+def open_run(run: str | os.PathLike[str], *, may_be_empty: bool = False) -> StoredRun:
     """Return the content of a run folder, finished or not.
 
     Raises
     ------
     RunError
-        If ``root`` isn't a run folder, or a damaged one, or has no rows yet and not ``may_be_empty``.
+        If ``run`` isn't a run folder, or a damaged one, or has no rows yet and not ``may_be_empty``.
     """
-    folder = RunFolder(Path(root))
+    folder = RunFolder(Path(run))
     description = read_description(folder)
     specs = [method["spec"] for method in description["methods"]]
-    run = StoredRun(folder, description, [], {spec: [] for spec in specs}, {spec: [] for spec in specs})
+    stored = StoredRun(folder, description, [], {spec: [] for spec in specs}, {spec: [] for spec in specs})
     for cell in description["cells"]:
         path = folder.cell(cell["file"])
         if path.is_file():
@@ -122,25 +123,26 @@ def open_run(root: str | os.PathLike[str], *, may_be_empty: bool = False) -> Sto
             for row in rows:
                 if (row.method, row.fold) != (cell["method"], cell["fold"]):
                     raise RunError(f"{printable(path)} is damaged: it has a row of another method or fold")
-            run.records.extend(rows)
-            run.rows[cell["method"]].extend(rows)
+            stored.records.extend(rows)
+            stored.rows[cell["method"]].extend(rows)
             if fit is not None:
-                run.fits[cell["method"]].append(fit)
-    if not run.records and not may_be_empty:
+                stored.fits[cell["method"]].append(fit)
+    if not stored.records and not may_be_empty:
         raise RunError(f"{printable(folder.root)} has no rows yet")
-    return run
+    return stored
 
 
-def read_run(root: str | os.PathLike[str]) -> tuple[dict[str, Any], list[Record]]:
+@former_keyword("root", "run")
+def read_run(run: str | os.PathLike[str]) -> tuple[dict[str, Any], list[Record]]:
     """Return the description and the rows of a run folder, whole or half done, in the order of its plan.
 
     Raises
     ------
     RunError
-        If ``root`` isn't a run folder, or a damaged one.
+        If ``run`` isn't a run folder, or a damaged one.
     """
-    run = open_run(root, may_be_empty=True)
-    return run.description, run.records
+    stored = open_run(run, may_be_empty=True)
+    return stored.description, stored.records
 
 
 def read_description(folder: RunFolder) -> dict[str, Any]:

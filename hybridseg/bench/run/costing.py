@@ -25,7 +25,7 @@ SWEPT = ("threads", "warm_ms_median", "warm_ms_p95", "cores_used", "peak_mib", "
 
 def measure_costs(
     plan: Plan,
-    out: str | os.PathLike[str],
+    run: str | os.PathLike[str],
     *,
     threads: Sequence[int] = (),
     counter: str = "",
@@ -43,7 +43,7 @@ def measure_costs(
     Parameters
     ----------
     plan : Plan
-    out : path
+    run : path
         The run folder.
     threads : sequence of int, optional
         1, 2 and all cores if not given.
@@ -57,7 +57,7 @@ def measure_costs(
         The command line, for the record: what is measured becomes a session of the run.
     progress : callable, optional
     """
-    folder = RunFolder(Path(out))
+    folder = RunFolder(Path(run))
     threads = threads or thread_counts()
     costs: dict[str, dict[str, Any]] = {}
     images: list[Any] = []

@@ -129,7 +129,7 @@ def _merge_descriptions(folders: list[RunFolder], descriptions: list[dict[str, A
     return merged
 
 
-def _copy_cell(folders: list[RunFolder], out: RunFolder, stem: str) -> None:
+def _copy_cell(folders: list[RunFolder], target: RunFolder, stem: str) -> None:
     """Copy the fullest version of a cell with its model and masks."""
     found = [(read_cell(folder.cell(stem))[1], folder) for folder in folders if folder.cell(stem).is_file()]
     if not found:
@@ -142,11 +142,11 @@ def _copy_cell(folders: list[RunFolder], out: RunFolder, stem: str) -> None:
                     f"{printable(folder.root)} and {printable(fullest.root)} contradict each other: "
                     f"{printable(row.method)}, fold {row.fold}, case `{printable(row.case_id)}`"
                 )
-    _copy(fullest.cell(stem), out.cell(stem))
-    _copy(fullest.model(stem), out.model(stem))
+    _copy(fullest.cell(stem), target.cell(stem))
+    _copy(fullest.model(stem), target.model(stem))
     for path in sorted((fullest.root / "masks" / stem).glob("*.png")):
-        (out.root / "masks" / stem).mkdir(exist_ok=True)
-        _copy(path, out.root / "masks" / stem / path.name)
+        (target.root / "masks" / stem).mkdir(exist_ok=True)
+        _copy(path, target.root / "masks" / stem / path.name)
 
 
 def _untimed(row: Record) -> Record:

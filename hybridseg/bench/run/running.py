@@ -11,7 +11,7 @@ from typing import Any
 
 from ...data import CaseReader
 from ...files import write_atomically
-from ...former import deprecated
+from ...former import former_keyword
 from ...processes.cluster import ClusterWorkers
 from ...processes.local import LocalWorkers, Outcome, Workers
 from ...processes.machine import cpu_model, describe_machine, now, usable_cores
@@ -43,6 +43,7 @@ from .cell import failure, run_cell
 _POLL_SECONDS = 0.2
 
 
+@former_keyword("jobs", "processes")
 def run_plan(
     plan: Plan,
     out: str | os.PathLike[str],
@@ -53,7 +54,6 @@ def run_plan(
     retry: bool = False,
     command: Sequence[str] = (),
     progress: Progress | None = None,
-    jobs: int | None = None,
 ) -> list[Record]:
     """Run the cells of a plan that a folder lacks, and return all rows in the plan's order.
 
@@ -77,17 +77,12 @@ def run_plan(
     command : sequence of str
         The command line, for the record.
     progress : callable, optional
-    jobs : int, optional
-        The former name of ``processes``.
 
     Raises
     ------
     RunError
         If the folder is another plan's, holds something else, or is in use.
     """
-    if jobs is not None:
-        deprecated("jobs", "processes")
-        processes = jobs
     if processes < 1:
         raise ValueError(f"`processes` must be at least 1, got {processes}")
     folder = RunFolder(Path(out))

@@ -12,7 +12,7 @@ from ..records.folder import RunFolder
 from ..verdicts.origin import with_synthetic
 
 
-def plan_matrix(plan: Plan, out: str | os.PathLike[str] | None = None) -> str:
+def plan_matrix(plan: Plan, run: str | os.PathLike[str] | None = None) -> str:
     """Return a plan as text; with a run folder, how much of it is done there."""
     folds = sorted({cell.fold for cell in plan.cells})
     tested = {(cell.method.name, cell.fold): cell for cell in plan.cells}
@@ -24,9 +24,9 @@ def plan_matrix(plan: Plan, out: str | os.PathLike[str] | None = None) -> str:
         ("seed", plan.seed),
         ("predictions", f"{plan.total_cases} ({len(plan.methods)} {_lines(plan)} x {len(folds)} folds)"),
     ]
-    if out is not None and RunFolder(Path(out)).description.is_file():
-        done = sum(count_rows(RunFolder(Path(out)).cell(cell.file_stem)) for cell in plan.cells)
-        lines.append(("done", f"{done} of them in {out}"))
+    if run is not None and RunFolder(Path(run)).description.is_file():
+        done = sum(count_rows(RunFolder(Path(run)).cell(cell.file_stem)) for cell in plan.cells)
+        lines.append(("done", f"{done} of them in {run}"))
     names = plan.crossing.fold_names
     table = aligned(["method", *(f"fold {names[fold]}" for fold in folds)], rows, numbers=True)
     return f"{fields(lines)}\n\n{table}\n\nCases tested (trained on)."

@@ -100,9 +100,9 @@ class RunComparison:
 class _Run:
     """A run folder, read."""
 
-    def __init__(self, root: str | os.PathLike[str], letter: str, metric: str) -> None:
-        self.letter, self.root = letter, Path(root)
-        stored = open_run(root)
+    def __init__(self, run: str | os.PathLike[str], letter: str, metric: str) -> None:
+        self.letter, self.root = letter, Path(run)
+        stored = open_run(run)
         self.description, self.records = stored.description, stored.records
         self.left_out, self.not_known = {**examined_on_training(stored), **never_ran(stored)}, not_known(stored)
         left_out = {*self.left_out, *readers(stored)}

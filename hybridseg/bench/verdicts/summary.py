@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.phantoms import is_phantom
+from ...former import former_keyword
 from ...metrics import (
     CaseMetric,
     Counts,
@@ -48,12 +49,13 @@ def _counts(row: Record) -> Counts:
     return Counts(row.tp, row.fp, row.fn, row.tn)
 
 
-def summarize(out: str | os.PathLike[str], *, empty: float | None = None) -> RunSummary:
+@former_keyword("out", "run")
+def summarize(run: str | os.PathLike[str], *, empty: float | None = None) -> RunSummary:
     """Return the summary of a run folder; methods by falling IoU, those without a rank last.
 
     Parameters
     ----------
-    out : path
+    run : path
     empty : float, optional
         What an empty prediction on a lesion-free image scores in ``all_iou`` and ``all_f1``; such images are in no mean
         if not given. The headline never holds them.
@@ -63,7 +65,7 @@ def summarize(out: str | os.PathLike[str], *, empty: float | None = None) -> Run
     RunError
         If it isn't a run folder, or a damaged one.
     """
-    return summarize_run(open_run(out, may_be_empty=True), empty=empty)
+    return summarize_run(open_run(run, may_be_empty=True), empty=empty)
 
 
 def summarize_run(run: StoredRun, *, empty: float | None = None) -> RunSummary:
