@@ -88,6 +88,9 @@ def test_schemas_know_the_keys_that_the_readers_know() -> None:
         return json.loads((SCHEMAS / f"{name}.schema.json").read_text("utf-8"))["properties"]
 
     assert set(keys("manifest")) == set(MANIFEST_COLUMNS)
+    section = (SCHEMAS.parent / "files.md").read_text("utf-8").partition("## A manifest")[2].partition("\n## ")[0]
+    described = [name for row in re.findall(r"^\| (`.*?) \|", section, re.M) for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(described) == sorted(MANIFEST_COLUMNS)
     assert set(keys("row")) == {field.name for field in fields(Record)}
     assert set(keys("suite")) == set(suite_options(bench))
     assert set(keys("net")) == {field.name for field in fields(Foreign)} | {"operating_point", "scale"}
