@@ -37,6 +37,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "examples/node_modules", "gallery/*.rst", "fill.py", "**/sg_execution_times.rst"]
+smartquotes = False  # `--data` in a help text stays as it is typed
 default_role = "code"  # docstrings write `name` as Markdown does
 nitpicky = False
 suppress_warnings = ["config.cache"]  # the gallery's order is a function, which can't be cached

@@ -19,3 +19,5 @@ def test_the_site_builds_strictly(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     assert (tmp_path / "site" / "searchindex.js").is_file()
+    commands = (tmp_path / "site" / "reference" / "command-line.html").read_text("utf-8")
+    assert "hybridseg compare OLD_RUN NEW_RUN --metric f1" in commands  # two hyphens, to be copied
