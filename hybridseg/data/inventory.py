@@ -112,17 +112,14 @@ class Inventory:
     @property
     def faults(self) -> list[str]:
         """Why `load_dataset` refuses the folder, or which cases can't be read: in words, with their numbers."""
-        lists = (
-            ("files missing", self.missing),
-            ("images without a mask", self.images_without_mask),
-            ("masks without an image", self.masks_without_image),
-            ("second images of a case", self.second_images),
-            ("pictures that the layout doesn't know", self.strangers),
-            ("folders that can't be listed", self.unread_folders),
-            ("unreadable", self.unreadable),
-            ("masks of another size than their image", self.shape_mismatches),
-        )
-        found = [f"{what} ({len(each)})" for what, each in lists if each]
+        lists = {
+            "files missing": self.missing, "images without a mask": self.images_without_mask,
+            "masks without an image": self.masks_without_image, "second images of a case": self.second_images,
+            "pictures that the layout doesn't know": self.strangers, "unreadable": self.unreadable,
+            "folders that can't be listed": self.unread_folders,
+            "masks of another size than their image": self.shape_mismatches,
+        }  # fmt: skip
+        found = [f"{what} ({len(each)})" for what, each in lists.items() if each]
         return found if found or self.n_images else ["no image with a mask"]
 
     def to_dict(self) -> dict[str, Any]:
