@@ -6,10 +6,13 @@
 The trainings must have the same data and ``validation_share``. Several paths with ``+`` between them are the mean of
 their probabilities. For each hospital it prints the mean F1 over the lesion images, its difference to the first one
 with a standard error over images, and how many lesion-free images get a mask. Each answers at the operating point that
-these very groups choose for it.
+these very groups choose for it. Then the same without the presence decision: how good the outlines are.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 import numpy as np
@@ -30,26 +33,34 @@ def main(paths: tuple[str, ...], folders: tuple[str, ...], fold: int | None) -> 
     train = training_cases(folders, fold)
     images, masks = zip(*(case.read() for _, case in train), strict=True)
     held_out = np.flatnonzero(held_out_cases(models[paths[0]], train, images, masks))
-    predicted: dict[str, dict[int, np.ndarray]] = {}
+    decided: dict[str, dict[int, np.ndarray]] = {}
+    outlined: dict[str, dict[int, np.ndarray]] = {}
     for path, model in models.items():
         maps = [model.predict_proba(images[k]) for k in held_out]
         point = choose_operating_point([masks[k] for k in held_out], maps)
-        predicted[path] = {k: apply_operating_point(p, point) for k, p in zip(held_out, maps, strict=True)}
+        plain = replace(point, min_area_fraction=0.0, presence_threshold=0.0)
+        for found, each in ((decided, point), (outlined, plain)):
+            found[path] = {k: apply_operating_point(p, each) for k, p in zip(held_out, maps, strict=True)}
         print(f"{path}: {point}")
     for source in dict.fromkeys(name for name, _ in train):
         own = [k for k in held_out if train[k][0] == source]
-        lesions, free = ([k for k in own if masks[k].any() == wanted] for wanted in (True, False))
-        first = None
-        for path, found in predicted.items():
-            scores = f1_per_image([masks[k] for k in lesions], [found[k] for k in lesions])
-            first = scores if first is None else first
-            error = (scores - first).std() / np.sqrt(len(lesions))
-            outlined = sum(bool(found[k].any()) for k in free)
-            print(
-                f"{source}, {path}: F1 {scores.mean():.3f} on {len(lesions)} lesion images "
-                f"({(scores - first).mean():+.4f}, standard error {error:.4f}); "
-                f"{outlined} of {len(free)} lesion-free images outlined"
-            )
+        show(source, decided, masks, own)
+        show(f"{source}, outlines", outlined, masks, own)
+
+
+def show(what: str, predicted: dict[str, dict[int, np.ndarray]], masks: Sequence[np.ndarray], own: list[int]) -> None:
+    """Print F1 of each one's masks of these cases, and its difference to the first."""
+    lesions, free = ([k for k in own if masks[k].any() == wanted] for wanted in (True, False))
+    first = None
+    for path, found in predicted.items():
+        scores = f1_per_image([masks[k] for k in lesions], [found[k] for k in lesions])
+        first = scores if first is None else first
+        error = (scores - first).std() / np.sqrt(len(lesions))
+        print(
+            f"{what}, {path}: F1 {scores.mean():.3f} on {len(lesions)} lesion images "
+            f"({(scores - first).mean():+.4f}, standard error {error:.4f}); "
+            f"{sum(bool(found[k].any()) for k in free)} of {len(free)} lesion-free images outlined"
+        )
 
 
 def load(path: str) -> UNetSegmenter:
