@@ -260,7 +260,7 @@ def _partners(
     mine, found = pictures[a], []
     for b in others:
         other = pictures[b]
-        here, there = _matches(mine.descriptors, other.descriptors)
+        here, there = match_features(mine.descriptors, other.descriptors)
         if len(here) < FEWEST_INLIERS:
             continue
         cv2.setRNGSeed(0)  # the same answer whatever was compared before
@@ -275,7 +275,7 @@ def _partners(
     return found
 
 
-def _matches(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def match_features(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return indices of mutual nearest descriptors that are nearly the same."""
     if not len(a) or not len(b):
         return np.zeros(0, np.intp), np.zeros(0, np.intp)
