@@ -36,7 +36,7 @@ WORKING_SIDE_PX = 512
 KEYPOINTS = 300
 WORDS = 16  # of a feature
 WORD_BITS = 48
-FEWEST_WORDS = 2  # shared; BUSI: known pairs 24 and more, fewer than 2 between 98 of 100 strangers
+FEWEST_WORDS = 2  # shared; BUSI: known pairs 24 and more, fewer than 2 between 98 of 100 strangers (BUS-UCLM: 90)
 SAME_DESCRIPTOR = 0.95  # cosine; half the strangers on BUSI share not one, a true pair 79 and more
 FEWEST_INLIERS = 10
 LEAST_SPECKLE_CORRELATION = 0.3  # BUSI: true pairs 0.58 and more, strangers 0.17 and less
@@ -133,7 +133,7 @@ def find_pairs(
                 progress(len(cases) + len(pictures), 3 * len(cases), "features")
         found: list[Pair] = []
         after = range(len(cases))
-        alike = _alike(pictures)
+        alike = _alike(pictures) if pictures else []
         others = [[b for b in alike[a] if not across or cases[a].source != cases[b].source] for a in after]
         rows = pool.map(lambda a: _partners(cv2, pictures, a, others[a]), after)
         for a, partners in enumerate(rows):

@@ -122,6 +122,13 @@ def test_strangers_that_share_no_feature_are_not_compared(monkeypatch: pytest.Mo
     assert len(compared) == 1  # of 10
 
 
+def test_no_images_and_images_without_features_have_no_pairs() -> None:
+    flat = np.full((64, 64), 90, np.uint8)
+    mask = np.zeros((64, 64), bool)
+    assert find_pairs(Dataset("made", ())) == []
+    assert find_pairs(Dataset("made", (made("a", flat, mask), made("b", flat, mask)))) == []
+
+
 def test_threads_change_nothing(dataset: Dataset, pairs: list[Pair]) -> None:
     assert find_pairs(dataset, n_jobs=1) == pairs
 
