@@ -234,7 +234,6 @@ def draw(lines: Mapping[str, MethodSummary], path: Path) -> None:
             axes.errorbar(cost, f1, [[f1 - low], [high - f1]], fmt="o", color=shade, label=title, capsize=2, lw=0.8)
             points.append((cost, f1))
         axes.plot(*zip(*front(points), strict=True), color="grey", lw=1, zorder=0)
-        axes.set_xscale("log")
         axes.set_title(f"tested on {hospital}", fontsize=10)
         axes.set_xlabel("multiply-adds, G")
     panels[0].set_ylabel("mean F1 of lesion images")
