@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import json
 import zipfile
 from collections.abc import Iterable
@@ -67,9 +68,10 @@ def _method(spec: str) -> str:
 
 
 def _saved(path: Path) -> str:
-    from ..modelfile import read_model_file
+    from ..files import read_regular
+    from ..modelfile import MAX_FILE_BYTES, read_model_file
 
-    if path.suffix != ".hybridseg" and not zipfile.is_zipfile(path):
+    if path.suffix != ".hybridseg" and not zipfile.is_zipfile(io.BytesIO(read_regular(path, MAX_FILE_BYTES))):
         raise ModelFormatError(f"{path}: is neither a saved model, an ONNX file nor an image")
     header, arrays = read_model_file(path)
     params = _rows((name, repr(value)) for name, value in header["params"].items())
@@ -193,9 +195,11 @@ def _run(path: Path) -> str:
 
 
 def _is_image(path: Path) -> bool:
-    """Whether a file is an image: by its content, as `segment` sees it."""
-    from ..images import why_no_image
+    """Whether a file is an image: by its content, as `segment` sees it. Of what is no file the name decides."""
+    from ..images import SUFFIXES, why_no_image
 
+    if not path.is_file():
+        return path.suffix.lower() in SUFFIXES
     return path.suffix != ".hybridseg" and not why_no_image(path)
 
 
