@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import io
 import json
 import zipfile
 from collections.abc import Iterable
@@ -68,12 +67,14 @@ def _method(spec: str) -> str:
 
 
 def _saved(path: Path) -> str:
-    from ..files import read_regular
-    from ..modelfile import MAX_FILE_BYTES, read_model_file
+    from ..modelfile import read_model_file
 
-    if path.suffix != ".hybridseg" and not zipfile.is_zipfile(io.BytesIO(read_regular(path, MAX_FILE_BYTES))):
-        raise ModelFormatError(f"{path}: is neither a saved model, an ONNX file nor an image")
-    header, arrays = read_model_file(path)
+    try:
+        header, arrays = read_model_file(path)
+    except ModelFormatError as error:
+        if path.suffix != ".hybridseg" and isinstance(error.__context__, zipfile.BadZipFile):
+            raise ModelFormatError(f"{path}: is neither a saved model, an ONNX file nor an image") from None
+        raise
     params = _rows((name, repr(value)) for name, value in header["params"].items())
     learned = _rows(
         [
