@@ -22,12 +22,11 @@ from typing import Any
 import click
 from hospitals import NAMES, RESULTS, Named, means, mistakes, of, save_picture, write_counts
 
-from hybridseg.bench.method import spec_parts
 from hybridseg.bench.records.folder import RunFolder, read_description, read_run
 from hybridseg.bench.verdicts.methods import MethodSummary
 from hybridseg.bench.verdicts.pairing import SIGNIFICANT, Difference, differences, lesion_scores
 from hybridseg.bench.verdicts.summary import summarize
-from hybridseg.text import markdown_table
+from hybridseg.text import interval_text, markdown_table, spec_parts
 
 PLAIN, OURS = "unet-2015", "unet"
 SHARED = ("size=", "epochs=")
@@ -216,7 +215,7 @@ def changes(found: Found) -> list[str]:
 
 def difference(each: Difference) -> str:
     """Return a difference with its interval."""
-    return f"{each.mean:+.3f} [{each.low:+.3f}, {each.high:+.3f}]"
+    return interval_text(each.mean, each.low, each.high, sign="+")
 
 
 def draw(lines: Mapping[str, MethodSummary], path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 DICE_SMOOTHING_PX = 20.0  # in working pixels: keeps the slope finite where the truth is empty
-PRESENCE_WEIGHT = 0.5
+PRESENCE_WEIGHT = 0.5  # of the decision, beside the outline
 
 
 def loss(truth: Any, output: Any) -> Any:
