@@ -44,26 +44,26 @@ class PredictingNetwork(Segmenter):
         """Return one model that gives the mean probability of several, such as trainings with other seeds.
 
         Every second one sees the mirrored image, so that its own ``flip_averaging`` is off: two trainings together
-        take the time of one with it. Other parameters, history and operating point are the first one's. Choose another
-        point on cases that none of them has seen (`hybridseg.training.operating.choose_operating_point`), and
-        calibrate it there (`hybridseg.training.calibration.fit_calibration`).
+        take the time of one with it. The mean has the size of the largest. Each is given the image at its own size.
+        Other parameters, history and operating point are the first one's. Choose another point on cases that none of
+        them has seen (`hybridseg.training.operating.choose_operating_point`), and calibrate it there
+        (`hybridseg.training.calibration.fit_calibration`).
 
         Raises
         ------
         ValueError
-            If there is none, or their ``size`` differs.
+            If there is none.
         NotFittedError
             If one isn't fitted.
         """
         from ..onnx.pieces.network import mean_network
 
         models = list(models)
+        if not models:
+            raise ValueError("`models` must hold at least one, got none")
         for model in models:
             model.check_fitted()
-        sizes = sorted({model.size for model in models})
-        if len(sizes) != 1:
-            raise ValueError(f"`models` must have one size, got {sizes}")
-        mean = copy.copy(models[0]).set_params(flip_averaging=False)
+        mean = copy.copy(models[0]).set_params(flip_averaging=False, size=max(model.size for model in models))
         mean.network_ = np.frombuffer(mean_network([model.network_.tobytes() for model in models]), np.uint8)
         mean.calibration_ = None
         mean.fingerprints_ = join_fingerprints([model.fingerprints for model in models])

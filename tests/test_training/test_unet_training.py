@@ -16,9 +16,10 @@ import pytest
 from hybridseg import NotFittedError, OperatingPoint
 from hybridseg.data.fingerprints import join_fingerprints, take_fingerprints
 from hybridseg.data.phantoms import phantom
+from hybridseg.images import find_scan
 from hybridseg.images.scan import DARK_GREY
 from hybridseg.registry import create
-from hybridseg.training.working import BLANK_RANGE
+from hybridseg.training.working import BLANK_RANGE, resize, to_working
 from hybridseg.unet.segmenter import UNetSegmenter
 
 pytest.importorskip("keras")
@@ -27,6 +28,7 @@ import onnx
 
 from hybridseg.onnx import OnnxSegmenter, ParityError, export_smaller
 from hybridseg.onnx.pieces.network import mean_network
+from hybridseg.onnx.runtime import run_session
 from hybridseg.onnx.storing import quantise, store_smaller
 from hybridseg.training import loop as training
 
@@ -269,11 +271,25 @@ def test_mean_of_two_trainings_is_one_model_and_the_second_sees_the_mirror_image
     assert loaded.to_onnx(tmp_path / "mean.onnx").passed
 
 
-def test_mean_of_none_or_of_other_sizes_is_refused(fitted) -> None:
-    larger = copy.copy(fitted).set_params(size=64)
-    for models, got in (([fitted, larger], r"\[32, 64\]"), ([], r"\[\]")):
-        with pytest.raises(ValueError, match=rf"`models` must have one size, got {got}"):
-            UNetSegmenter.mean_of(models)
+def test_a_mean_of_two_sizes_has_the_larger_and_each_sees_the_image_at_its_own(fitted, cases, tmp_path: Path) -> None:
+    larger = UNetSegmenter(**{**TINY, "epochs": 1, "size": 64}).fit(*cases)
+    mean = UNetSegmenter.mean_of([fitted, larger])
+    assert mean.size == 64
+    assert fitted.size == 32
+    image = cases[0][0]
+    working = to_working(image[find_scan(image)], 64)
+    (small,) = run_session(fitted._session(), ["probability"], {"image": resize(working, (32, 32))[None, :, :, None]})
+    (large,) = run_session(larger._session(), ["probability"], {"image": working[None, :, ::-1, None]})
+    expected = (resize(small[0, :, :, 0], (64, 64)) + large[0, :, ::-1, 0]) / 2
+    (found,) = run_session(mean._session(), ["probability"], {"image": working[None, :, :, None]})
+    np.testing.assert_allclose(found[0, :, :, 0], expected, atol=1e-4)
+    mean.save(tmp_path / "mean.hybridseg")
+    assert UNetSegmenter.load(tmp_path / "mean.hybridseg").to_onnx(tmp_path / "mean.onnx").passed
+
+
+def test_mean_of_none_or_of_one_that_is_not_fitted_is_refused(fitted) -> None:
+    with pytest.raises(ValueError, match="`models` must hold at least one, got none"):
+        UNetSegmenter.mean_of([])
     with pytest.raises(NotFittedError):
         UNetSegmenter.mean_of([fitted, UNetSegmenter(**TINY)])
 
@@ -286,7 +302,7 @@ def test_another_size_than_the_network_has_is_refused(fitted, cases) -> None:
 def test_networks_with_other_inputs_have_no_mean(fitted) -> None:
     model = onnx.load_from_string(fitted.network_.tobytes())
     model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 64
-    with pytest.raises(ValueError, match="`networks` must have the same input and output, got"):
+    with pytest.raises(ValueError, match=r"`networks` must have one input and one output \[N, S, S, 1\]"):
         mean_network([fitted.network_.tobytes(), model.SerializeToString()])
 
 

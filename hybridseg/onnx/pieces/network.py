@@ -14,7 +14,7 @@ from spox import Var
 
 from ...postprocess import OperatingPoint
 from .batch import assemble, const
-from .resize import flip_columns, resize
+from .resize import flip_columns, resize, resize_batch
 from .scan import find_scan, put_back
 from .threshold import apply_operating_point
 
@@ -126,31 +126,37 @@ def _with_mirror_image(run: Any, view: Var) -> Var:
 def mean_network(networks: Sequence[bytes]) -> bytes:
     """Return a network that gives the mean of several networks' answers: of every second one to the mirrored image.
 
-    Each image is seen from both sides at the price of one view a network.
+    Each image is seen from both sides at the price of one view a network. The mean has the size of the largest. A
+    smaller one is given the image stretched to its own size, and its answer is stretched back.
 
     Parameters
     ----------
     networks : sequence of bytes
-        Serialised `onnx.ModelProto`, each with one input and one output [N, h, w, C], of the same names, types and
-        shapes.
+        Serialised `onnx.ModelProto`, each with one input and one output [N, S, S, 1]. S is its own, their names aren't.
 
     Raises
     ------
     ValueError
-        If there is none, or their inputs or outputs differ.
+        If there is none, or one has another input or output.
     """
     import onnx
 
     models = [onnx.load_from_string(network) for network in networks]
     ends = [(*model.graph.input, *model.graph.output) for model in models]
     found = [[(end.name, _shape(end)) for end in each] for each in ends]
-    if not found or any(other != found[0] for other in found):
-        raise ValueError(f"`networks` must have the same input and output, got {found}")
-    (source, size), (target, _) = found[0]
-    image = spox.argument(spox.Tensor(np.float32, ("N", *size[1:])))
+    names = {tuple(name for name, _ in each) for each in found}
+    sides = [each[0][1][1] or 0 for each in found]
+    fitting = [all(shape[1:] == [side, side, 1] for _, shape in each) for each, side in zip(found, sides, strict=True)]
+    if len(names) != 1 or not all(fitting) or len(found[0]) != 2:
+        raise ValueError(f"`networks` must have one input and one output [N, S, S, 1] of the same names, got {found}")
+    (source, target), largest = names.pop(), max(sides)
+    image = spox.argument(spox.Tensor(np.float32, ("N", largest, largest, 1)))
     answers = []
-    for k, model in enumerate(models):
-        answer = spox.inline(model)(**{source: flip_columns(image, axis=2) if k % 2 else image})[target]
+    for k, (model, side) in enumerate(zip(models, sides, strict=True)):
+        view = flip_columns(image, axis=2) if k % 2 else image
+        view = resize_batch(view, side) if side != largest else view
+        answer = spox.inline(model)(**{source: view})[target]
+        answer = resize_batch(answer, largest) if side != largest else answer
         answers.append(flip_columns(answer, axis=2) if k % 2 else answer)
     built = spox.build({source: image}, {target: op.mean(answers)})
     built.ir_version = models[0].ir_version

@@ -26,6 +26,20 @@ def resize(image: Var, size: Var) -> Var:
     return op.reshape(resized, size)
 
 
+def resize_batch(pictures: Var, side: int) -> Var:
+    """Stretch float32 [N, S, S, 1] to [N, ``side``, ``side``, 1], as `resize` does."""
+    planes = op.transpose(pictures, perm=[0, 3, 1, 2])
+    resized = op.resize(
+        planes,
+        sizes=op.concat([op.slice(op.shape(planes), const([0]), const([2])), const([side, side])], axis=0),
+        mode="linear",
+        coordinate_transformation_mode="half_pixel",
+        antialias=1,
+        exclude_outside=1,
+    )
+    return op.reshape(resized, const([-1, side, side, 1]))
+
+
 def flip_columns(image: Var, axis: int = 1) -> Var:
     """Return a tensor [H, W, C], or another with columns along ``axis``, mirrored left to right."""
     last = np.iinfo(np.int64).min
