@@ -2,7 +2,9 @@
 
     python benchmarks/training/abroad.py train BUSBRA Dataset_BUSI_with_GT -o runs/busbra \\
         --set "unet[size=160,epochs=8,images_per_group=1,flip_averaging=False,validation_share=0.05]"
-    python benchmarks/training/abroad.py compare runs/busbra runs/busbra-presence
+    python benchmarks/training/abroad.py compare runs/busbra runs/busbra-longer
+    python benchmarks/training/abroad.py home Dataset_BUSI_with_GT --fold 4 -o runs/home \
+        --set "unet[size=160,epochs=16,images_per_group=1,validation_share=0.05]"
 
 The fold that scores the models that ship is left out at both hospitals. BUS-UCLM is refused: it chooses nothing. Writes
 the model and one row of counts per case at each of nine thresholds, and at nine shares of the image's largest
@@ -16,16 +18,18 @@ from __future__ import annotations
 import csv
 import gzip
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import click
 import numpy as np
-from train_unet import training_cases
+from train_unet import published_split, training_cases, write_scores
 
-from hybridseg.data import Case
+from hybridseg.data import Case, load_dataset
 from hybridseg.metrics import Counts, count_pixels, f1, iou
 from hybridseg.postprocess import OperatingPoint, apply_operating_point
 from hybridseg.registry import parse_spec
+from hybridseg.training.operating import choose_operating_point
 from hybridseg.unet.segmenter import UNetSegmenter
 
 COUNTS = "counts.csv.gz"
@@ -68,6 +72,49 @@ def write_counts(model: UNetSegmenter, examined: list[Case], path: Path) -> None
                 point = OperatingPoint(threshold, fill_holes=False, relative=relative)
                 c = count_pixels(mask, apply_operating_point(probability, point))
                 writer.writerow([case.case_id, case.group, threshold, int(relative), c.tp, c.fp, c.fn, c.tn])
+
+
+@main.command()
+@click.argument("learned")
+@click.option("--leave-out", "left_out", type=click.IntRange(0, 4), default=0, help="A fold that nothing sees.")
+@click.option("--fold", type=click.IntRange(0, 4), required=True, help="The published fold that is scored.")
+@click.option("--set", "settings", default="unet", help="As of train_unet.py.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path))
+def home(learned: str, left_out: int, fold: int, settings: str, output: Path) -> None:
+    """Train at LEARNED without two folds, and score one of them: each half at the point that the other half chooses."""
+    output.mkdir(parents=True, exist_ok=True)
+    examined = published_part(learned, fold)
+    unseen = {case.case_id for case in (*examined, *published_part(learned, left_out))}
+    cases = [case for _, case in training_cases((learned,), None) if case.case_id not in unseen]
+    images, masks = zip(*(case.read() for case in cases), strict=True)
+    model = UNetSegmenter(checkpoint_dir=str(output / "checkpoint"), **parse_spec(settings)[1])
+    model.fit(images, masks, groups=[case.group for case in cases])
+    model.save(output / "model.hybridseg")
+    score_halves(model, examined, output)
+
+
+def published_part(folder: str, fold: int) -> list[Case]:
+    """Return the cases of a published fold."""
+    dataset = load_dataset(folder)
+    return list(dataset.select(published_split(dataset).folds[fold].test))
+
+
+def score_halves(model: UNetSegmenter, examined: list[Case], output: Path) -> None:
+    """Write counts and masks of the cases, and print F1 with and without the presence decision."""
+    images, truths = zip(*(case.read() for case in examined), strict=True)
+    maps = [model.predict_proba(image) for image in images]
+    groups = sorted({case.group for case in examined})
+    half_of = dict(zip(np.random.default_rng(0).permutation(groups), np.arange(len(groups)) % 2, strict=True))
+    halves = np.array([half_of[case.group] for case in examined])
+    points = []
+    for half in (0, 1):
+        others = np.flatnonzero(halves != half)
+        points.append(choose_operating_point([truths[k] for k in others], [maps[k] for k in others]))
+    plain = [replace(point, min_area_fraction=0.0, presence_threshold=0.0) for point in points]
+    for name, chosen in (("without the presence decision", plain), ("with it", points)):
+        print(name, end=": ")
+        masks = [apply_operating_point(p, chosen[half]) for p, half in zip(maps, halves, strict=True)]
+        write_scores(examined, masks, output / "counts.csv", output / "masks")
 
 
 @main.command()

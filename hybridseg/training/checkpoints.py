@@ -114,18 +114,12 @@ def read_start(path: Path) -> tuple[list[NDArray[Any]], NDArray[np.uint8] | None
 def set_start(model: Any, start: Sequence[NDArray[Any]]) -> None:
     """Set the weights of a model of the same architecture; its size may be another.
 
-    A model may have a presence that the earlier one lacked: its layer comes last, and stays as it is.
-
     Raises
     ------
     TrainingError
         If the architecture is another.
     """
-    own = model.get_weights()
-    presence = [array for array, each in zip(own, model.weights, strict=True) if each.path.startswith("presence/")]
-    if len(start) + len(presence) == len(own):
-        start = [*start, *presence]
-    expected, got = ([array.shape for array in arrays] for arrays in (own, start))
+    expected, got = ([array.shape for array in arrays] for arrays in (model.get_weights(), start))
     if expected != got:
         raise TrainingError(
             f"`start_from` must be a checkpoint of this very network, expected {len(expected)} arrays of its "

@@ -19,7 +19,6 @@ import numpy as np
 from ..onnx.parity import ParityError, speckle
 from ..onnx.runtime import open_session
 from ..segmenter import Segmenter
-from .loss import joined
 
 OPSET = 18
 MAX_DIFFERENCE = 1e-3
@@ -67,7 +66,7 @@ def main(module: str, name: str, source: str, params: str, weights: str, target:
         found = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(found)
     segmenter = getattr(found, name)(**json.loads(params))
-    model = joined(segmenter._build(segmenter.size))
+    model = segmenter._build(segmenter.size)
     with np.load(weights, allow_pickle=False) as stored:
         model.set_weights([stored[f"arr_{k}"] for k in range(len(stored.files))])
     Path(target).write_bytes(network_to_onnx(model))

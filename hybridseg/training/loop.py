@@ -88,14 +88,14 @@ def _train(
     teacher_hash: str,
     start: Sequence[NDArray[Any]] | None,
 ) -> tuple[Any, list[dict[str, float]]]:
-    from .loss import joined, loss
+    from .loss import loss
     from .quiet import import_keras
 
     keras = import_keras()
 
     keras.utils.set_random_seed(recipe.random_state)
     model = check_network(network._build(recipe.size), recipe.size)
-    judge = joined(network._build(recipe.size))
+    judge = network._build(recipe.size)
     if start is not None:
         set_start(model, start)
     else:

@@ -106,10 +106,10 @@ def _rank_in_group(groups: NDArray[np.intp]) -> NDArray[np.intp]:
 def batches(
     recipe: Recipe, data: TrainingData, epoch: int, teacher: Teacher | None = None
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Yield augmented batches of an epoch: pictures (n, S, S, 1), and what they teach, (n, S, S, 3).
+    """Yield augmented batches of an epoch: pictures (n, S, S, 1), and what they teach, (n, S, S, 2).
 
-    That is the lesion share; then, the same at every pixel: 1 for a picture of a lesion image or its window, 1 for one
-    that shows a lesion. The next batch is prepared while one is used.
+    That is the lesion share; then, the same at every pixel: 1 for a picture of a lesion image or of its window. The
+    next batch is prepared while one is used.
     """
     order = epoch_order(recipe, data, epoch)
     size = min(recipe.batch_size, len(order))
@@ -121,11 +121,10 @@ def batches(
             window, place = divmod(order[position], len(data))
             case = data.cases[place]
             image, mask = augment(data.images[case], data.masks[case], rng, recipe.size, window=bool(window))
-            same = [np.full_like(mask, data.has_lesion[place]), np.full_like(mask, mask.max() > 0.5)]
             if teacher is not None:
                 answer = teacher(np.rint(image).astype(np.uint8), rng)
                 mask = mask + np.float32(recipe.teacher_share) * (answer - mask)
-            pairs.append((image[..., None], np.stack([mask, *same], axis=-1)))
+            pairs.append((image[..., None], np.stack([mask, np.full_like(mask, data.has_lesion[place])], axis=-1)))
         return np.stack([p[0] for p in pairs]), np.stack([p[1] for p in pairs])
 
     starts = range(0, len(order) - size + 1, size)

@@ -113,11 +113,7 @@ class NetworkSegmenter(PredictingNetwork):
 
     @abstractmethod
     def _build(self, size: int) -> Any:
-        """Return an untrained `keras.Model`: grey levels 0..255 (N, S, S, 1) to probability (N, S, S, 1), float32.
-
-        It may have a second channel, (N, S, S, 2): the probability that there is a lesion at all, the same at every
-        pixel. Then the outline learns from images with a lesion alone, and the two are multiplied.
-        """
+        """Return an untrained `keras.Model`: grey levels 0..255 (N, S, S, 1) to probability (N, S, S, 1), float32."""
 
     def _initialise(self, model: Any) -> None:
         """Set the weights that training starts from, such as pretrained ones. Those of `_build` stay by default."""

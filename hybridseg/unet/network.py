@@ -36,7 +36,7 @@ SHORT_STAGES = (*LITE0_STAGES[:5], (192, 5, 2, 6, 2))
 SHORT_DECODER = ((96, 2), (64, 2), (32, 1), (16, 1))
 
 
-def build_network(encoder: str, size: int, width: int = 16, *, presence: bool = False) -> Any:
+def build_network(encoder: str, size: int, width: int = 16) -> Any:
     """Return an untrained `keras.Model`.
 
     Parameters
@@ -48,9 +48,6 @@ def build_network(encoder: str, size: int, width: int = 16, *, presence: bool = 
         Side of the square input, in pixels; a multiple of 32.
     width : int
         Filters of the plain U-Net's first level; the pretrained encoders ignore it.
-    presence : bool
-        Give a second channel: the probability that there is a lesion at all, the same at every pixel. It comes from
-        the encoder's deepest features, the highest value of each, which it doesn't change.
     """
     import keras
 
@@ -60,7 +57,6 @@ def build_network(encoder: str, size: int, width: int = 16, *, presence: bool = 
     x = keras.layers.Rescaling(1 / 128, offset=-127 / 128, name="normalise")(image)
     chosen = ENCODERS[encoder]
     x, skips = chosen.build(x, width)
-    deepest = x
     for level, ((filters, convolutions), skip) in enumerate(zip(chosen.decoder(width), reversed(skips), strict=True)):
         x = keras.layers.UpSampling2D(2, interpolation="bilinear", name=f"decoder_{level}_up")(x)
         x = keras.layers.Concatenate(name=f"decoder_{level}_join")([x, skip])
@@ -69,12 +65,6 @@ def build_network(encoder: str, size: int, width: int = 16, *, presence: bool = 
     x = keras.layers.Conv2D(1, 3, padding="same", name="logit")(x)
     x = keras.layers.UpSampling2D(2, interpolation="bilinear", name="logit_up")(x)
     x = keras.layers.Activation("sigmoid", name="probability", dtype="float32")(x)
-    if presence:
-        fixed = keras.ops.stop_gradient(deepest)
-        there = keras.layers.GlobalMaxPooling2D(keepdims=True, name="presence_features")(fixed)
-        there = keras.layers.Conv2D(1, 1, activation="sigmoid", name="presence", dtype="float32")(there)
-        there = keras.layers.UpSampling2D(size, name="presence_everywhere")(there)
-        x = keras.layers.Concatenate(name="outline_and_presence")([x, there])
     return keras.Model(image, x, name=f"unet_{encoder.replace('-', '_')}_{size}")
 
 

@@ -23,9 +23,6 @@ class UNetSegmenter(NetworkSegmenter):
         Filters of the plain U-Net's first level.
     pretrained : bool
         Start the encoder from ImageNet weights (a plain U-Net has none).
-    presence : bool
-        Decide by an output of its own whether there is a lesion. The outline then learns from pictures with a lesion
-        alone, and its probability is multiplied by that of a lesion.
     **training
         As those of `NetworkSegmenter`; ``size`` is a multiple of 32.
 
@@ -43,19 +40,17 @@ class UNetSegmenter(NetworkSegmenter):
         encoder: str = "efficientnet-lite0",
         width: int = 16,
         pretrained: bool = True,
-        presence: bool = False,
         **training: Any,
     ) -> None:
         super().__init__(**training)
         self.encoder = encoder
         self.width = width
         self.pretrained = pretrained
-        self.presence = presence
 
     def _build(self, size: int) -> Any:
         from .network import build_network
 
-        return build_network(self.encoder, size, self.width, presence=self.presence)
+        return build_network(self.encoder, size, self.width)
 
     def _initialise(self, model: Any) -> None:
         from .network import ENCODERS
@@ -70,7 +65,6 @@ class UNetSegmenter(NetworkSegmenter):
         super()._check_parameters()
         if isinstance(self.width, bool) or not isinstance(self.width, Integral):
             raise ValueError(f"`width` must be an integer of at least 1, got {self.width!r}")
-        for name in ("pretrained", "presence"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"`{name}` must be True or False, got {getattr(self, name)!r}")
+        if not isinstance(self.pretrained, bool):
+            raise ValueError(f"`pretrained` must be True or False, got {self.pretrained!r}")
         check_shape(self.encoder, self.size, self.width)

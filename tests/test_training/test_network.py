@@ -27,7 +27,7 @@ def network(last: str | None = "sigmoid", *, channels: int = 1, pooled: int = 1,
     ("made", "message"),
     [
         (lambda: "a network", r"must return a keras.Model, got str"),
-        (lambda: network(channels=3), r"whose output has shape \(None, 32, 32, 1\), got \(None, 32, 32, 3\)"),
+        (lambda: network(channels=2), r"whose output has shape \(None, 32, 32, 1\), got \(None, 32, 32, 2\)"),
         (lambda: network(pooled=2), r"whose output has shape \(None, 32, 32, 1\), got \(None, 16, 16, 1\)"),
         (lambda: network(None), r"probabilities in \[0, 1\], got 0 to 255; if these are logits, end it with a sigmoid"),
         (lambda: network(kernel=keras.initializers.Constant(float("nan"))), "gives numbers, got NaN or infinity"),
