@@ -114,6 +114,15 @@ def interval_text(
     return f"{shown(mean)}{unit}{ends}"
 
 
+def counted(number: int, what: str) -> str:
+    """Return a number of things, in the plural but for one.
+
+    >>> counted(1, "image"), counted(2, "image")
+    ('1 image', '2 images')
+    """
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def p_text(p: float) -> str:
     """Return ``p = 0.012``, or ``p < 0.001`` below that."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"

@@ -6,6 +6,7 @@ import csv
 import json
 import re
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +142,7 @@ def test_one_table_says_how_each_line_does_on_each_set() -> None:
     assert (dark.title, dark.trained_on) == ("mine.py:Dark", "a+b")
     assert dark.worst_set is not None
     assert dark.worst_set.iou == min(each.iou for each in dark.sets if each.iou is not None)
+    assert replace(dark, sets=dark.sets[:1]).worst_set is None
     assert summarize("run").title.startswith("a + b + c: 13 cases scored")
     table = next(csv.DictReader(Path("run/table.csv").read_text().splitlines()))
     assert float(table["b iou"]) == summarize("run").methods[0].sets[1].iou

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ...metrics import CaseMetric, case_metrics
-from ...text import escaped
+from ...text import counted, escaped
 from ...version import __version__
 from ..verdicts.methods import MethodSummary, SetScores
 from ..verdicts.origin import NOT_KNOWN_NOTE, SEEN, in_words
@@ -229,9 +229,10 @@ def _differing(facts: RunFacts, column: Column, ranked: Sequence[str], reference
 def _caption(facts: RunFacts, reference: str) -> str:
     first = facts.methods[0]
     parts = [
-        f"{facts.title}: {first.lesion_images} lesion images of {first.scenes} scenes or patients, "
-        f"{first.lesion_free_images} lesion-free images. Means over lesion images with 95 % intervals by bootstrap "
-        "over scenes or patients. An empty mask scores 0 where there is a lesion. Bold: the best of its column."
+        f"{facts.title}: {counted(first.lesion_images, 'lesion image')} of {first.scenes} scenes or patients, "
+        f"{counted(first.lesion_free_images, 'lesion-free image')}. Means over lesion images with 95 % intervals by "
+        "bootstrap over scenes or patients. An empty mask scores 0 where there is a lesion. Bold: the best of "
+        "its column."
     ]
     if reference:
         parts.append(

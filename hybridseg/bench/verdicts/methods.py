@@ -179,9 +179,9 @@ class MethodSummary:
 
     @property
     def worst_set(self) -> SetScores | None:
-        """The test set with the lowest IoU; None where no set has a lesion image."""
+        """The test set with the lowest IoU; None where fewer than two sets have a lesion image."""
         scored = [each for each in self.sets if each.iou is not None]
-        return min(scored, key=lambda each: each.iou or 0.0) if scored else None
+        return min(scored, key=lambda each: each.iou or 0.0) if len(scored) > 1 else None
 
     @property
     def is_ranked(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ...metrics import LESION_OVERLAP, case_metrics
+from ...text import counted
 from ..records.costs import busy_note, run_cpus, time_note, timed_on
 from ..records.folder import groups_known
 from .origin import NOT_KNOWN_NOTE, READER_NOTE, SEEN, in_words, with_synthetic
@@ -52,9 +53,9 @@ def notes(
     """Return the footnotes of the leaderboard; ``empty`` as `hybridseg.bench.summarize` takes it."""
     first = methods[0]
     found = [
-        f"{first.lesion_images} lesion images of {first.scenes} scenes, {first.lesion_free_images} "
-        "lesion-free images. IoU and F1 are means over lesion images, with a 95 % interval by bootstrap over scenes. "
-        "scene: copies of a scene share one vote. pooled: over all pixels.",
+        f"{counted(first.lesion_images, 'lesion image')} of {counted(first.scenes, 'scene')}, "
+        f"{counted(first.lesion_free_images, 'lesion-free image')}. IoU and F1 are means over lesion images, with a "
+        "95 % interval by bootstrap over scenes. scene: copies of a scene share one vote. pooled: over all pixels.",
         f"Empty masks: {description['empty_masks']}{_in_all_images(empty)}",
         _on_metrics(first),
     ]
