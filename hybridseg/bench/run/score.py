@@ -136,32 +136,32 @@ def score_masks(
     return Scored(tuple(row for cell in plan.cells for row in rows[cell.fold]), matches)
 
 
-def _rows_there(run: RunFolder) -> list[Record] | None:
+def _rows_there(folder: RunFolder) -> list[Record] | None:
     """Return one row per case of the run that the masks shall join, or None where the folder is new."""
-    if not check_folder(run):
+    if not check_folder(folder):
         return None
-    description, records = read_run(run.root)
+    description, records = read_run(folder.root)
     whole = sum(cell["cases"] for cell in description["cells"])
     if len(records) < whole:
-        raise RunError(f"{printable(run.root)} has {len(records)} of {whole} rows: finish that run first")
+        raise RunError(f"{printable(folder.root)} has {len(records)} of {whole} rows: finish that run first")
     return list({row.case_id: row for row in records}.values())
 
 
-def _refuse_other_data(there: list[Record], truth: Dataset, run: RunFolder) -> None:
+def _refuse_other_data(there: list[Record], truth: Dataset, folder: RunFolder) -> None:
     missing = len(there) - len(truth)
     if missing:
         raise RunError(
-            f"{printable(run.root)} is a run over other data: "
+            f"{printable(folder.root)} is a run over other data: "
             f"{missing} of its {len(there)} cases aren't in {truth.name}"
         )
 
 
-def _grouped_as(run: RunFolder, truth: Dataset, name: str) -> Dataset:
+def _grouped_as(folder: RunFolder, truth: Dataset, name: str) -> Dataset:
     """Return the cases with scenes and classes of the run's other lines, if it has any but ``name``.
 
     A run may know scenes from a search for near-duplicates; two lines of one table must not differ in them.
     """
-    _, records = read_run(run.root)
+    _, records = read_run(folder.root)
     others = {row.case_id: row for row in records if row.method != name}
     if not others:
         return truth
@@ -169,29 +169,29 @@ def _grouped_as(run: RunFolder, truth: Dataset, name: str) -> Dataset:
     return replace(truth, cases=tuple(cases))
 
 
-def _folds(run: RunFolder, trained_on: str, per_fold: bool) -> tuple[str, dict[str, int], list[str]]:
+def _folds(folder: RunFolder, trained_on: str, per_fold: bool) -> tuple[str, dict[str, int], list[str]]:
     """Return the training that is meant, which of its folds tests which case, and the folds' names.
 
     Masks per fold are of the folds that the run was asked for.
     """
     if trained_on and not per_fold:
         raise RunError(f"who taught counts for masks per fold alone: write {FOLD} in their folder's name")
-    if not run.description.exists():
+    if not folder.description.exists():
         return "", {}, []
-    description, records = read_run(run.root)
+    description, records = read_run(folder.root)
     trainings = description.get("trainings", {"": {row.case_id: row.fold for row in records}})
     known = [name for name in trainings if name]
     if per_fold and not trained_on and len(known) == 1:
         trained_on = known[0]
     if trained_on not in trainings or (per_fold and known and not trained_on):
         got = f"got `{printable(trained_on)}`" if trained_on else "got none"
-        raise RunError(f"{printable(run.root)}: trainings are {', '.join(known) or 'of one data set'}, {got}")
+        raise RunError(f"{printable(folder.root)}: trainings are {', '.join(known) or 'of one data set'}, {got}")
     fold_of = trainings[trained_on]
     if per_fold and "folds" in description["plan"]:
         fold_of = {case_id: fold for case_id, fold in fold_of.items() if fold in description["plan"]["folds"]}
     twice = [row.case_id for row in records if not known and fold_of[row.case_id] != row.fold]
     if per_fold and twice:
-        raise RunError(f"{printable(run.root)} tests `{printable(twice[0])}` in two folds")
+        raise RunError(f"{printable(folder.root)} tests `{printable(twice[0])}` in two folds")
     return trained_on, fold_of, description.get("fold_names", [str(fold) for fold in range(description["n_folds"])])
 
 
@@ -255,22 +255,22 @@ def same_truth(row: Record, shape: tuple[int, ...], lesion_px: int) -> bool:
 
 
 def _write(
-    run: RunFolder,
+    folder: RunFolder,
     plan: Plan,
     rows: dict[int, list[Record]],
     masks: dict[tuple[str, str], bytes],
     command: Sequence[str],
 ) -> None:
-    for path in (run.root, run.root / "cells"):
+    for path in (folder.root, folder.root / "cells"):
         path.mkdir(parents=True, exist_ok=True)
-    with run.locked():
-        run.remove_parts()
+    with folder.locked():
+        folder.remove_parts()
         method, fresh = plan.methods[0], describe_plan(plan)
-        description = read_description(run) if run.description.exists() else {**fresh, "methods": [], "cells": []}
+        description = read_description(folder) if folder.description.exists() else {**fresh, "methods": [], "cells": []}
         there = {each["spec"]: each["key"] for each in description["methods"]}
         if there.get(method.name, method.key) != method.key:
             taken = f"has a line called `{printable(method.name)}`: give the masks another --name"
-            raise RunError(f"{printable(run.root)} {taken}")
+            raise RunError(f"{printable(folder.root)} {taken}")
         if list(there) == [method.name]:  # nobody else's line: what is said of the data is said anew
             description = {**fresh, "sessions": description["sessions"]}
         else:
@@ -281,14 +281,14 @@ def _write(
         now = datetime.now(UTC).isoformat(timespec="seconds")
         description["sessions"].append({"command": list(command), "scored": method.name, "start": now, "end": now})
         for (stem, case_id), png in masks.items():
-            write_row_mask(run, stem, case_id, png)
+            write_row_mask(folder, stem, case_id, png)
         for cell in plan.cells:
             lines = [json_line(FitRecord(None, {})), *map(json_line, rows[cell.fold])]
-            write_atomically(run.cell(cell.file_stem), b"".join(lines))
-        write_json(run.description, description)
+            write_atomically(folder.cell(cell.file_stem), b"".join(lines))
+        write_json(folder.description, description)
         known = {cell["file"] for cell in description["cells"]}
-        for path in (run.root / "cells").glob("*.jsonl"):  # of masks scored earlier, perhaps by a process killed here
+        for path in (folder.root / "cells").glob("*.jsonl"):  # of masks scored earlier, maybe by a process killed here
             if path.stem not in known:
-                shutil.rmtree(run.root / "masks" / path.stem, ignore_errors=True)
+                shutil.rmtree(folder.root / "masks" / path.stem, ignore_errors=True)
                 path.unlink()
-        write_atomically(run.root / "cases.csv", records_csv(read_run(run.root)[1]).encode())
+        write_atomically(folder.root / "cases.csv", records_csv(read_run(folder.root)[1]).encode())
