@@ -44,24 +44,32 @@ def segment_file(model: Segmenter, work: Work, number: int, job: Job) -> Done:
             title = name if index is None else f"{name} frame {place + 1}"
             if frame.in_scope is False:
                 done.strange.append(f"{title}: doesn't look like the images that {printable(work.spec)} learned from")
-            refused = _is_refused(frame, work)
-            if refused:
-                done.refused.append(f"{title}: refused: confidence {frame.confidence:.2f} < {work.refuse_below:g}")
+            reason = _why_refused(frame, work)
+            if reason:
+                done.refused.append(f"{title}: refused: {reason}")
                 _clear(one, work)
             else:
                 masks.append(frame.mask)
                 done.lines += _write(one, frame, data, masks, facts.frames, work)
             if work.measuring:
-                done.rows += rows_of(one.image, None if index is None else place + 1, one.mask, frame, refused=refused)
+                done.rows += rows_of(
+                    one.image, None if index is None else place + 1, one.mask, frame, refused=bool(reason)
+                )
     except Exception as error:  # one bad file, whatever is bad about it, doesn't stop the others
         message = " ".join(str(error).split()) or type(error).__name__
         done.error = message if name in message else f"{name}: {message}"
     return done
 
 
-def _is_refused(frame: Frame, work: Work) -> bool:
-    """Return whether a mask isn't sure enough to be written; one that was read is."""
-    return work.refuse_below is not None and frame.confidence is not None and frame.confidence < work.refuse_below
+def _why_refused(frame: Frame, work: Work) -> str:
+    """Return why a mask isn't sure enough to be written; "" if it is, as is one that was read."""
+    if work.refuse_below is None:
+        return ""
+    if frame.in_scope is False:  # confidence was measured on images in scope
+        return "out of scope"
+    if frame.confidence is not None and frame.confidence < work.refuse_below:
+        return f"confidence {frame.confidence:.2f} is below {work.refuse_below:g}"
+    return ""
 
 
 def _clear(job: Job, work: Work) -> None:

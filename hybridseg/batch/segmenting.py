@@ -210,7 +210,7 @@ def plan_batch(
         Size of a (square) pixel of files that don't tell it: of all, or by image as
         `hybridseg.data.manifest.read_spacings` returns it.
     refuse_below : float, optional
-        Write nothing of a mask whose confidence is below this, in [0, 1].
+        Write nothing of an image whose confidence is below this, in [0, 1], or which is out of scope.
 
     Raises
     ------

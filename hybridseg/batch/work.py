@@ -12,8 +12,8 @@ from .outputs import FileOutput, FrameOutput, Mask, Output
 class Work:
     """What is wanted of every image.
 
-    ``sources`` are the keys of the inputs that have the name of an output. A mask whose confidence is below
-    ``refuse_below`` isn't written.
+    ``sources`` are the keys of the inputs that have the name of an output. With ``refuse_below``, a mask
+    isn't written if its confidence is below that, or its image out of scope.
     """
 
     spec: str

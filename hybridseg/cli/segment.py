@@ -68,8 +68,9 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--refuse-below", type=click.FloatRange(0, 1), metavar="X",
-    help="Write nothing of an image whose confidence is below X. That is the chance that its mask is right, measured "
-    "on images that the method hadn't seen. Such images are told, and have a row in --measure.",
+    help="Write nothing of an image that is out of scope, or whose confidence is below X. That is the chance that its "
+    "mask is right, measured on images that the method hadn't seen. Refused images are named on stderr, and have a row "
+    "in --measure.",
 )  # fmt: skip
 @click.option("--dicom-seg", is_flag=True, help="Also write <name>_seg.dcm, a DICOM SEG without patient fields.")
 @click.option("--keep-patient", is_flag=True, help="Copy patient and study fields into the DICOM SEG.")
@@ -258,7 +259,7 @@ def _tell(batch: Batch, outcomes: Iterator[Done], *, quiet: bool) -> tuple[int, 
             err=True,
         )
     if refused:
-        click.echo(f"hybridseg segment: {refused} refused for their confidence: nothing is written of them", err=True)
+        click.echo(f"hybridseg segment: {refused} refused, unsure or out of scope: not written", err=True)
     if named:
         click.echo(
             f"hybridseg segment: {named} of {total} files may have the patient's name in the picture (DICOM whose "

@@ -89,20 +89,20 @@ def test_table_and_lines_tell_confidence_and_scope() -> None:
 def test_an_unsure_mask_is_refused() -> None:
     result = segment("in", "-o", "out", "--overlay", "--measure", "sizes.json", "--refuse-below", "0.7")
     assert result.exit_code == 0, result.output
-    assert {path.name for path in Path("out").iterdir()} == {
-        f"{name}_{kind}.png" for name in ("sure", "stranger") for kind in ("mask", "overlay")
-    }
-    assert "in/doubtful.png: refused: confidence 0.69 < 0.7" in result.stderr
-    assert "2 refused for their confidence: nothing is written of them" in result.stderr
+    assert {path.name for path in Path("out").iterdir()} == {f"sure_{kind}.png" for kind in ("mask", "overlay")}
+    assert "in/doubtful.png: refused: confidence 0.69 is below 0.7" in result.stderr
+    assert "in/stranger.png: refused: out of scope" in result.stderr  # whose confidence is 0.99
+    assert "3 refused, unsure or out of scope: not written" in result.stderr
     table = {Path(row["image"]).stem: row for row in json.loads(Path("sizes.json").read_text())}
     assert (table["doubtful"]["refused"], table["doubtful"]["mask"], table["doubtful"]["lesion"]) == (True, None, None)
+    assert (table["stranger"]["refused"], table["stranger"]["in_scope"]) == (True, False)
     assert table["doubtful"]["image_confidence"] == pytest.approx(0.692308)
     assert (table["sure"]["refused"], table["sure"]["lesion"]) == (False, 1)
 
 
 def test_strict_makes_it_a_failure() -> None:
     assert segment("in", "-o", "out", "--refuse-below", "0.7", "--strict").exit_code == 1
-    assert segment("in", "-o", "more", "--refuse-below", "0.1", "--strict").exit_code == 0
+    assert segment("in/sure.png", "-o", "more", "--refuse-below", "0.1", "--strict").exit_code == 0
 
 
 @pytest.mark.parametrize(("existing", "stays"), [("overwrite", False), ("skip", True)])
@@ -129,6 +129,6 @@ def test_watching_refuses_too(tmp_path: Path) -> None:
     status = {entry["image"]: (entry["status"], entry.get("refused"), entry.get("out_of_scope")) for entry in entries}
     assert status == {
         "doubtful.png": ("refused", 1, None), "nothing.png": ("refused", 1, None), "sure.png": ("done", None, None),
-        "stranger.png": ("done", None, 1),
+        "stranger.png": ("refused", 1, 1),
     }  # fmt: skip
     assert read_mask(tmp_path / "out" / "sure.png_mask.png").sum() == 200
