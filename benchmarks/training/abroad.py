@@ -3,6 +3,7 @@
     python benchmarks/training/abroad.py train BUSBRA Dataset_BUSI_with_GT -o runs/busbra \\
         --set "unet[size=160,epochs=8,images_per_group=1,flip_averaging=False,validation_share=0.05]"
     python benchmarks/training/abroad.py compare runs/busbra runs/busbra-longer
+    python benchmarks/training/abroad.py sizes runs/busbra Dataset_BUSI_with_GT 128 192 -o runs/busbra-two-sizes
     python benchmarks/training/abroad.py home Dataset_BUSI_with_GT --fold 4 -o runs/home \
         --set "unet[size=160,epochs=16,images_per_group=1,validation_share=0.05]"
 
@@ -15,6 +16,7 @@ or patients.
 
 from __future__ import annotations
 
+import copy
 import csv
 import gzip
 import logging
@@ -29,7 +31,10 @@ from hybridseg.data import Case, load_dataset
 from hybridseg.metrics import Counts, count_pixels, f1, iou
 from hybridseg.postprocess import OperatingPoint, apply_operating_point
 from hybridseg.registry import parse_spec
+from hybridseg.training.checkpoints import CHECKPOINT, read_start, set_start
+from hybridseg.training.convert import convert_weights
 from hybridseg.training.operating import choose_operating_point
+from hybridseg.unet.network import build_network
 from hybridseg.unet.segmenter import UNetSegmenter
 
 COUNTS = "counts.csv.gz"
@@ -72,6 +77,28 @@ def write_counts(model: UNetSegmenter, examined: list[Case], path: Path) -> None
                 point = OperatingPoint(threshold, fill_holes=False, relative=relative)
                 c = count_pixels(mask, apply_operating_point(probability, point))
                 writer.writerow([case.case_id, case.group, threshold, int(relative), c.tp, c.fp, c.fn, c.tn])
+
+
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, path_type=Path))
+@click.argument("tested")
+@click.argument("sizes", nargs=-1, required=True, type=int)
+@click.option("--leave-out", "fold", type=click.IntRange(0, 4), default=0, help="As of train.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path))
+def sizes(folder: Path, tested: str, sizes: tuple[int, ...], fold: int, output: Path) -> None:
+    """Score what ``train`` wrote to FOLDER again: the mean of its maps at SIZES, which may name a size twice."""
+    output.mkdir(parents=True, exist_ok=True)
+    trained = UNetSegmenter.load(folder / "model.hybridseg")
+    weights = read_start(folder / "checkpoint" / CHECKPOINT)[0]
+    resized = []
+    for size in sizes:
+        model = copy.copy(trained).set_params(size=size)
+        network = build_network(model.encoder, size, model.width)
+        set_start(network, weights)
+        model.network_ = np.frombuffer(convert_weights(model, network), np.uint8)
+        resized.append(model)
+    examined = [case for _, case in training_cases((tested,), fold)]
+    write_counts(UNetSegmenter.mean_of(resized), examined, output / COUNTS)
 
 
 @main.command()

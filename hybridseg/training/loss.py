@@ -8,21 +8,18 @@ DICE_SMOOTHING_PX = 20.0  # in working pixels: keeps the slope finite where the 
 
 
 def loss(truth: Any, probability: Any) -> Any:
-    """Return the mean of the batch's losses: cross-entropy and, but for whole images without a lesion, Dice loss.
-
-    Dice loss asks of such an image that its map be empty to the last pixel. A network that learns so is empty wherever
-    it is unsure.
+    """Return the mean of the batch's losses: cross-entropy and, where it counts, Dice loss.
 
     Parameters
     ----------
     truth : tensor of shape (N, S, S, 2), float32, in [0, 1]
-        Lesion share; then, the same at every pixel: 1 for a picture of a lesion image or of its window.
+        Lesion share; then, the same at every pixel, whether Dice loss counts: 1 or 0.
     probability : tensor of shape (N, S, S, 1), float32, in [0, 1]
     """
     from keras import ops
 
-    share, of_lesion_image = truth[..., :1], truth[:, 0, 0, 1]
-    return ops.mean(cross_entropy(share, probability) + of_lesion_image * dice_loss(share, probability))
+    share, has_dice = truth[..., :1], truth[:, 0, 0, 1]
+    return ops.mean(cross_entropy(share, probability) + has_dice * dice_loss(share, probability))
 
 
 def cross_entropy(truth: Any, probability: Any) -> Any:

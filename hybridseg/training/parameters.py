@@ -33,9 +33,10 @@ def check_parameters(values: Mapping[str, Any]) -> None:
     per_group = values.get("images_per_group")
     if per_group is not None and (isinstance(per_group, bool) or not isinstance(per_group, int) or per_group < 1):
         raise ValueError(f"`images_per_group` must be None or an integer of at least 1, got {per_group!r}")
-    averaging, teacher = values["flip_averaging"], values.get("teacher")
-    if not isinstance(averaging, bool):
-        raise ValueError(f"`flip_averaging` must be True or False, got {averaging!r}")
+    teacher = values.get("teacher")
+    for name in ("flip_averaging", "lesion_free_dice"):
+        if not isinstance(values.get(name, True), bool):
+            raise ValueError(f"`{name}` must be True or False, got {values[name]!r}")
     for name in ("start_from", "checkpoint_dir"):
         if not isinstance(values.get(name), str | None):
             raise ValueError(f"`{name}` must be None or a path, got {values[name]!r}")

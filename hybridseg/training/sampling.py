@@ -38,6 +38,7 @@ class Recipe:
     teacher_share: float = 0.0
     window_share: float = 0.0
     images_per_group: int | None = None
+    lesion_free_dice: bool = True
 
 
 @dataclass
@@ -108,8 +109,8 @@ def batches(
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Yield augmented batches of an epoch: pictures (n, S, S, 1), and what they teach, (n, S, S, 2).
 
-    That is the lesion share; then, the same at every pixel: 1 for a picture of a lesion image or of its window. The
-    next batch is prepared while one is used.
+    That is the lesion share; then, the same at every pixel, whether Dice loss counts: 1 or 0. The next batch is
+    prepared while one is used.
     """
     order = epoch_order(recipe, data, epoch)
     size = min(recipe.batch_size, len(order))
@@ -121,10 +122,11 @@ def batches(
             window, place = divmod(order[position], len(data))
             case = data.cases[place]
             image, mask = augment(data.images[case], data.masks[case], rng, recipe.size, window=bool(window))
+            has_dice = recipe.lesion_free_dice or data.has_lesion[place]
             if teacher is not None:
                 answer = teacher(np.rint(image).astype(np.uint8), rng)
                 mask = mask + np.float32(recipe.teacher_share) * (answer - mask)
-            pairs.append((image[..., None], np.stack([mask, np.full_like(mask, data.has_lesion[place])], axis=-1)))
+            pairs.append((image[..., None], np.stack([mask, np.full_like(mask, has_dice)], axis=-1)))
         return np.stack([p[0] for p in pairs]), np.stack([p[1] for p in pairs])
 
     starts = range(0, len(order) - size + 1, size)

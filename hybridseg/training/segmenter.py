@@ -45,6 +45,10 @@ class NetworkSegmenter(PredictingNetwork):
     images_per_group : int, optional
         Lesion images that an epoch shows of each group (patient, scene), drawn anew each time. Without it an epoch
         shows all. With 1, a hospital with several images of each patient doesn't outweigh another.
+    lesion_free_dice : bool
+        Whether whole lesion-free images have a Dice loss. It asks that their maps be empty to the last pixel. Then a
+        network trained at one hospital is empty wherever it is unsure at another, and misses more lesions there. One
+        trained at several parts lesion images from lesion-free ones better with it.
     patience : int
         Epochs in a row whose validation F1 is worse than the best by more than a standard error, before training
         stops. The last epoch that isn't worse is kept.
@@ -82,6 +86,7 @@ class NetworkSegmenter(PredictingNetwork):
         lesion_free_share: float = 0.2,
         window_share: float = 0.5,
         images_per_group: int | None = None,
+        lesion_free_dice: bool = True,
         patience: int = 20,
         validation_share: float = 0.1,
         flip_averaging: bool = True,
@@ -101,6 +106,7 @@ class NetworkSegmenter(PredictingNetwork):
         self.lesion_free_share = lesion_free_share
         self.window_share = window_share
         self.images_per_group = images_per_group
+        self.lesion_free_dice = lesion_free_dice
         self.patience = patience
         self.validation_share = validation_share
         self.flip_averaging = flip_averaging

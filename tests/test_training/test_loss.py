@@ -11,7 +11,7 @@ pytest.importorskip("tensorflow")
 from hybridseg.training.loss import cross_entropy, dice_loss, loss
 
 
-def test_whole_lesion_free_images_have_no_dice_loss_and_windows_have() -> None:
+def test_dice_loss_counts_where_it_is_asked_for() -> None:
     truth = np.zeros((2, 32, 32, 2), np.float32)
     truth[0, 8:16, 8:16, 0] = 1
     truth[0, ..., 1] = 1
@@ -20,7 +20,7 @@ def test_whole_lesion_free_images_have_no_dice_loss_and_windows_have() -> None:
     entropy, overlap = (np.asarray(part(truth[..., :1], probability)) for part in (cross_entropy, dice_loss))
     assert overlap[1] > 0.9
     assert float(loss(truth, probability)) == pytest.approx((entropy.sum() + overlap[0]) / 2, abs=1e-6)
-    truth[1, ..., 1] = 1  # a window of a lesion image
+    truth[1, ..., 1] = 1
     assert float(loss(truth, probability)) == pytest.approx((entropy.sum() + overlap.sum()) / 2, abs=1e-6)
 
 
