@@ -8,6 +8,7 @@ from typing import Any
 from ...text import printable
 from ...version import __version__
 from ..records.cells import FitRecord
+from ..verdicts.notes import only_folds
 from .document import Entry, ReportTable, Section, Text
 from .facts import RunFacts
 
@@ -30,8 +31,8 @@ def protocol(facts: RunFacts) -> Section:
 def _paragraph(facts: RunFacts) -> str:
     description = facts.description
     scenes = len(set(facts.groups.values()))
-    folds = sorted({cell["fold"] for cell in description["cells"]})
-    some = "" if len(folds) == description["n_folds"] else f" (only fold {', '.join(map(str, folds))})"
+    folds = only_folds(description)
+    some = f" ({folds})" if folds else ""
     cpus = " and ".join(facts.cpus) or "an unknown processor"
     return (
         f"Data: {facts.title}, {description['cases']} cases, {len(facts.groups)} of them scored, of "

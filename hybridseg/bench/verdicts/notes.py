@@ -32,12 +32,24 @@ _SEVERAL = (
 )
 
 
+def only_folds(description: dict[str, Any]) -> str:
+    """Return the folds that a run has, in words, or nothing if it has all.
+
+    >>> only_folds({"n_folds": 6, "cells": [{"fold": 5}, {"fold": 0}]})
+    'only folds 0, 5'
+    """
+    folds = sorted({cell["fold"] for cell in description["cells"]})
+    if len(folds) == description["n_folds"]:
+        return ""
+    return f"only fold{'s' * (len(folds) > 1)} {', '.join(map(str, folds))}"
+
+
 def title(description: dict[str, Any], cases: Iterable[Cases]) -> str:
     """Return the title: data, split, and how many cases are scored by now."""
     every = set[tuple[int, str]]().union(*cases)
     scored = len(every)
-    folds = sorted({cell["fold"] for cell in description["cells"]})
-    part = "" if len(folds) == description["n_folds"] else f", only fold {', '.join(map(str, folds))}"
+    some = only_folds(description)
+    part = f", {some}" if some else ""
     by_size = sorted(description["cells"], key=lambda cell: cell["cases"])  # a second reader may have read fewer
     expected = sum({cell["fold"]: cell["cases"] for cell in by_size}.values())
     if description.get("sources"):
