@@ -352,6 +352,8 @@ def test_the_report_maps_trainings_to_test_sets_and_pairs_one_more_source() -> N
     tested = ["tested on a (5 scenes)", "tested on b (3 scenes)", "tested on c (2 scenes)"]
     assert header == ("method", "trained on", *tested)
     best = summarize("run").methods[0]
+    missed = [f"{each.tested_on}: missed % (n = {each.lesion_images})" for each in best.sets]
+    assert sections["across"].tables[2].header[2:5] == tuple(missed)
     assert [cell.value for cell in line[2:]] == [each.iou for each in best.sets] == [cell.shade for cell in line[2:]]
     assert [[cell.text for cell in row[:4]] for row in sections["second"].tables[0].rows] == [
         ["mine.py:Dark", "a", "a+b", name] for name in "abc"

@@ -47,7 +47,7 @@ def _matrix(facts: RunFacts, metric: str, unit: str) -> ReportTable:
             value, low, high = (found.get(name, {}).get(f"{metric}{end}") for end in ("", "_low", "_high"))
             entries.append(replace(number(value, low=low, high=high), shade=value))
         rows.append((*_names(method), *entries))
-    scenes = {name: max(_scenes(method, name) for method in facts.methods) for name in _sets(facts)}
+    scenes = _most(facts, "scenes")
     header = ("method", "trained on", *(f"tested on {name} ({n} scenes)" for name, n in scenes.items()))
     return ReportTable(
         f"Mean {unit} per lesion image, with its 95 % interval by bootstrap.", header, tuple(rows), names=2
@@ -56,27 +56,25 @@ def _matrix(facts: RunFacts, metric: str, unit: str) -> ReportTable:
 
 def _mistakes(facts: RunFacts) -> ReportTable:
     sets = _sets(facts)
-    free = [name for name in sets if any(_free(method, name) for method in facts.methods)]
+    free = [name for name, n in _most(facts, "lesion_free_images").items() if n]
     rows = []
     for method in facts.methods:
         found = {each.tested_on: each for each in method.sets}
         missed = [percent(found[name].missed if name in found else None) for name in sets]
         alarms = [percent(found[name].false_positive_rate if name in found else None) for name in free]
         rows.append((*_names(method), *missed, *alarms))
-    images = {name: max(_free(method, name) for method in facts.methods) for name in free}
+    lesion, lesion_free = _most(facts, "lesion_images"), _most(facts, "lesion_free_images")
     header = (
-        "method", "trained on", *(f"{name}: missed %" for name in sets),
-        *(f"{name}: false alarm % (n = {images[name]})" for name in free),
+        "method", "trained on", *(f"{name}: missed % (n = {lesion[name]})" for name in sets),
+        *(f"{name}: false alarm % (n = {lesion_free[name]})" for name in free),
     )  # fmt: skip
     return ReportTable("Lesions missed, and lesion-free images with a mask, by test set.", header, tuple(rows), names=2)
 
 
-def _scenes(method: MethodSummary, name: str) -> int:
-    return sum(each.scenes for each in method.sets if each.tested_on == name)
-
-
-def _free(method: MethodSummary, name: str) -> int:
-    return sum(each.lesion_free_images for each in method.sets if each.tested_on == name)
+def _most(facts: RunFacts, what: str) -> dict[str, int]:
+    """Return how many of them the line with most has, by test set."""
+    every = [each for method in facts.methods for each in method.sets]
+    return {name: max(getattr(each, what) for each in every if each.tested_on == name) for name in _sets(facts)}
 
 
 def second_source(facts: RunFacts) -> Section:
