@@ -27,7 +27,8 @@ def list_chunks(data: bytes) -> list[tuple[bytes, int, int]]:
     Raises
     ------
     ImageError
-        If there are too many, or the first one isn't the header, or not the only one: readers disagree on which counts.
+        If there are too many, or the first one isn't the header, or the header or EXIF data are there twice: readers
+        disagree on which counts.
     """
     chunks = []
     at = 8
@@ -44,6 +45,8 @@ def list_chunks(data: bytes) -> list[tuple[bytes, int, int]]:
     headers = [(number, end - start) for number, (kind, start, end) in enumerate(chunks) if kind == b"IHDR"]
     if chunks and headers != [(0, _HEADER_BYTES)]:
         raise ImageError("is a damaged PNG (its header isn't first, or is there twice)")
+    if sum(kind == b"eXIf" for kind, _, _ in chunks) > 1:
+        raise ImageError("is a damaged PNG (its EXIF data are there twice)")
     return chunks
 
 

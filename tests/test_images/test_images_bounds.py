@@ -121,6 +121,7 @@ def with_entry(data: bytes, tag: int, *fields: int) -> bytes:
         (with_entry(encode(NOISE, "TIFF"), 258, 258, 0x8000, 1), "its tag 258 is there twice, or of another type"),
         (with_entry(encode(NOISE, "TIFF"), 262, 262, 3, 5), "its tag 262 is there twice, or of another type or count"),
         (with_entry(encode(NOISE, "TIFF"), 284, 256, 4, 1), "its tag 256 is there twice"),
+        (png_of(64, 64, 0, chunk(b"eXIf", b"MM") * 2), "its EXIF data are there twice"),
         (png_of(64, 64, 0, chunk(b"eXIf", b"no EXIF")), "damaged EXIF data, which would say how it is turned"),
     ],
 )
