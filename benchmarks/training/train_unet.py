@@ -23,6 +23,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+from sklearn.metrics import roc_auc_score
 
 from hybridseg.confidence import Calibration, raw_confidence
 from hybridseg.data import Case, Dataset, load_dataset
@@ -146,7 +147,10 @@ def write_scores(
     maps: Sequence[np.ndarray] = (),
     calibrations: Sequence[Calibration | None] = (),
 ) -> None:
-    """Write counts, masks and, with ``maps``, confidences per case, and print the means over lesion cases."""
+    """Write counts, masks and, with ``maps``, confidences per case, and print the means over lesion cases.
+
+    With ``maps``, print how well the highest probability parts lesion images from lesion-free ones, too.
+    """
     masks.mkdir(parents=True, exist_ok=True)
     rows = []
     for case, mask in zip(test, predicted, strict=True):
@@ -166,6 +170,9 @@ def write_scores(
         f"F1 {np.mean([f1(c) for c in lesion]):.3f}, without a mask {np.mean([c.tp + c.fp == 0 for c in lesion]):.1%}; "
         f"{len(free)} lesion-free: with a mask {np.mean([c.fp > 0 for c in free]):.1%}"
     )
+    if len(maps) and lesion and free:
+        area = roc_auc_score([c.tp + c.fn > 0 for _, c in rows], [p.max() for p in maps])
+        print(f"the highest probability parts these two: area under the curve {area:.3f}")
 
 
 def confidences(mask: np.ndarray, probability: np.ndarray, calibration: Calibration | None) -> tuple[str, str]:
