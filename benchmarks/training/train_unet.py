@@ -42,6 +42,12 @@ TEACHERS = ("BUSI", "BUS-BRA")
 @click.command()
 @click.option("--data", "folders", required=True, multiple=True, help="BUSI or BUS-BRA as published; may be repeated.")
 @click.option("--fold", type=click.IntRange(0, 4), help="Hold this published fold out; without it, train on all five.")
+@click.option(
+    "--whole",
+    is_flag=True,
+    help="With --from: the earlier training held `--fold` out, and this one learns from it, too. For a model that "
+    "ships. The groups held out for validation stay the same.",
+)
 @click.option("--set", "settings", default="unet", help="For example `unet[epochs=30,size=224]`.")
 @click.option("--teacher", "teachers", multiple=True, help="Exported model to learn from besides; may be repeated.")
 @click.option(
@@ -61,6 +67,7 @@ def main(
     *,
     folders: tuple[str, ...],
     fold: int | None,
+    whole: bool,
     settings: str,
     teachers: tuple[str, ...],
     again: tuple[str, ...],
@@ -68,10 +75,12 @@ def main(
     output: Path,
 ) -> None:
     """Train, save, and score what was held out."""
-    train = training_cases(folders, fold)
-    name = f"fold{fold}" if fold is not None else "all"
+    if whole and (fold is None or earlier is None):
+        raise click.UsageError("--whole needs --fold and --from: which fold the earlier training held out, and where it is")
+    train = training_cases(folders, None if whole else fold)
+    before, name = (f"fold{fold}" if fold is not None else "all"), ("all" if whole or fold is None else f"fold{fold}")
     output.mkdir(parents=True, exist_ok=True)
-    start_from = str(earlier / f"{name}.checkpoint" / CHECKPOINT) if earlier is not None else None
+    start_from = str(earlier / f"{before}.checkpoint" / CHECKPOINT) if earlier is not None else None
     model = UNetSegmenter(
         checkpoint_dir=str(output / f"{name}.checkpoint"),
         teacher=list(teachers) or None,
@@ -87,7 +96,10 @@ def main(
 
     images, masks = zip(*(case.read() for _, case in train), strict=True)
     groups = group_names(train)
-    held_out = held_out_cases(model, train, images, masks)
+    first = {(source, case.case_id) for source, case in training_cases(folders, fold)}  # `--whole` adds others
+    places = [k for k, (source, case) in enumerate(train) if (source, case.case_id) in first]
+    held_out = np.zeros(len(train), bool)
+    held_out[places] = held_out_cases(model, *([each[k] for k in places] for each in (train, images, masks)))
     taught = [(k, groups[k]) for k in np.flatnonzero(~held_out)]
     taught += [(k, f"{group}, again") for k, group in taught if train[k][0] in again and masks[k].any()]
     kept = np.flatnonzero(held_out)
@@ -100,7 +112,7 @@ def main(
     )
     model.save(output / f"{name}.hybridseg")
     print(f"{name}: {time.monotonic() - start:.0f} s, {model.current_operating_point}")
-    if fold is not None:
+    if name != "all":
         for folder in folders:
             dataset = load_dataset(folder)
             cases = list(dataset.select(published_split(dataset).folds[fold].test))
