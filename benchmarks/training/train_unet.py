@@ -76,7 +76,7 @@ def main(
 ) -> None:
     """Train, save, and score what was held out."""
     if whole and (fold is None or earlier is None):
-        raise click.UsageError("--whole needs --fold and --from: which fold the earlier training held out, and where it is")
+        raise click.UsageError("--whole needs --fold, which the earlier training held out, and --from, where that is")
     train = training_cases(folders, None if whole else fold)
     before, name = (f"fold{fold}" if fold is not None else "all"), ("all" if whole or fold is None else f"fold{fold}")
     output.mkdir(parents=True, exist_ok=True)
