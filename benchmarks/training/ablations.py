@@ -22,6 +22,7 @@ import numpy as np
 from hybridseg.data import CaseReader, load_dataset
 from hybridseg.data.splits import busi_split
 from hybridseg.metrics import count_pixels, f1, image_mean, iou, paired_difference
+from hybridseg.text import interval_text
 from hybridseg.training.cases import hold_out
 from hybridseg.unet.segmenter import UNetSegmenter
 
@@ -73,7 +74,7 @@ def main(data: str, fold: int, reference: Path, variants: tuple[str, ...], outpu
         scores[title] = [iou(each) for each in counts]
         mean, mean_f1 = image_mean(scores[title], groups), image_mean([f1(each) for each in counts], groups)
         apart = paired_difference(scores[title], scores["reference"], groups).difference
-        against = "" if title == "reference" else f"{apart.value:+.3f} [{apart.low:+.3f}, {apart.high:+.3f}]"
+        against = "" if title == "reference" else interval_text(apart.value, apart.low, apart.high, sign="+")
         rows.append(
             f"| {title} | {mean.value:.3f} [{mean.low:.3f}, {mean.high:.3f}] | {mean_f1.value:.3f} | {against} | "
             f"{sum(each.tp + each.fp == 0 for each in counts)} | {false} |"

@@ -4,9 +4,10 @@
         runs/unet/fold0.hybridseg+runs/second/fold0.hybridseg --data Dataset_BUSI_with_GT --data BUSBRA --fold 0
 
 The trainings must have the same data and ``validation_share``. Several paths with ``+`` between them are the mean of
-their probabilities. For each hospital it prints the mean F1 over the lesion images, its difference to the first one
-with a standard error over images, and how many lesion-free images get a mask. Each answers at the operating point that
-these very groups choose for it. Then the same without the presence decision: how good the outlines are.
+their probabilities. An exported file may stand for a training whose model is gone. For each hospital it prints the mean
+F1 over the lesion images, its difference to the first one with a standard error over images, and how many lesion-free
+images get a mask. Each answers at the operating point that these very groups choose for it. Then the same without the
+presence decision: how good the outlines are.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ import click
 import numpy as np
 from train_unet import held_out_cases, training_cases
 
+from hybridseg.onnx import OnnxSegmenter
 from hybridseg.postprocess import apply_operating_point
+from hybridseg.segmenter import Segmenter
 from hybridseg.training.operating import choose_operating_point, f1_per_image
 from hybridseg.unet.segmenter import UNetSegmenter
 
@@ -32,7 +35,10 @@ def main(paths: tuple[str, ...], folders: tuple[str, ...], fold: int | None) -> 
     models = {path: load(path) for path in paths}
     train = training_cases(folders, fold)
     images, masks = zip(*(case.read() for _, case in train), strict=True)
-    held_out = np.flatnonzero(held_out_cases(models[paths[0]], train, images, masks))
+    trained = next((each for each in models.values() if isinstance(each, UNetSegmenter)), None)
+    if trained is None:
+        raise click.UsageError("one path must be of a training: it says which groups were held out")
+    held_out = np.flatnonzero(held_out_cases(trained, train, images, masks))
     decided: dict[str, dict[int, np.ndarray]] = {}
     outlined: dict[str, dict[int, np.ndarray]] = {}
     for path, model in models.items():
@@ -63,8 +69,10 @@ def show(what: str, predicted: dict[str, dict[int, np.ndarray]], masks: Sequence
         )
 
 
-def load(path: str) -> UNetSegmenter:
-    """Return the model of a path, or the mean of several with + between them."""
+def load(path: str) -> Segmenter:
+    """Return the model of a path, or the mean of several with + between them; an exported one has its file."""
+    if path.endswith(".onnx"):
+        return OnnxSegmenter.load(path)
     models = [UNetSegmenter.load(each) for each in path.split("+")]
     return UNetSegmenter.mean_of(models) if len(models) > 1 else models[0]
 

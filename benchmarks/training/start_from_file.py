@@ -129,8 +129,7 @@ def augmented(cases: list, size: int) -> np.ndarray:
     chosen = np.random.default_rng(7).permutation(len(cases))[:PICTURES]
     images, masks = zip(*(cases[k][1].read() for k in chosen), strict=True)
     data = working_cases(images, masks, round(STORED_PER_SIDE * size), None, None)
-    pairs = zip(data.images, data.masks, strict=True)
-    shown = [augment(*pair, np.random.default_rng(k), size, window=False)[0] for k, pair in enumerate(pairs)]
+    shown = [augment(image, data.masks[k], np.random.default_rng(k), size)[0] for k, image in enumerate(data.images)]
     return np.stack(shown).astype(np.float32)[..., np.newaxis]
 
 

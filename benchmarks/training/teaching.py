@@ -20,7 +20,7 @@ from train_unet import read_scores
 
 from hybridseg.metrics import Counts, f1, image_mean, iou, paired_difference
 from hybridseg.metrics.summary import scene_mean
-from hybridseg.text import markdown_table
+from hybridseg.text import interval_text, markdown_table
 
 FOLDS = 5
 
@@ -46,7 +46,7 @@ def main(lines: tuple[str, ...], note: str, output: Path) -> None:
             pairs = [(ious[k], reference[lesions[k][0]]) for k in both]
             found = paired_difference(*zip(*pairs, strict=True), [groups[k] for k in both])
             apart = found.difference
-            against = f"{apart.value:+.3f} [{apart.low:+.3f}, {apart.high:+.3f}], p = {found.p_value:.3f}"
+            against = f"{interval_text(apart.value, apart.low, apart.high, sign='+')}, p = {found.p_value:.3f}"
         reference = reference or {case_id: score for (case_id, *_), score in zip(lesions, ious, strict=True)}
         mean, scenes = image_mean(ious, groups), scene_mean(ious, groups)
         rows.append([

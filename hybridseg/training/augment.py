@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
+from scipy import fft, ndimage
 
 from .painting import fan, marks
 
@@ -25,7 +25,14 @@ SMALLEST_WINDOW, LARGEST_WINDOW, WINDOW_TRIES = 0.4, 0.8, 20
 
 
 def augment(
-    image: NDArray[np.uint8], mask: NDArray[np.uint8], rng: np.random.Generator, size: int, *, window: bool = False
+    image: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    rng: np.random.Generator,
+    size: int,
+    *,
+    window: bool = False,
+    other: NDArray[np.uint8] | None = None,
+    mixed_share: float = 0.0,
 ) -> tuple[Array, Array]:
     """Return a changed picture of the network's size, and its mask.
 
@@ -40,6 +47,9 @@ def augment(
         Side S of what is returned.
     window : bool
         Show a part of the picture that has no lesion, where one is found.
+    other : ndarray of shape (T, T), uint8, optional
+        Another stored scan, whose looks the picture takes on with the probability ``mixed_share``.
+    mixed_share : float
 
     Returns
     -------
@@ -49,6 +59,8 @@ def augment(
     box = (find_window(mask, rng) if window else None) or draw_box(image.shape[0], rng)
     picture, target = cut(image, mask, box, size, rng)
     picture, target = turn(picture, target, rng)
+    if other is not None and rng.random() < mixed_share:
+        picture = mix_looks(picture, other, rng)
     for probability, change in CHANGES:
         if rng.random() < probability:
             picture = np.clip(change(picture, rng), 0, 255).astype(np.float32)
@@ -114,6 +126,21 @@ def turn(image: Array, mask: Array, rng: np.random.Generator) -> tuple[Array, Ar
         ndimage.affine_transform(image, matrix, offset, order=1, mode="reflect"),
         ndimage.affine_transform(mask, matrix, offset, order=1, mode="reflect"),
     )
+
+
+def mix_looks(image: Array, other: NDArray[np.uint8], rng: np.random.Generator) -> Array:
+    """Mix the amplitudes of another scan's frequencies into the image's, and keep where things are: its phases.
+
+    After Q. Xu et al., A Fourier-based framework for domain generalization (CVPR 2021, doi
+    10.1109/CVPR46437.2021.01415).
+    """
+    size = image.shape[0]
+    looks = np.asarray(Image.fromarray(other).resize((size, size), Image.Resampling.BILINEAR), np.float32)
+    spectrum, amplitude = fft.rfft2(image), np.abs(fft.rfft2(looks))
+    share = np.float32(rng.uniform(0, 1))
+    spectrum *= 1 - share + share * amplitude / np.maximum(np.abs(spectrum), np.float32(1e-3))
+    mixed: Array = np.clip(fft.irfft2(spectrum, s=image.shape), 0, 255)
+    return mixed
 
 
 def gain_curve(image: Array, rng: np.random.Generator) -> Array:

@@ -16,7 +16,7 @@ REAL: dict[str, tuple[str, Callable[[float], bool]]] = {
         name: ("lie in [0, 1)", lambda value: 0 <= value < 1)
         for name in ("validation_share", "lesion_free_share", "ema_decay")
     },
-    "window_share": ("lie in [0, 1]", lambda value: 0 <= value <= 1),
+    **{name: ("lie in [0, 1]", lambda value: 0 <= value <= 1) for name in ("window_share", "mixed_share")},
 }
 """Parameters that are numbers, what each must, and whether a value does."""
 

@@ -37,6 +37,7 @@ class Recipe:
     random_state: int
     teacher_share: float = 0.0
     window_share: float = 0.0
+    mixed_share: float = 0.0
     images_per_group: int | None = None
     lesion_free_dice: bool = True
 
@@ -121,7 +122,11 @@ def batches(
             rng = np.random.default_rng([recipe.random_state, epoch, position])
             window, place = divmod(order[position], len(data))
             case = data.cases[place]
-            image, mask = augment(data.images[case], data.masks[case], rng, recipe.size, window=bool(window))
+            mixed = data.images[data.cases[rng.integers(len(data))]] if recipe.mixed_share else None
+            image, mask = augment(
+                data.images[case], data.masks[case], rng, recipe.size,
+                window=bool(window), other=mixed, mixed_share=recipe.mixed_share,
+            )  # fmt: skip
             has_dice = recipe.lesion_free_dice or data.has_lesion[place]
             if teacher is not None:
                 answer = teacher(np.rint(image).astype(np.uint8), rng)

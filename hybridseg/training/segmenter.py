@@ -42,6 +42,9 @@ class NetworkSegmenter(PredictingNetwork):
     window_share : float
         Share of these that are windows of lesion images, away from every lesion, in [0, 1]. The others are whole
         lesion-free images, where the training set has any.
+    mixed_share : float
+        Share of the pictures that take on the looks of another training picture, in [0, 1]: its amplitudes in the
+        frequency domain are mixed in. A network trained at one hospital may find more at another.
     images_per_group : int, optional
         Lesion images that an epoch shows of each group (patient, scene), drawn anew each time. Without it an epoch
         shows all. With 1, a hospital with several images of each patient doesn't outweigh another.
@@ -85,6 +88,7 @@ class NetworkSegmenter(PredictingNetwork):
         ema_decay: float = 0.998,
         lesion_free_share: float = 0.2,
         window_share: float = 0.5,
+        mixed_share: float = 0.0,
         images_per_group: int | None = None,
         lesion_free_dice: bool = True,
         patience: int = 20,
@@ -105,6 +109,7 @@ class NetworkSegmenter(PredictingNetwork):
         self.ema_decay = ema_decay
         self.lesion_free_share = lesion_free_share
         self.window_share = window_share
+        self.mixed_share = mixed_share
         self.images_per_group = images_per_group
         self.lesion_free_dice = lesion_free_dice
         self.patience = patience

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from _training import disc
+from PIL import Image
 
 from hybridseg.training import augment
 
@@ -56,7 +57,8 @@ def test_a_window_shows_no_lesion_and_is_none_where_there_is_no_room() -> None:
         left, top, right, bottom = map(int, augment.find_window(mask, np.random.default_rng(seed)))
         assert min(right - left, bottom - top) >= 36
         assert not mask[top:bottom, left:right].any()
-        _, target = augment.augment(np.full_like(mask, 90), mask, np.random.default_rng(seed), 64, window=True)
+        grey = np.full_like(mask, 90)
+        _, target = augment.augment(grey, mask, np.random.default_rng(seed), 64, window=True)
         assert not target.any()
     assert augment.find_window(np.full_like(mask, 255), np.random.default_rng(0)) is None
 
@@ -65,8 +67,10 @@ def test_augmented_values_stay_in_range_and_repeat_by_seed() -> None:
     image = np.random.default_rng(0).integers(0, 256, (96, 96), np.uint8)
     mask = 255 * disc(96).astype(np.uint8)
     for seed in range(30):
-        first = augment.augment(image, mask, np.random.default_rng(seed), 64)
-        again = augment.augment(image, mask, np.random.default_rng(seed), 64)
+        first, again = (
+            augment.augment(image, mask, np.random.default_rng(seed), 64, other=image[::-1], mixed_share=0.5)
+            for _ in range(2)
+        )
         np.testing.assert_array_equal(first[0], again[0])
         assert first[0].dtype == first[1].dtype == np.float32
         assert np.isfinite(first[0]).all()
@@ -82,6 +86,19 @@ def test_every_change_changes_a_picture_and_keeps_its_shape(change) -> None:
     assert changed.shape == (64, 64)
     assert (changed != before).any()
     np.testing.assert_array_equal(image, before)
+
+
+def test_mixed_looks_keep_where_things_are() -> None:
+    stored = np.where(disc(96), 40, 180).astype(np.uint8)
+    image = np.asarray(Image.fromarray(stored).resize((64, 64), Image.Resampling.BILINEAR), np.float32)
+    noise = np.random.default_rng(0).integers(0, 256, (96, 96), np.uint8)
+    np.testing.assert_allclose(augment.mix_looks(image, stored, np.random.default_rng(1)), image, atol=0.01)
+    differences = []
+    for seed in range(10):
+        mixed = augment.mix_looks(image, noise, np.random.default_rng(seed))
+        differences.append(np.abs(mixed - image).mean())
+        assert np.corrcoef(mixed.ravel(), image.ravel())[0, 1] > 0.3
+    assert max(differences) > 10 > min(differences)
 
 
 def test_shadow_darkens_below_and_never_brightens() -> None:

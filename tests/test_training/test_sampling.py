@@ -58,6 +58,15 @@ def test_batches_repeat_by_epoch_and_keep_one_shape() -> None:
         np.testing.assert_array_equal(taught, taught_again)
 
 
+def test_mixed_looks_change_pictures_and_nothing_that_they_teach() -> None:
+    drawn = {
+        share: list(batches(dataclasses.replace(RECIPE, mixed_share=share), data(12, 3), 0)) for share in (1e-9, 1.0)
+    }
+    for (plain, taught), (mixed, taught_again) in zip(drawn[1e-9], drawn[1.0], strict=True):
+        np.testing.assert_array_equal(taught, taught_again)
+        assert (plain != mixed).any()
+
+
 @pytest.mark.parametrize("lesion_free_dice", [True, False])
 def test_whole_lesion_free_images_have_a_dice_loss_where_it_is_asked_for(lesion_free_dice) -> None:
     shares = {"window_share": 0.5, "lesion_free_share": 0.5}

@@ -93,6 +93,7 @@ def test_training_without_a_lesion_in_either_part_is_refused(masks, message) -> 
         ({"ema_decay": 1.0}, "`ema_decay` must lie in"),
         ({"lesion_free_share": -0.1}, "`lesion_free_share` must lie in"),
         ({"window_share": 1.5}, "`window_share` must lie in"),
+        ({"mixed_share": -0.1}, "`mixed_share` must lie in"),
         ({"lesion_free_dice": 1}, "`lesion_free_dice` must be True or False, got 1"),
         ({"images_per_group": 0}, "`images_per_group` must be None or an integer of at least 1, got 0"),
     ],
