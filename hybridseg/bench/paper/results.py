@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...text import counted
 from ..report.accuracy import distributions, verdicts
 from ..report.across import across
 from ..report.agreement import agreement
@@ -49,9 +50,10 @@ def _flow(facts: RunFacts) -> str:
     cases = set().union(*({row.case_id for row in rows} for rows in facts.rows.values()))
     lesion = sum(facts.shares[case_id] > 0 for case_id in cases)
     failed = sum(method.failed for method in facts.methods)
+    told = counted(failed, "prediction") if failed else "No prediction"
     return (
-        f"{len(cases)} images were scored, {lesion} of them with a lesion, by {len(facts.methods)} "
-        f"method{'s' if len(facts.methods) > 1 else ''}. {failed or 'No'} predictions failed. "
+        f"{len(cases)} images were scored, {lesion} of them with a lesion, by {counted(len(facts.methods), 'method')}. "
+        f"{told} failed. "
         "[?add a flow chart from the patients asked to the images scored]"
     )
 
