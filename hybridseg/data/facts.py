@@ -9,12 +9,21 @@ from .cases import DataError, Facts
 
 _UNKNOWN = ("", "nan", "none", "n/a", "not available", "not applicable", "unknown")
 _YES_NO = {"y": "yes", "yes": "yes", "true": "yes", "n": "no", "no": "no", "false": "no"}
+_TITLES = {
+    "birads": "BI-RADS",
+    "combined": "views combined in one image",
+    "doppler": "Doppler colours in the image",
+    "marks": "callipers or captions in the image",
+    "side": "side of the body",
+    "spacing_mm": "pixel size in mm",
+    "verification": "way of verification",
+}
 _SPACING = {"spacing_mm": 1, "spacing_cm": 10}
 
 
 def fact_title(fact: str) -> str:
     """Return a fact's name as tables and pages write it."""
-    return {"birads": "BI-RADS"}.get(fact, fact)
+    return _TITLES.get(fact, fact.replace("_", " "))
 
 
 def facts_of(row: Mapping[str, str], columns: Mapping[str, str], where: str) -> Facts:

@@ -362,3 +362,13 @@ def test_the_report_maps_trainings_to_test_sets_and_pairs_one_more_source() -> N
     gained = [lines["mine.py:Dark on a+b"].sets[i].iou - lines["mine.py:Dark on a"].sets[i].iou for i in range(3)]
     assert [row[6].value for row in sections["second"].tables[0].rows] == pytest.approx(gained)
     assert document.pictures  # found by the names and folders that the run kept
+    said = " ".join(text.text for text in sections["across"].texts)
+    assert "No model learned from the fold that it predicts." in said
+    assert all(len(sentence.split()) <= 25 for sentence in said.split(". "))
+
+
+def test_where_one_set_is_left_out_the_report_says_so() -> None:
+    assert bench("--leave-one-out", "-m", "mine.py:Dark", "-o", "run").exit_code == 0
+    across = next(each for each in make_report("run", pictures=False).sections if each.slug == "across")
+    assert "Each set is predicted by models that learned from the other sets only." in across.texts[0].text
+    assert "fold" not in across.texts[0].text

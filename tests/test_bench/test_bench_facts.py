@@ -14,12 +14,13 @@ from hybridseg.bench import read_run
 from hybridseg.bench.report.breakdown import parts
 from hybridseg.bench.report.facts import RunFacts
 from hybridseg.cli import main
+from hybridseg.data.facts import fact_title
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """A run of two cases of 6 x 10 pixels, scored from masks; the first truth has labels and 255."""
-    lines = ["image,mask,label,device,birads"]
+    lines = ["image,mask,label,device,birads,marks"]
     for name, device in (("a", "GE"), ("b", "Toshiba")):
         for folder in ("images", "masks", "pred"):
             (tmp_path / folder).mkdir(exist_ok=True)
@@ -32,7 +33,7 @@ def run(tmp_path: Path) -> Path:
         predicted = np.zeros((6, 10), bool)
         predicted[:2, :6] = True
         Image.fromarray(predicted).save(tmp_path / f"pred/{name}.png")
-        lines.append(f"images/{name}.png,masks/{name}.png,benign,{device},4")
+        lines.append(f"images/{name}.png,masks/{name}.png,benign,{device},4,{'no' if name == 'a' else 'yes'}")
     (tmp_path / "data.csv").write_text("\n".join(lines) + "\n")
     done = CliRunner().invoke(main, [
         "score", "--truth", str(tmp_path / "data.csv"), "--pred", str(tmp_path / "pred"), "-o", str(tmp_path / "run")
@@ -50,15 +51,22 @@ def test_ignored_pixels_are_in_no_count(run: Path) -> None:
 
 def test_facts_travel_into_rows_csv_and_report(run: Path) -> None:
     assert [row.facts for row in read_run(run)[1]] == [
-        {"device": "GE", "birads": "4"}, {"device": "Toshiba", "birads": "4"}
+        {"device": "GE", "birads": "4", "marks": "no"}, {"device": "Toshiba", "birads": "4", "marks": "yes"}
     ]  # fmt: skip
     with open(run / "cases.csv") as stream:
         rows = list(csv.DictReader(stream))
     assert [(row["device"], row["birads"], row["ignored"]) for row in rows] == [("GE", "4", "4"), ("Toshiba", "4", "0")]
     section = parts(RunFacts(run))
-    assert [table.caption for table in section.tables][1:] == ["By device."]
+    assert [table.caption for table in section.tables][1:] == [
+        "By device.", "By callipers or captions in the image."
+    ]  # fmt: skip
     assert section.tables[1].header == ("method", "GE (n = 1 of 1)", "Toshiba (n = 1 of 1)")
-    assert any("By BI-RADS: the lesion images are all of one BI-RADS: 4." in text.text for text in section.texts)
+    assert any("No table by BI-RADS: all lesion images have the same, 4." in text.text for text in section.texts)
+
+
+def test_a_fact_is_written_for_readers() -> None:
+    assert fact_title("combined") == "views combined in one image"
+    assert fact_title("probe_type") == "probe type"  # a fact of somebody's own layout
 
 
 def test_a_missing_prediction_counts_no_ignored_pixel(run: Path) -> None:

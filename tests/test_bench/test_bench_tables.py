@@ -112,7 +112,7 @@ def test_rows_of_older_versions_say_nothing_of_lesions(run: Path) -> None:
 def test_notes_say_what_is_missing_and_failed(run: Path) -> None:
     notes = summarize(run).notes
     assert f"INCOMPLETE: {SECOND} has 4 of 5 rows." in notes
-    assert f"{FIRST}: 1 predictions failed, scored as the worst mask." in notes
+    assert f"{FIRST}: 1 prediction failed, scored as the worst mask." in notes
     assert any("of the run itself" in note and "A and B" in note for note in notes)
 
 
@@ -216,7 +216,7 @@ def test_half_a_run_says_what_it_has(tmp_path: Path) -> None:
     write_run(tmp_path / "half", rows, 12)
     summary = summarize(tmp_path / "half")
     assert summary.title.startswith("a | b: 4 of 12 cases scored;")
-    assert any("methods were scored on different cases (1 in common)" in note for note in summary.notes)
+    assert summary.notes[0].startswith(f"¶ DIFFERENT CASES: {SECOND}.") and "1 case in common" in summary.notes[0]
 
 
 def test_what_rounds_to_zero_has_no_sign_and_a_real_loss_keeps_its_own() -> None:

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from _reports import command, entries, row, section, words, write_run
 
-from hybridseg.bench import RunError
+from hybridseg.bench import RunError, summarize
 from hybridseg.bench.records.folder import RunFolder, write_json
-from hybridseg.bench.report import FORMATS, make_report, render_report
+from hybridseg.bench.report import FORMATS, latex_table, make_report, render_report
 from hybridseg.bench.report.breakdown import parts
 from hybridseg.bench.report.facts import RunFacts
 from hybridseg.bench.report.figures import Point, log_ticks, nice_ticks, scatter
 from hybridseg.bench.report.overlays import choose
+from hybridseg.bench.tables.run import render
 from hybridseg.data import DataError
 from hybridseg.images import write_image, write_mask
 from hybridseg.metrics import Estimate
@@ -48,7 +49,9 @@ def test_thirds_by_size(tmp_path: Path) -> None:
     shares = (5, 10, 20, 40, 50, 60)
     rows = [row("m", str(each), (each // 5, 0, each - each // 5, 100 - each)) for each in shares]
     rows[5] = row("m", "60", (60, 0, 0, 40))
-    table = parts(RunFacts(write_run(tmp_path / "run", {"m": rows}))).tables[0]
+    found = parts(RunFacts(write_run(tmp_path / "run", {"m": rows})))
+    table = found.tables[0]
+    assert not any("class" in each.text or "ource" in each.text for each in found.texts)  # nothing is known of them
     assert [re.sub(r".*\(n = (.) of .\)", r"\1", title) for title in table.header[1:]] == ["2", "2", "2"]
     assert [cell.value for cell in table.rows[0][1:]] == pytest.approx([0.2, 0.2, 0.6])
 
@@ -59,12 +62,49 @@ def test_verdict_in_words(tmp_path: Path) -> None:
     bad = [row("bad", case, (4, 0, 6, 90)) for case in cases]
     same = [replace(each, method="same") for each in bad]
     document = make_report(write_run(tmp_path / "run", {"bad": bad, "good": good, "same": same}))
-    assert "good is better than bad by 0.400 IoU [0.400, 0.400], p < 0.001." in words(document, "better")
-    assert "No detectable difference between bad and same" in words(document, "better")
     assert words(document, "leaderboard").startswith(
         "good has the highest mean IoU: 0.800 [0.800, 0.800]. It is better"
     )
-    assert entries(document, "better")[0][8] == "good is better"
+    assert [each[:4] for each in entries(document, "better")] == [
+        ["good", "bad", "good is better", "+0.400 [+0.400, +0.400]"],
+        ["good", "same", "good is better", "+0.400 [+0.400, +0.400]"],
+        ["bad", "same", "no detectable difference", "0.000 [0.000, 0.000]"],
+    ]
+    assert "good" not in words(document, "better")  # a pair stands in one place
+
+
+def test_tables_of_means_say_how_many_images_they_are_of(run: Path) -> None:
+    document = make_report(run)
+    spread = section(document, "cases").tables[0]
+    assert spread.header[:4] == ("method", "images", "scenes", "5 %")
+    assert [each[1:3] for each in entries(document, "cases")] == [["3", "2"], ["3", "2"]]
+    header = section(document, "leaderboard").tables[1].header
+    pooled = dict(zip(header, entries(document, "leaderboard", 1)[0], strict=True))
+    assert (pooled["scenes"], pooled["lesion images"], pooled["all images"]) == ("2", "3", "4")
+
+
+def test_who_was_scored_on_other_cases_has_no_rank_and_a_word_beside_it(tmp_path: Path) -> None:
+    full = {name: [row(name, case, (tp, 0, 10 - tp, 90)) for case in "abc"] for name, tp in (("m", 5), ("n", 4))}
+    run = write_run(tmp_path / "run", {"easy": [row("easy", "a", (9, 0, 1, 90))], **full})
+    document = make_report(run)
+    board = section(document, "leaderboard")
+    assert board.tables[0].header[:4] == ("#", "method", "scored on", "IoU [95 %]")
+    assert [each[:3] for each in entries(document, "leaderboard")] == [
+        ["1", "m", "3 cases"], ["2", "n", "3 cases"], ["-", "easy ¶", "1 case, not the same"]
+    ]  # fmt: skip
+    assert board.texts[0].text.startswith("m has the highest mean IoU: 0.500")
+    assert board.texts[0].text.endswith("Not ranked, since not scored on the same cases: easy.")
+    assert board.texts[1].text.startswith("¶ DIFFERENT CASES: easy.") and board.texts[1].kind == "warning"
+    assert ["m", "easy"] in [each[:2] for each in entries(document, "better")]  # on the one case that both have
+    table = latex_table(run, ["iou"])
+    assert r"\textbf{0.500" in table and r"\textbf{0.900" not in table and r"easy \P{}" in table
+    assert "easy: not scored on the same cases" in table
+    thirds = section(document, "parts").tables[0]
+    (heading,) = {title.partition("(")[2] for title in thirds.header[1:2]}
+    assert heading == "n = 3 of 3)" and entries(document, "parts")[2][1] == "0.900 [0.900, 0.900] (n = 1 of 1)"
+    printed = render(summarize(run), "text")
+    assert re.search(r"^easy ¶ +0.900", printed, re.MULTILINE) and "¶ DIFFERENT CASES: easy." in printed
+    assert "| easy ¶ | 1 case, not the same |" in render(summarize(run), "md")
 
 
 def test_choice_of_cases() -> None:

@@ -13,14 +13,15 @@ from ...text import interval_text
 from ..verdicts.methods import MethodSummary
 from ..verdicts.origin import SEEN
 from ..verdicts.origin import in_words as trained_on
-from ..verdicts.pairing import SIGNIFICANT, Difference, in_words, lesion_scores
+from ..verdicts.pairing import SIGNIFICANT, lesion_scores
 from .document import Entry, Figure, ReportTable, Section, Text, count, number, percent
 from .facts import RunFacts
 from .figures import histograms, intervals
 
 _FOUND = 0.5
 _WARNINGS = (
-    SEEN, "few scenes", "incomplete", "nobody looked", "synthetic", "times ", "predictions failed", "not measured:",
+    SEEN, "few scenes", "incomplete", "different cases", "nobody looked", "synthetic", "times ", "predictions failed",
+    "failed, scored", "not measured:",
 )  # fmt: skip
 _NO_LESION = Text("No image with a lesion has been scored yet.")
 
@@ -78,6 +79,9 @@ def _in_short(facts: RunFacts) -> str:
         text += f" No detectable difference from {_listed(level)}."
     if behind:
         text += f" On the images that both have it is worse than {_listed(behind)}."
+    others = [each.method for each in facts.methods if each.other_cases]
+    if others:
+        text += f" Not ranked, since not scored on the same cases: {_listed(others)}."
     return text
 
 
@@ -134,7 +138,9 @@ def _per_image(facts: RunFacts) -> ReportTable:
     learned_from: list[tuple[str, Callable[[MethodSummary], Entry]]] = [
         ("learned from", lambda m: Entry(trained_on(m.seen, m.cases) if m.seen else "-"))
     ]
+    scored_on: list[tuple[str, Callable[[MethodSummary], Entry]]] = [("scored on", lambda m: Entry(m.scored_on))]
     return _named(facts, [
+        *(scored_on if any(each.other_cases for each in facts.methods) else ()),
         *(learned_from if any(each.seen for each in facts.methods) else ()),
         ("IoU [95 %]", lambda m: number(m.iou, low=m.iou_low, high=m.iou_high)),
         ("F1 [95 %]", lambda m: number(m.f1, low=m.f1_low, high=m.f1_high)),
@@ -160,13 +166,16 @@ def _per_scene(facts: RunFacts, scenes: dict[str, dict[str, Estimate]]) -> Repor
         ("scene F1 [95 %]", lambda m: entry(m, "f1")),
         ("scenes", lambda m: count(m.scenes)),
         ("missed scenes %", lambda m: percent(m.missed_scenes)),
+        ("lesion images", lambda m: count(m.lesion_images)),
         ("pooled IoU", lambda m: number(m.pooled_iou)),
         ("pooled F1", lambda m: number(m.pooled_f1)),
         ("pooled precision", lambda m: number(m.pooled_precision)),
         ("pooled recall", lambda m: number(m.pooled_recall)),
+        ("all images", lambda m: count(m.lesion_images + m.lesion_free_images)),
         ("two-class IoU", lambda m: number(m.mean_iou_two_class)),
-    ], "Per scene: copies share one vote. Pooled: all pixels together, so large lesions weigh more. Two-class IoU: "
-       "lesion's and background's over all images, Keras' MeanIoU(2), to compare with tables made so.")  # fmt: skip
+    ], "Per scene: copies share one vote. Pooled: the pixels of all lesion images together, so large lesions weigh "
+       "more. Two-class IoU: the mean of lesion's and background's IoU over the pixels of all images (Keras' "
+       "MeanIoU(2)), to compare with tables made so.")  # fmt: skip
 
 
 def _per_lesion(facts: RunFacts) -> ReportTable:
@@ -183,16 +192,13 @@ def _per_lesion(facts: RunFacts) -> ReportTable:
 
 
 def verdicts(facts: RunFacts) -> Section:
-    """Return for each pair of methods which is better, in words."""
+    """Return for each pair of methods which is better."""
     title, slug = "Which is better", "better"
     comparisons = facts.summary.comparisons
     if not comparisons:
         return Section(title, slug, (Text("There are no two methods with lesion images in common to compare."),))
-    words, rows = [], []
+    rows = []
     for each in comparisons:
-        found = Difference(each.images, each.scenes, each.difference, each.low, each.high, each.p_holm)
-        sentence = in_words(each.first, each.second, found, unit="IoU")
-        words.append(Text(f"{sentence[0].upper() + sentence[1:] if not each.better else sentence}.", "li"))
         p_value = Entry("< 0.001" if each.p_holm < 0.001 else f"{each.p_holm:.3f}", each.p_holm)
         interval = interval_text(each.difference, each.low, each.high, sign="+")
         sign = Entry(interval, each.difference, each.low, each.high)
@@ -200,10 +206,10 @@ def verdicts(facts: RunFacts) -> Section:
         wilcoxon = Entry("< 0.001" if each.wilcoxon_holm < 0.001 else f"{each.wilcoxon_holm:.3f}", each.wilcoxon_holm)
         behind = count(each.images), count(each.scenes)
         false = Entry("< 0.001" if each.p_false < 0.001 else f"{each.p_false:.3f}", each.p_false)
-        rows.append((Entry(each.first), Entry(each.second), sign, p_value, wilcoxon, false, *behind, verdict))
+        rows.append((Entry(each.first), Entry(each.second), verdict, sign, p_value, wilcoxon, false, *behind))
     header = (
-        "method", "against", "IoU difference [95 %]", "p (Holm)", "Wilcoxon p (Holm)", "P(claim is false)", "images",
-        "scenes", "verdict",
+        "method", "against", "verdict", "IoU difference [95 %]", "p (Holm)", "Wilcoxon p (Holm)", "P(claim is false)",
+        "images", "scenes",
     )  # fmt: skip
     note = (
         f"{facts.summary.test} A difference is called one where p is below {SIGNIFICANT}. Wilcoxon: signed ranks "
@@ -212,9 +218,8 @@ def verdicts(facts: RunFacts) -> Section:
         "E. Christodoulou et al. 2025, arXiv:2505.04720). It isn't corrected for the number of pairs, and knows "
         "nothing of chance in training."
     )
-    return Section(
-        title, slug, (*words, Text(note)), (), (ReportTable("Every pair of methods.", header, tuple(rows), names=2),)
-    )
+    table = ReportTable("Every pair of methods: method minus against.", header, tuple(rows), names=2)
+    return Section(title, slug, (Text(note),), (), (table,))
 
 
 def ceilings(facts: RunFacts) -> Section:
@@ -241,7 +246,7 @@ def ranks(facts: RunFacts) -> Section:
     """Return in what share of bootstrap samples each method takes each rank."""
     title, slug = "How firm is the order", "ranks"
     cases = facts.shared_lesion_cases()
-    names = [each.method for each in facts.methods if each.is_ranked]
+    names = [each.method for each in facts.methods if each.is_compared]
     if len(names) < 2 or not cases:
         return Section(title, slug, (Text("It takes two methods with lesion images in common to have an order."),))
     values = [[facts.scores[method][case_id] for case_id in cases] for method in names]
@@ -274,12 +279,17 @@ def distributions(facts: RunFacts) -> Section:
         low, q1, median, q3, high = np.percentile(values, [5, 25, 50, 75, 95])
         scenes = group_means(values, [facts.groups[case_id] for case_id in facts.scores[method]])
         rows.append((
-            Entry(facts.marked[method]), *(number(float(each)) for each in (low, q1, median, q3, high)),
+            Entry(facts.marked[method]), count(len(values)), count(len(scenes)),
+            *(number(float(each)) for each in (low, q1, median, q3, high)),
             percent(float(np.mean(values >= _FOUND))), percent(float(np.mean(scenes >= _FOUND))),
         ))  # fmt: skip
-    header = ("method", "5 %", "25 %", "median", "75 %", "95 %", "IoU ≥ 0.5, images %", "IoU ≥ 0.5, scenes %")
+    header = (
+        "method", "images", "scenes", "5 %", "25 %", "median", "75 %", "95 %", "IoU ≥ 0.5, images %",
+        "IoU ≥ 0.5, scenes %",
+    )  # fmt: skip
     figure = Figure(
         histograms([(facts.short[method], values) for method, values in scored.items()]),
         "Lesion images by IoU, in steps of 0.05; the mark is the median.",
     )
-    return Section(title, slug, (), (figure,), (ReportTable("IoU of single lesion images.", header, tuple(rows)),))
+    table = ReportTable("IoU of single lesion images: percentiles.", header, tuple(rows))
+    return Section(title, slug, (), (figure,), (table,))

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 
 from ...text import interval_text
 from ..verdicts.methods import MethodSummary
+from ..verdicts.notes import how_predicted
 from ..verdicts.pairing import Scores, differences, lesion_scores
 from .document import Entry, ReportTable, Section, Text, count, number, percent
 from .facts import RunFacts
@@ -17,8 +18,7 @@ def across(facts: RunFacts) -> Section:
     tables.append(_mistakes(facts))
     worst = [method for method in facts.methods if method.worst_set is not None]
     texts = [Text(
-        "Rows: what a method was trained on. Columns: what it was tested on. A set that teaches is predicted in its "
-        "own folds, by models that learned from none of the fold; any other set by the model of all cases that teach."
+        f"Rows: what a method was trained on. Columns: what it was tested on. {how_predicted(facts.description)}"
     )]  # fmt: skip
     texts += [
         Text(f"{method.marked}: worst on {set_.tested_on}, mean IoU {set_.iou:.3f}.", "li")
@@ -40,14 +40,15 @@ def _names(method: MethodSummary) -> tuple[Entry, Entry]:
 
 def _matrix(facts: RunFacts, metric: str, unit: str) -> ReportTable:
     rows = []
+    scenes = _most(facts, "scenes")
     for method in facts.methods:
         found = {each.tested_on: asdict(each) for each in method.sets}
         entries = []
-        for name in _sets(facts):
+        for name, most in scenes.items():
             value, low, high = (found.get(name, {}).get(f"{metric}{end}") for end in ("", "_low", "_high"))
-            entries.append(replace(number(value, low=low, high=high), shade=value))
+            entry = replace(number(value, low=low, high=high), shade=value)
+            entries.append(_of_fewer(entry, found[name]["scenes"], most, "{} scenes") if name in found else entry)
         rows.append((*_names(method), *entries))
-    scenes = _most(facts, "scenes")
     header = ("method", "trained on", *(f"tested on {name} ({n} scenes)" for name, n in scenes.items()))
     return ReportTable(
         f"Mean {unit} per lesion image, with its 95 % interval by bootstrap.", header, tuple(rows), names=2
@@ -55,20 +56,25 @@ def _matrix(facts: RunFacts, metric: str, unit: str) -> ReportTable:
 
 
 def _mistakes(facts: RunFacts) -> ReportTable:
-    sets = _sets(facts)
-    free = [name for name, n in _most(facts, "lesion_free_images").items() if n]
+    lesion, lesion_free = _most(facts, "lesion_images"), _most(facts, "lesion_free_images")
+    shares = [(name, "missed", "lesion_images", n) for name, n in lesion.items()]
+    shares += [(name, "false_positive_rate", "lesion_free_images", n) for name, n in lesion_free.items() if n]
     rows = []
     for method in facts.methods:
-        found = {each.tested_on: each for each in method.sets}
-        missed = [percent(found[name].missed if name in found else None) for name in sets]
-        alarms = [percent(found[name].false_positive_rate if name in found else None) for name in free]
-        rows.append((*_names(method), *missed, *alarms))
-    lesion, lesion_free = _most(facts, "lesion_images"), _most(facts, "lesion_free_images")
-    header = (
-        "method", "trained on", *(f"{name}: missed % (n = {lesion[name]})" for name in sets),
-        *(f"{name}: false alarm % (n = {lesion_free[name]})" for name in free),
-    )  # fmt: skip
+        found = {each.tested_on: asdict(each) for each in method.sets}
+        entries = [
+            _of_fewer(percent(found[name][share]), found[name][images], most, "n = {}") if name in found else Entry("-")
+            for name, share, images, most in shares
+        ]
+        rows.append((*_names(method), *entries))
+    what = {"missed": "missed", "false_positive_rate": "false alarm"}
+    header = ("method", "trained on", *(f"{name}: {what[share]} % (n = {most})" for name, share, _, most in shares))
     return ReportTable("Lesions missed, and lesion-free images with a mask, by test set.", header, tuple(rows), names=2)
+
+
+def _of_fewer(entry: Entry, here: int, most: int, words: str) -> Entry:
+    """Return an entry with how many scenes or images it is of, where these are fewer than the heading says."""
+    return entry if here == most else replace(entry, text=f"{entry.text} ({words.format(here)})")
 
 
 def _most(facts: RunFacts, what: str) -> dict[str, int]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from ...data.cases import natural_key
 from ...data.facts import fact_title
 from ...metrics import image_mean, wilson_interval
+from ...text import counted
 from .document import Entry, ReportTable, Section, Text, count, number, percent
 from .facts import RunFacts
 
@@ -35,18 +37,15 @@ def parts(facts: RunFacts) -> Section:
     for what, parts_of in (("class", facts.labels), ("source", sources), *by_fact):
         names = sorted({parts_of[case_id] for case_id in lesion}, key=natural_key)
         if len(names) < 2:
-            only = f": {names[0]}" if names[0] else ""
-            texts.append(Text(f"By {what}: the lesion images are all of one {what}{only}."))
+            if names[0]:
+                texts.append(Text(f"No table by {what}: all lesion images have the same, {names[0]}."))
         elif len(names) > _COLUMNS:
-            texts.append(Text(f"By {what}: {len(names)} values, too many for a table; they stand in cases.csv."))
+            texts.append(Text(f"No table by {what}: {len(names)} values are too many. They are in cases.csv."))
         else:
             tables.append(_by(facts, parts_of, names, f"By {what}."))
-    texts.append(
-        Text(
-            "Mean IoU with its 95 % interval by bootstrap over scenes. n: lesion images of how many scenes. Source: "
-            "the folder in a case's name."
-        )
-    )
+    what_n = "Mean IoU with its 95 % interval by bootstrap over scenes. n: lesion images of how many scenes."
+    by_source = " Source: the folder in a case's name." if any(sources.values()) else ""
+    texts.append(Text(what_n + by_source))
     return Section("Parts of the data", "parts", tuple(texts), (), tuple(tables))
 
 
@@ -83,8 +82,11 @@ def _by(facts: RunFacts, parts_of: Mapping[str, str], names: list[str], caption:
         for name in names:
             inside = [case_id for case_id in scores if parts_of[case_id] == name]
             if inside:
-                mean = image_mean([scores[each] for each in inside], [facts.groups[each] for each in inside])
-                entries.append(number(mean.value, low=mean.low, high=mean.high))
+                groups = [facts.groups[each] for each in inside]
+                mean = image_mean([scores[each] for each in inside], groups)
+                entry = number(mean.value, low=mean.low, high=mean.high)
+                fewer = f" (n = {len(inside)} of {len(set(groups))})" if len(inside) < len(cases[name]) else ""
+                entries.append(replace(entry, text=entry.text + fewer))
             else:
                 entries.append(Entry("-"))
         rows.append((Entry(facts.marked[method]), *entries))
@@ -122,7 +124,7 @@ def failures(facts: RunFacts) -> Section:
     title, slug = "Failed predictions", "failures"
     if not failed:
         return Section(title, slug, (Text("None."),))
-    text = f"{len(failed)} predictions failed; each is scored as the worst mask there is."
+    text = f"{counted(len(failed), 'prediction')} failed. A failed prediction is scored as the worst mask there is."
     if len(failed) > _LISTED:
         text += f" The first {_LISTED}:"
     rows = tuple((Entry(method), Entry(row.case_id), Entry(row.error)) for method, row in failed[:_LISTED])

@@ -11,7 +11,7 @@ from ...metrics import CaseMetric, case_metrics
 from ...text import counted, escaped
 from ...version import __version__
 from ..verdicts.methods import MethodSummary, SetScores
-from ..verdicts.origin import NOT_KNOWN_NOTE, SEEN, in_words
+from ..verdicts.origin import NOT_KNOWN_NOTE, OTHER_CASES, SEEN, in_words
 from ..verdicts.pairing import SIGNIFICANT, differences, lesion_scores, rankings
 from .document import Entry, count, number, percent
 from .facts import RunFacts
@@ -147,16 +147,16 @@ class _Content:
 def _content(facts: RunFacts, columns: Sequence[str], against: str) -> _Content:
     sets = list(dict.fromkeys(each.tested_on for method in facts.methods for each in method.sets))
     chosen = [_column(name, sets) for name in columns or DEFAULT_COLUMNS]
-    ranked = [method for method in facts.methods if method.is_ranked]
-    names = [method.method for method in ranked]
+    compared = [method for method in facts.methods if method.is_compared]
+    names = [method.method for method in compared]
     if against and against not in names:
         raise ValueError(f"`against` must be one of {', '.join(names)}, got `{against}`")
     reference = against or (names[0] if names else "")
-    tested = any(column.metric for column in chosen) and len(ranked) > 1
+    tested = any(column.metric for column in chosen) and len(compared) > 1
     return _Content(
         [facts.marked[method.method] for method in facts.methods],
         [column.heading for column in chosen],
-        [_cells(facts, column, ranked, reference) for column in chosen],
+        [_cells(facts, column, reference) for column in chosen],
         _caption(facts, hide_paths([reference])[0] if tested else ""),
     )
 
@@ -199,30 +199,30 @@ def latex_of(facts: RunFacts, columns: Sequence[str] = (), *, against: str = "",
     ])  # fmt: skip
 
 
-def _cells(facts: RunFacts, column: Column, ranked: Sequence[MethodSummary], reference: str) -> list[_Marked]:
-    """Return a column with the best of the ranked, and those that differ from the reference, marked."""
+def _cells(facts: RunFacts, column: Column, reference: str) -> list[_Marked]:
+    """Return a column in which the best of the ranked is marked, and whoever differs from the reference."""
     found = {method.method: column.entry(method) for method in facts.methods}
-    texts = {method.method: found[method.method].text.partition(" ")[0] for method in ranked}
+    texts = {method.method: found[method.method].text.partition(" ")[0] for method in facts.methods if method.is_ranked}
     values = {name: float(text) for name, text in texts.items() if text != "-"}
     best = None
     if column.more_is_better is not None and len(values) > 1:
         best = max(values.values()) if column.more_is_better else min(values.values())
-    stars = _differing(facts, column, [method.method for method in ranked], reference)
+    stars = _differing(facts, column, [each.method for each in facts.methods if each.is_compared], reference)
     return [
         _Marked(entry.text, best is not None and values.get(name) == best, name in stars)
         for name, entry in found.items()
     ]
 
 
-def _differing(facts: RunFacts, column: Column, ranked: Sequence[str], reference: str) -> set[str]:
+def _differing(facts: RunFacts, column: Column, compared: Sequence[str], reference: str) -> set[str]:
     if column.metric not in rankings():
         return set()
     rows = {
         name: [row for row in facts.rows[name] if not column.tested_on or row.tested_on == column.tested_on]
-        for name in ranked
+        for name in compared
     }
     scores = {name: lesion_scores(each, column.metric) for name, each in rows.items()}
-    pairs = {name: (scores[reference], scores[name]) for name in ranked if name != reference}
+    pairs = {name: (scores[reference], scores[name]) for name in compared if name != reference}
     return {name for name, each in differences(pairs, facts.groups).items() if each.p_value < SIGNIFICANT}
 
 
@@ -242,6 +242,9 @@ def _caption(facts: RunFacts, reference: str) -> str:
     taught = [method for method in facts.methods if method.seen]
     for method, name in zip(taught, hide_paths([method.method for method in taught]), strict=True):
         parts.append(f"{SEEN} {name}: {in_words(method.seen or 0, method.cases)}, not ranked.")
+    others = hide_paths([method.method for method in facts.methods if method.other_cases])
+    if others:
+        parts.append(f"{OTHER_CASES} {', '.join(others)}: not scored on the same cases, not ranked.")
     if any(method.seen is None for method in facts.methods):
         parts.append(NOT_KNOWN_NOTE)
     return " ".join(parts)

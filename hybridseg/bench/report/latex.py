@@ -12,7 +12,8 @@ _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"\textquotedbl{}", "'": r"\textquotesingle{}", "`": r"\textasciigrave{}",
-    "-": "{-}", "[": "{[}", "]": "{]}", "†": r"\textdagger{}", "‡": r"\textdaggerdbl{}", "≥": r"$\geq$", "≤": r"$\leq$",
+    "-": "{-}", "[": "{[}", "]": "{]}", "†": r"\textdagger{}", "‡": r"\textdaggerdbl{}",
+    "§": r"\S{}", "¶": r"\P{}", "≥": r"$\geq$", "≤": r"$\leq$",
     "±": r"$\pm$", "×": r"$\times$", "–": "--", "—": "---", "…": r"\ldots{}", "µ": r"$\mu$", "²": r"$^2$",
 }  # fmt: skip
 _HEAD = r"""\documentclass[10pt]{article}

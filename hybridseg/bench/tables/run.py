@@ -104,6 +104,11 @@ def _learned_from(methods: Sequence[MethodSummary]) -> tuple[MethodColumn, ...]:
     return (column,) if any(method.seen for method in methods) else ()
 
 
+def _scored_on(methods: Sequence[MethodSummary]) -> tuple[MethodColumn, ...]:
+    """Return the column of what each was scored on; none where that is the same for all."""
+    return (("scored on", lambda m: m.scored_on),) if any(method.other_cases for method in methods) else ()
+
+
 def _lesion_free(methods: Sequence[MethodSummary]) -> tuple[MethodColumn, ...]:
     """Return columns for lesion-free images and for means that hold them; none where there is nothing to tell."""
     free = _LESION_FREE if any(method.lesion_free_images for method in methods) else ()
@@ -207,7 +212,8 @@ def _comparison(c: Comparison) -> list[str]:
 
 def _markdown(summary: RunSummary) -> str:
     lines = [f"**{escaped(summary.title)}**"]
-    main = (*_ACCURACY, *_learned_from(summary.methods), *_detail(summary.methods), *_COST, *_scaling(summary.methods))
+    methods = summary.methods
+    main = (*_scored_on(methods), *_ACCURACY, *_learned_from(methods), *_detail(methods), *_COST, *_scaling(methods))
     tables: tuple[tuple[MethodColumn, ...], ...] = (main, _lesions(summary.methods), _lesion_free(summary.methods))
     if any(method.sets for method in summary.methods):
         tables = _tables(summary.methods)

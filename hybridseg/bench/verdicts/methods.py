@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...former import former
-from .origin import READER, mark
+from ...text import counted
+from .origin import OTHER_CASES, READER, mark
 from .pairing import Comparison
 
 
@@ -106,6 +107,8 @@ class MethodSummary:
         A second reader, whom nobody is ranked by.
     synthetic : int
         How many of its ``cases`` are phantoms.
+    other_cases : bool
+        It was scored on other cases than most methods of its run, so that it isn't ranked.
     """
 
     method: str
@@ -163,6 +166,7 @@ class MethodSummary:
     metrics: dict[str, MetricMean] = field(default_factory=dict, hash=False)
     is_reader: bool = False
     synthetic: int = 0
+    other_cases: bool = False
 
     hd95_px = former("hd95_px", 'metrics["hd95_px"].value', lambda method: method.metrics["hd95_px"].value)
     hd95_images = former("hd95_images", 'metrics["hd95_px"].images', lambda method: method.metrics["hd95_px"].images)
@@ -185,7 +189,12 @@ class MethodSummary:
 
     @property
     def is_ranked(self) -> bool:
-        """Whether it may be compared with others.
+        """Whether it has a place in the order by mean IoU: it may be compared, and was scored on the same cases."""
+        return self.is_compared and not self.other_cases
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether it may be compared with others, on the cases that both have.
 
         No case is known to have taught it, some prediction succeeded, and it is no second reader.
         """
@@ -199,7 +208,13 @@ class MethodSummary:
     @property
     def marked(self) -> str:
         """Its name as tables show it."""
-        return f"{self.method} {READER}" if self.is_reader else mark(self.method, self.seen)
+        name = f"{self.method} {READER}" if self.is_reader else mark(self.method, self.seen)
+        return f"{name} {OTHER_CASES}" if self.other_cases else name
+
+    @property
+    def scored_on(self) -> str:
+        """How many cases it was scored on, in words."""
+        return counted(self.cases, "case") + (", not the same" if self.other_cases else "")
 
 
 @dataclass(frozen=True)

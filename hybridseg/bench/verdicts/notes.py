@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from ...metrics import LESION_OVERLAP, case_metrics
 from ...text import counted
 from ..records.costs import busy_note, run_cpus, time_note, timed_on
 from ..records.folder import groups_known
-from .origin import NOT_KNOWN_NOTE, READER_NOTE, SEEN, in_words, with_synthetic
+from .origin import NOT_KNOWN_NOTE, OTHER_CASES, READER_NOTE, SEEN, in_words, with_synthetic
 
 if TYPE_CHECKING:
     from ..records.cells import FitRecord, Record
@@ -20,16 +20,30 @@ MIN_SCENES = 50
 """With fewer, an interval by bootstrap covers less than it says (T. Hesterberg 2015,
 doi 10.1080/00031305.2015.1089789: percentile intervals are too narrow in small samples)."""
 
-Cases = set[tuple[int, str]]
+Cases = frozenset[tuple[int, str]]
 """What a method has rows for: fold and case."""
 
 
-_SEVERAL = (
-    "Several data sets: each is in a column of its own. A model that predicts a case of a set that teaches learned "
-    "from none of that case's fold. A set that doesn't teach is predicted by the model of all cases that do. worst: "
-    "the set with the lowest IoU. False alarm: a mask on a lesion-free image (how many there are). Differences are "
-    "over all sets together: larger ones weigh more."
-)
+def how_predicted(description: dict[str, Any]) -> str:
+    """Return which models predict which of several data sets.
+
+    >>> how_predicted({"sources": {"a": "A", "b": "B"}, "fold_names": ["a", "b"]})
+    'Each set is predicted by models that learned from the other sets only.'
+    """
+    if set(description["fold_names"]) <= set(description["sources"]):
+        return "Each set is predicted by models that learned from the other sets only."
+    return (
+        "A set that teaches is predicted fold by fold. No model learned from the fold that it predicts. Any other set "
+        "is predicted by a model that learned from all cases that teach."
+    )
+
+
+def _several(description: dict[str, Any]) -> str:
+    return (
+        f"Several data sets: each is in a column of its own. {how_predicted(description)} worst: the set with the "
+        "lowest IoU. False alarm: a mask on a lesion-free image (how many there are). Differences are over all sets "
+        "together: larger ones weigh more."
+    )
 
 
 def only_folds(description: dict[str, Any]) -> str:
@@ -44,7 +58,7 @@ def only_folds(description: dict[str, Any]) -> str:
     return f"only fold{'s' * (len(folds) > 1)} {', '.join(map(str, folds))}"
 
 
-def title(description: dict[str, Any], cases: Iterable[Cases]) -> str:
+def title(description: dict[str, Any], cases: Iterable[Collection[tuple[int, str]]]) -> str:
     """Return the title: data, split, and how many cases are scored by now."""
     every = set[tuple[int, str]]().union(*cases)
     scored = len(every)
@@ -60,11 +74,12 @@ def title(description: dict[str, Any], cases: Iterable[Cases]) -> str:
 
 
 def notes(
-    description: dict[str, Any], methods: Sequence[MethodSummary], cases: list[Cases], empty: float | None
+    description: dict[str, Any], methods: Sequence[MethodSummary], cases: Sequence[Cases], empty: float | None
 ) -> tuple[str, ...]:
     """Return the footnotes of the leaderboard; ``empty`` as `hybridseg.bench.summarize` takes it."""
     first = methods[0]
     found = [
+        *_different_cases(methods, cases),
         f"{counted(first.lesion_images, 'lesion image')} of {counted(first.scenes, 'scene')}, "
         f"{counted(first.lesion_free_images, 'lesion-free image')}. IoU and F1 are means over lesion images, with a "
         "95 % interval by bootstrap over scenes. scene: copies of a scene share one vote. pooled: over all pixels.",
@@ -72,7 +87,7 @@ def notes(
         _on_metrics(first),
     ]
     if description.get("sources"):
-        found.append(_SEVERAL)
+        found.append(_several(description))
     groups_from = description.get("groups_from", "")
     known = groups_known(description)
     if groups_from and known:
@@ -95,22 +110,27 @@ def notes(
         found.append(f"Time, start, memory and size of {', '.join(exported)}: of the ONNX file exported from it.")
     found += busy_note((method.method, asdict(method)) for method in methods)
     found += _origin_notes(methods)
-    if any(each != cases[0] for each in cases):
-        shared = len(set.intersection(*cases))
-        found.append(
-            f"INCOMPLETE: methods were scored on different cases ({shared} in common). Their means don't compare. "
-            "Differences between two methods are on the cases that both have."
-        )
     for method in methods:
         if method.cases < method.expected:
             found.append(f"INCOMPLETE: {method.method} has {method.cases} of {method.expected} rows.")
         if method.never_ran:
             found.append(f"{method.method}: ALL {method.failed} PREDICTIONS FAILED. It isn't ranked, in no comparison.")
         elif method.failed:
-            found.append(f"{method.method}: {method.failed} predictions failed, scored as the worst mask.")
+            found.append(f"{method.method}: {counted(method.failed, 'prediction')} failed, scored as the worst mask.")
         if method.cost_error:
             found.append(f"{method.method}: cost not measured: {method.cost_error}")
     return tuple(found)
+
+
+def _different_cases(methods: Sequence[MethodSummary], cases: Sequence[Cases]) -> Iterator[str]:
+    """Yield a warning if some methods were scored on other cases than most."""
+    others = [method.method for method in methods if method.other_cases]
+    if others:
+        yield (
+            f"{OTHER_CASES} DIFFERENT CASES: {', '.join(others)}. Not scored on the cases of most lines, so not "
+            f"ranked: means don't compare. {counted(len(frozenset.intersection(*cases)), 'case')} in common. "
+            "Differences between two methods are on the cases that both have."
+        )
 
 
 def scenes_note(scenes: Mapping[str, int]) -> tuple[str, ...]:

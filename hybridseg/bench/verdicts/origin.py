@@ -12,6 +12,7 @@ from ..records.folder import StoredRun
 NOT_KNOWN = "†"
 SEEN = "‡"
 READER = "§"
+OTHER_CASES = "¶"
 READER_NOTE = f"{READER} a second reader: the ceiling, no competitor, on the cases that were read."
 NOT_KNOWN_NOTE = (
     f"{NOT_KNOWN} a trained model or masks from elsewhere, scored as given: it is not known whether it learned from "

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -51,7 +53,7 @@ def _counts(row: Record) -> Counts:
 
 @former_keyword("out", "run")
 def summarize(run: str | os.PathLike[str], *, empty: float | None = None) -> RunSummary:
-    """Return the summary of a run folder; methods by falling IoU, those without a rank last.
+    """Return the summary of a run folder: methods by falling IoU, those without a rank last.
 
     Parameters
     ----------
@@ -72,17 +74,30 @@ def summarize_run(run: StoredRun, *, empty: float | None = None) -> RunSummary:
     """Return the summary of a run that was read; see `summarize`."""
     description, by_method = run.description, run.rows
     methods = [_summarize_method(run, method, empty) for method in description["methods"]]
-    methods.sort(key=lambda method: (not method.is_ranked, -1.0 if method.iou is None else -method.iou - 1.0))
-    ranked = {method.method: by_method[method.method] for method in methods if method.is_ranked}
     read = {name: by_method[name] for name in readers(run)}
-    comparisons, test = compare_methods(ranked)
     several = bool(description.get("sources"))  # where one case is in one fold for one training, another for the next
     cases = {name: {(0 if several else row.fold, row.case_id) for row in rows} for name, rows in by_method.items()}
-    under = notes(description, methods, [each for name, each in cases.items() if each and name not in read], empty)
+    scored = {name: frozenset(each) for name, each in cases.items() if each and name not in read}
+    most = _of_most(list(scored.values()))
+    methods = [replace(each, other_cases=scored.get(each.method, most) != most) for each in methods]
+    methods.sort(key=_place)
+    ranked = {method.method: by_method[method.method] for method in methods if method.is_compared}
+    comparisons, test = compare_methods(ranked)
+    under = notes(description, methods, list(scored.values()), empty)
     under += choosing_notes(description, run.fits) + lesion_note(methods) + ignored_note(run.records)
     under = synthetic_note(record.case_id for record in run.records) + under + scenes_note(scenes_of(methods))
     heading = title(description, cases.values())
     return RunSummary(heading, tuple(methods), under, tuple(comparisons), test, _ceilings(ranked, read))
+
+
+def _of_most(cases: Sequence[frozenset[tuple[int, str]]]) -> frozenset[tuple[int, str]]:
+    """Return the cases that most methods were scored on; the larger set if two have as many methods."""
+    times = Counter(cases)
+    return max(times, key=lambda each: (times[each], len(each)), default=frozenset())
+
+
+def _place(method: MethodSummary) -> tuple[bool, bool, float]:
+    return not method.is_ranked, not method.is_compared, -1.0 if method.iou is None else -method.iou - 1.0
 
 
 def _ceilings(ranked: dict[str, list[Record]], readers_rows: dict[str, list[Record]]) -> tuple[Ceiling, ...]:
