@@ -13,7 +13,6 @@ network's, which the optimizer's step sizes suit. ``train_unet.py --from`` takes
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from train_unet import training_cases
 from hybridseg.onnx import OnnxSegmenter
 from hybridseg.training.augment import STORED_PER_SIDE, augment
 from hybridseg.training.cases import working_cases
-from hybridseg.training.checkpoints import CHECKPOINT
+from hybridseg.training.checkpoints import CHECKPOINT, Run, write_checkpoint
 from hybridseg.training.quiet import import_keras
 from hybridseg.unet.network import ENCODERS
 from hybridseg.unet.segmenter import UNetSegmenter
@@ -78,14 +77,12 @@ def main(
         raise SystemExit(
             f"with batch normalisation the network differs by {difference:.3g}, {MAX_DIFFERENCE} is allowed"
         )
-    folder = output / f"fold{fold}.checkpoint"
-    folder.mkdir(parents=True, exist_ok=True)
-    header = json.dumps({"identity": "", "epoch": 0, "best_epoch": 0, "reference": [], "history": []})
-    arrays: dict[str, Any] = {"header": np.frombuffer(header.encode(), np.uint8)}
-    arrays |= {f"best_{k:04d}": value for k, value in enumerate(network.get_weights())}
-    arrays["fingerprints_0000"] = OnnxSegmenter.load(exported).fingerprints
-    np.savez(folder / CHECKPOINT, **arrays)
-    print(f"{folder / CHECKPOINT}: as the file to {difference:.2g}")
+    path = output / f"fold{fold}.checkpoint" / CHECKPOINT
+    path.parent.mkdir(parents=True, exist_ok=True)
+    weights = network.get_weights()
+    run = Run(0, weights, weights, 0, [], [])
+    write_checkpoint(path, "", run, network, keras.optimizers.AdamW(), OnnxSegmenter.load(exported).fingerprints)
+    print(f"{path}: as the file to {difference:.2g}")
 
 
 def read_kernels(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -146,12 +143,14 @@ def output_statistics(probe: Any, pictures: np.ndarray) -> list[tuple[np.ndarray
 
 def put_back(layer: Any, norm: Any, untrained: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> None:
     """Give the kernel the norms of an untrained one, and batch normalisation what makes the output the same."""
+    from hybridseg.unet.fourbit import FourBitConv2D  # needs Keras
+
     (kernel,) = layer.get_weights()
     axes = (0, 1, 3) if is_depthwise(layer) else (0, 1, 2)
     norms, wanted = (np.sqrt((each**2).sum(axes, keepdims=True)) for each in (kernel, untrained))
     alive = norms > 1e-3 * np.median(norms)
     scale = np.minimum(np.where(alive, wanted / np.maximum(norms, 1e-12), 1.0), 1e3)
-    if "FourBit" in type(layer).__name__:  # rounded by channel already: one factor for all keeps the codes
+    if isinstance(layer, FourBitConv2D):  # rounded by channel already: one factor for all keeps the codes
         scale = np.full_like(scale, np.median(scale))
     factor = scale.ravel()
     bias = norm.get_weights()[1]

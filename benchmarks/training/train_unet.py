@@ -77,7 +77,8 @@ def main(
     """Train, save, and score what was held out."""
     if whole and (fold is None or earlier is None):
         raise click.UsageError("--whole needs --fold, which the earlier training held out, and --from, where that is")
-    train = training_cases(folders, None if whole else fold)
+    without_fold = training_cases(folders, fold)
+    train = training_cases(folders, None) if whole else without_fold
     before, name = (f"fold{fold}" if fold is not None else "all"), ("all" if whole or fold is None else f"fold{fold}")
     output.mkdir(parents=True, exist_ok=True)
     start_from = str(earlier / f"{before}.checkpoint" / CHECKPOINT) if earlier is not None else None
@@ -96,7 +97,7 @@ def main(
 
     images, masks = zip(*(case.read() for _, case in train), strict=True)
     groups = group_names(train)
-    first = {(source, case.case_id) for source, case in training_cases(folders, fold)}  # `--whole` adds others
+    first = {(source, case.case_id) for source, case in without_fold}  # `--whole` adds others
     places = [k for k, (source, case) in enumerate(train) if (source, case.case_id) in first]
     held_out = np.zeros(len(train), bool)
     held_out[places] = held_out_cases(model, *([each[k] for k in places] for each in (train, images, masks)))
