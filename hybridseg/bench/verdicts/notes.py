@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +58,7 @@ def only_folds(description: dict[str, Any]) -> str:
     return f"only fold{'s' * (len(folds) > 1)} {', '.join(map(str, folds))}"
 
 
-def title(description: dict[str, Any], cases: Iterable[Collection[tuple[int, str]]]) -> str:
+def title(description: dict[str, Any], cases: Iterable[Cases]) -> str:
     """Return the title: data, split, and how many cases are scored by now."""
     every = set[tuple[int, str]]().union(*cases)
     scored = len(every)

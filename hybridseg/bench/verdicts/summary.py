@@ -76,18 +76,20 @@ def summarize_run(run: StoredRun, *, empty: float | None = None) -> RunSummary:
     methods = [_summarize_method(run, method, empty) for method in description["methods"]]
     read = {name: by_method[name] for name in readers(run)}
     several = bool(description.get("sources"))  # where one case is in one fold for one training, another for the next
-    cases = {name: {(0 if several else row.fold, row.case_id) for row in rows} for name, rows in by_method.items()}
-    scored = {name: frozenset(each) for name, each in cases.items() if each and name not in read}
+    cases = {
+        name: frozenset((0 if several else row.fold, row.case_id) for row in rows) for name, rows in by_method.items()
+    }
+    scored = {name: each for name, each in cases.items() if each and name not in read}
     most = _of_most(list(scored.values()))
     methods = [replace(each, other_cases=scored.get(each.method, most) != most) for each in methods]
     methods.sort(key=_place)
-    ranked = {method.method: by_method[method.method] for method in methods if method.is_compared}
-    comparisons, test = compare_methods(ranked)
+    compared = {method.method: by_method[method.method] for method in methods if method.is_compared}
+    comparisons, test = compare_methods(compared)
     under = notes(description, methods, list(scored.values()), empty)
     under += choosing_notes(description, run.fits) + lesion_note(methods) + ignored_note(run.records)
     under = synthetic_note(record.case_id for record in run.records) + under + scenes_note(scenes_of(methods))
     heading = title(description, cases.values())
-    return RunSummary(heading, tuple(methods), under, tuple(comparisons), test, _ceilings(ranked, read))
+    return RunSummary(heading, tuple(methods), under, tuple(comparisons), test, _ceilings(compared, read))
 
 
 def _of_most(cases: Sequence[frozenset[tuple[int, str]]]) -> frozenset[tuple[int, str]]:
@@ -100,11 +102,11 @@ def _place(method: MethodSummary) -> tuple[bool, bool, float]:
     return not method.is_ranked, not method.is_compared, -1.0 if method.iou is None else -method.iou - 1.0
 
 
-def _ceilings(ranked: dict[str, list[Record]], readers_rows: dict[str, list[Record]]) -> tuple[Ceiling, ...]:
-    groups = {row.case_id: row.group for rows in ranked.values() for row in rows}
+def _ceilings(compared: dict[str, list[Record]], readers_rows: dict[str, list[Record]]) -> tuple[Ceiling, ...]:
+    groups = {row.case_id: row.group for rows in compared.values() for row in rows}
     found = []
     for reader, read in readers_rows.items():
-        for method, rows in ranked.items():
+        for method, rows in compared.items():
             theirs, ours = lesion_scores(read, "iou"), lesion_scores(rows, "iou")
             between = difference(theirs, ours, groups)
             if between is not None:
