@@ -273,6 +273,15 @@ def test_a_run_of_some_folds_takes_the_masks_of_these() -> None:
     assert [each.iou for each in lines["net on a+b"].sets] == [each.iou for each in lines["mine.py:Dark on a+b"].sets]
 
 
+def test_a_run_says_which_set_its_folds_do_not_test() -> None:
+    result = bench("--train", "a+b", "--fold", "0", "-m", "mine.py:Dark", "-o", "run")
+    assert result.exit_code == 0, result.output
+    said = "NOT TESTED: c. Its cases are in fold 2, which was not run."
+    assert said in " ".join(result.stdout.split())
+    result = bench("--train", "a+b", "--fold", "0", "--fold", "2", "-m", "mine.py:Dark", "-o", "both")
+    assert result.exit_code == 0 and "NOT TESTED" not in result.stdout
+
+
 def test_masks_per_fold_join_a_run_over_one_data_set() -> None:
     given = ["bench", "--data", "a.csv", "--folds", "2", "--no-cost", "-m", "mine.py:Dark", "-o", "run"]
     assert CliRunner().invoke(main, given).exit_code == 0

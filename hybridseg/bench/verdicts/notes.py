@@ -42,7 +42,27 @@ def _several(description: dict[str, Any]) -> str:
     return (
         f"Several data sets: each is in a column of its own. {how_predicted(description)} worst: the set with the "
         "lowest IoU. False alarm: a mask on a lesion-free image (how many there are). Differences are over all sets "
-        "together: larger ones weigh more."
+        f"together: larger ones weigh more.{_not_tested(description)}"
+    )
+
+
+def _not_tested(description: dict[str, Any]) -> str:
+    """Return which data sets no fold of the run tests, with the folds that would, or nothing.
+
+    >>> _not_tested({"sources": {"a": "", "b": ""}, "fold_names": ["0", "1", "all"], "cells": [{"fold": 0}],
+    ...     "trainings": {"a": {"a/1": 0, "a/2": 1, "b/1": 2}}})
+    ' NOT TESTED: b. Its cases are in fold 2, which was not run.'
+    """
+    run = {cell["fold"] for cell in description["cells"]}
+    folds_of: dict[str, set[int]] = {}
+    for fold_of in description.get("trainings", {}).values():
+        for case_id, fold in fold_of.items():
+            folds_of.setdefault(case_id.partition("/")[0], set()).add(fold)
+    left = {name: sorted(folds) for name, folds in folds_of.items() if not folds & run}
+    return "".join(
+        f" NOT TESTED: {name}. Its cases are in fold{'s' * (len(folds) > 1)} {', '.join(map(str, folds))}, which "
+        f"{'were' if len(folds) > 1 else 'was'} not run."
+        for name, folds in left.items()
     )
 
 
